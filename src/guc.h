@@ -1,0 +1,43 @@
+/*
+ * guc.h
+ *	  The settings of hxpy (prefix "hxpy.", one variable each).
+ */
+#ifndef HXPY_GUC_H
+#define HXPY_GUC_H
+
+/* Docker engine */
+extern char *hxpy_docker_host;	/* unix:///path or tcp://host:port */
+extern char *hxpy_docker_cert_path; /* directory of ca.pem, cert.pem, key.pem */
+extern bool hxpy_docker_insecure;	/* allow tcp:// without TLS */
+extern int	hxpy_docker_timeout;	/* ms, one engine call */
+
+/* containers */
+extern char *hxpy_image;		/* preference list */
+extern char *hxpy_allowed_images;	/* patterns */
+extern char *hxpy_runtime;		/* OCI runtime, "" for the engine's own */
+extern char *hxpy_socket_directory; /* "" for one in the data directory */
+extern int	hxpy_memory;		/* MB */
+extern int	hxpy_max_memory;	/* MB */
+extern double hxpy_cpus;
+extern double hxpy_max_cpus;
+extern int	hxpy_pids_limit;
+extern int	hxpy_tmp_size;		/* MB */
+extern int	hxpy_uid_base;		/* first of HXPY_UID_COUNT user ids */
+
+/* sessions */
+extern int	hxpy_max_sessions;	/* in one backend */
+extern int	hxpy_open_timeout;	/* ms */
+extern int	hxpy_eval_timeout;	/* ms, 0 for none */
+extern int	hxpy_cancel_grace;	/* ms */
+extern int	hxpy_idle_timeout;	/* ms, 0 for none */
+extern int	hxpy_output;		/* elevel, or 0 for none */
+extern int	hxpy_output_limit;	/* kB, one instruction */
+extern int	hxpy_max_frame_size;	/* MB */
+extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
+
+#define HXPY_NUMERIC_FLOAT		0
+#define HXPY_NUMERIC_DECIMAL	1
+
+extern void hxpy_guc_init(void);
+
+#endif							/* HXPY_GUC_H */
