@@ -38,6 +38,10 @@ extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
 #define HXPY_NUMERIC_FLOAT		0
 #define HXPY_NUMERIC_DECIMAL	1
 
+/* least that Python needs to start, MB and CPUs */
+#define HXPY_MIN_MEMORY			64
+#define HXPY_MIN_CPUS			0.01
+
 extern void hxpy_guc_init(void);
 
 #endif							/* HXPY_GUC_H */

@@ -1,0 +1,152 @@
+"""The wire: constants, frames and the connection that carries them.
+
+Source of every number: docs/protocol.md; src/protocol.h mirrors this file and
+`python/tests/test_protocol.py` compares the two.  A frame is a 16-byte header
+(magic, version, type, request number, payload length; little-endian) and its
+payload.  Nothing here knows what a payload means.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Sequence
+
+__all__ = ["Connection", "ConnectionClosed", "HEADER", "MAGIC", "ProtocolError", "VERSION"]
+
+MAGIC = 0x7868  # the bytes "hx"
+VERSION = 1
+HEADER = struct.Struct("<HBBIQ")
+SOCKET_PATH = "/run/hxpy/sock"
+
+# Frames of the server.
+OPEN = 0x01
+DEFINE = 0x02
+EXEC = 0x03
+EVAL = 0x04
+INTERRUPT = 0x10
+
+# Frames of the container.
+HELLO = 0x81
+OUTPUT = 0x82
+LOG = 0x83
+RESULT = 0x84
+ERROR = 0x85
+DEAD = 0x86
+
+# Tags of columns.
+NULL = 0
+BOOL = 1
+INT16 = 2
+INT32 = 3
+INT64 = 4
+FLOAT32 = 5
+FLOAT64 = 6
+DATE = 7
+TIME = 8
+TIMESTAMP = 9
+TIMESTAMPTZ = 10
+INTERVAL = 11
+UUID = 12
+TEXT = 16
+NUMERIC = 17
+JSON = 18
+OTHER = 19
+REF = 20
+URI = 21
+SYMBOL = 22
+BYTEA = 24
+ARRAY = 25
+RECORD = 26
+
+# Flags of columns.
+HAS_NULLS = 0x01
+
+# Limits.
+MAX_DEPTH = 64
+
+Buffer = bytes | bytearray | memoryview
+
+
+class ProtocolError(Exception):
+    """A frame or column that breaks docs/protocol.md."""
+
+
+class ConnectionClosed(Exception):
+    """The other end has closed the connection."""
+
+
+class Connection:
+    """Frames over one stream socket, with a buffer for small ones.
+
+    `receive` blocks; `send` writes a frame whole.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._buffer = bytearray(65536)
+        self._view = memoryview(self._buffer)
+        self._start = 0
+        self._end = 0
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor (for select and poll)."""
+        return self.sock.fileno()
+
+    def pending(self) -> bool:
+        """Tell whether bytes of a next frame were read already."""
+        return self._end > self._start
+
+    def receive(self) -> tuple[int, int, Buffer]:
+        """Return the next frame as (type, request, payload).
+
+        Raises ConnectionClosed at the end of the stream and ProtocolError for
+        a header that is none.  A payload is writable when it is large, so that
+        arrays can share its memory.
+        """
+        while self._end - self._start < HEADER.size:
+            self._fill()
+        magic, version, kind, request, length = HEADER.unpack_from(self._buffer, self._start)
+        if magic != MAGIC or version != VERSION:
+            raise ProtocolError(f"not a frame of version {VERSION}")
+        self._start += HEADER.size
+        if length <= len(self._buffer) - self._start:
+            while self._end - self._start < length:
+                self._fill()
+            payload: Buffer = self._buffer[self._start:self._start + length]
+            self._start += length
+        else:
+            payload = bytearray(length)
+            have = self._end - self._start
+            view = memoryview(payload)
+            view[:have] = self._view[self._start:self._end]
+            self._start = self._end = 0
+            while have < length:
+                count = self.sock.recv_into(view[have:])
+                if count == 0:
+                    raise ConnectionClosed
+                have += count
+        if self._start == self._end:
+            self._start = self._end = 0
+        return kind, request, payload
+
+    def _fill(self) -> None:
+        if self._start and self._start > len(self._buffer) // 2:
+            rest = self._end - self._start
+            self._view[:rest] = bytes(self._view[self._start:self._end])
+            self._start, self._end = 0, rest
+        count = self.sock.recv_into(self._view[self._end:])
+        if count == 0:
+            raise ConnectionClosed
+        self._end += count
+
+    def send(self, kind: int, request: int, parts: Sequence[Buffer] = ()) -> None:
+        """Send one frame whose payload is the concatenation of `parts`."""
+        length = sum(map(len, parts))
+        header = HEADER.pack(MAGIC, VERSION, kind, request, length)
+        if length <= 65536:
+            self.sock.sendall(b"".join((header, *parts)))
+            return
+        self.sock.sendall(header)
+        for part in parts:
+            self.sock.sendall(part)

@@ -1,0 +1,140 @@
+"""A session: the user's namespace, and running code in it."""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+import sys
+import textwrap
+import types
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["Session", "describe_exception"]
+
+_CACHED_SOURCES = 256       # compiled sources kept
+_CACHED_LENGTH = 65536      # longer sources are compiled each time
+_TRACEBACK_LENGTH = 8192    # characters
+
+
+class Session:
+    """A named Python namespace, seen by the user's code as module `__main__`."""
+
+    def __init__(self) -> None:
+        self.module = types.ModuleType("__main__")
+        self.namespace = self.module.__dict__
+        self.namespace["__builtins__"] = builtins
+        sys.modules["__main__"] = self.module
+        self._compiled: OrderedDict[tuple[str, str], types.CodeType] = OrderedDict()
+        self._sources = 0
+
+    def define(self, name: str, value: Any) -> None:
+        """Set a variable.  The server has checked that `name` is an identifier."""
+        self.namespace[name] = value
+
+    def execute(self, source: str) -> None:
+        """Run statements; whatever they raise passes through."""
+        exec(self._compile(source, "exec"), self.namespace)
+
+    def evaluate(self, source: str) -> Any:
+        """Return an expression's value; whatever it raises passes through."""
+        return eval(self._compile(source, "eval"), self.namespace)
+
+    def _compile(self, source: str, mode: str) -> types.CodeType:
+        """Compile a source once, under a file name of its own for tracebacks."""
+        code = self._compiled.get((mode, source))
+        if code is not None:
+            self._compiled.move_to_end((mode, source))
+            return code
+        text = source.strip() if mode == "eval" else _dedent(source)
+        self._sources += 1
+        filename = f"<py_{mode} {self._sources}>"
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        code = compile(text, filename, mode, dont_inherit=True)
+        if len(source) <= _CACHED_LENGTH:
+            self._compiled[mode, source] = code
+            if len(self._compiled) > _CACHED_SOURCES:
+                self._compiled.popitem(last=False)
+        return code
+
+
+def _dedent(source: str) -> str:
+    """Remove the common indentation when the first line of code is indented."""
+    for line in source.splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            return textwrap.dedent(source) if line[0] in " \t" else source
+    return source
+
+
+def describe_exception(error: BaseException) -> tuple[str, str]:
+    """Return (message, traceback) of a user's exception.
+
+    The message is "Type: text".  The traceback holds the frames of the user's
+    code and what it called, not hxpy's own, with source lines; causes and
+    contexts come before it as in Python's own print.
+    """
+    import traceback
+
+    try:
+        message = "".join(traceback.format_exception_only(type(error), error)).rstrip("\n")
+        location = ""
+        if isinstance(error, SyntaxError):
+            location = message.rpartition("\n")[0]
+            message = f"{type(error).__name__}: {error.msg}"
+        chain = list(_chain(error))
+        parts = []
+        for link, connection in chain:
+            frames = _user_frames(link)
+            text = "".join(traceback.format_list(traceback.StackSummary.extract(frames)))
+            if link is not error:
+                only = "".join(traceback.format_exception_only(type(link), link))
+                parts.append(f"Python traceback (most recent call last):\n{text}{only}\n"
+                             f"{connection}\n")
+            else:
+                body = text + location
+                if body.strip():
+                    parts.append(f"Python traceback (most recent call last):\n{body}")
+        context = "\n".join(part.rstrip("\n") for part in parts)
+    except Exception as failure:    # a __str__ of the user's that fails
+        return f"{type(error).__name__}: <{type(failure).__name__} in its text>", ""
+    if len(context) > _TRACEBACK_LENGTH:
+        half = _TRACEBACK_LENGTH // 2
+        context = context[:half] + "\n  ...\n" + context[-half:]
+    if len(message) > _TRACEBACK_LENGTH:
+        message = message[:_TRACEBACK_LENGTH] + "..."
+    return message, context
+
+
+def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+    """Yield causes and contexts, the first one first, each with the sentence that follows it."""
+    links: list[tuple[BaseException, str]] = [(error, "")]
+    seen = {id(error)}
+    while len(links) < 16:
+        last = links[-1][0]
+        if last.__cause__ is not None:
+            link, text = last.__cause__, "The above exception was the direct cause of:"
+        elif last.__context__ is not None and not last.__suppress_context__:
+            link, text = last.__context__, "During its handling, another exception occurred:"
+        else:
+            break
+        if id(link) in seen:
+            break
+        seen.add(id(link))
+        links.append((link, text))
+    return reversed(links)
+
+
+def _user_frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
+    """Yield the traceback's frames but for those of hxpy that lead to the user's code."""
+    import traceback
+
+    inside = False
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        own = frame.f_code.co_filename.startswith(_OWN)
+        inside = inside or not own
+        if inside:
+            yield frame, line
+
+
+_OWN = __file__.rpartition("/")[0] + "/"

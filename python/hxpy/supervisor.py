@@ -1,0 +1,246 @@
+"""The supervisor: process 1 of the container.
+
+It holds the control connection, owns the worker (its child) and ends
+everything when that connection ends.  It ignores every signal but SIGCHLD, is
+not dumpable, passes on what the worker's processes write to descriptors 1 and
+2, forwards interrupts, and when the worker dies it lives on long enough to say
+why.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import select
+import signal
+import socket
+import time
+
+from . import columns, protocol, worker
+from .protocol import Connection, ConnectionClosed
+
+__all__ = ["main"]
+
+_PR_SET_DUMPABLE = 4
+_OWN = __file__.rpartition("/")[0] + "/"
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Forbid or allow ptrace of, and core dumps of, this process (prctl(2))."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, int(dumpable), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def oom_kills() -> int:
+    """Return how often the kernel has killed for memory in this container (cgroup v1 or v2)."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path) as file:
+                for line in file:
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        except OSError:
+            continue
+    return 0
+
+
+def user_lines(crash: str) -> str:
+    """Return a crash's traceback without the frames of hxpy and of Python's start."""
+    lines = [line for line in crash.splitlines()
+             if not line.startswith((f'  File "{_OWN}', '  File "<frozen runpy>"'))]
+    return "\n".join(lines).strip()
+
+
+class Supervisor:
+    """The control loop."""
+
+    def __init__(self, connection: Connection, shared: memoryview, child: int,
+                 output: int, last_words: int, wakeup: socket.socket) -> None:
+        self.connection = connection
+        self.shared = shared
+        self.child = child
+        self.output = output
+        self.last_words = last_words
+        self.wakeup = wakeup
+        self.oom_before = oom_kills()
+        self.output_request = 0
+        self.output_left = 0
+        self.output_limit = 1 << 20
+        self.idle_timeout = 0.0
+
+    def run(self) -> None:
+        """Serve until the server goes away, the worker dies or the session idles out."""
+        poll = select.poll()
+        for source in (self.connection.fileno(), self.output, self.wakeup.fileno()):
+            poll.register(source, select.POLLIN)
+        while True:
+            left = self.idle_left()
+            ready = dict(poll.poll(None if left is None else int(left * 1000) + 1))
+            if self.output in ready and not self.forward():
+                poll.unregister(self.output)
+            if self.connection.fileno() in ready:
+                self.command()
+            if self.wakeup.fileno() in ready:
+                self.wakeup.recv(4096)
+                status = self.reap()
+                if status is not None:
+                    self.report(*self.explain(status))
+                    return
+            if self.idle_left() == 0.0:
+                self.report("idle", f"{self.idle_timeout:g}")
+                return
+
+    def idle_left(self) -> float | None:
+        """Return the seconds until the session has been idle too long, None for never."""
+        if not self.idle_timeout:
+            return None
+        if self.shared[worker.RUNNING]:
+            return self.idle_timeout
+        idle = time.monotonic_ns() - self.shared[worker.ENDED]
+        return max(0.0, self.idle_timeout - idle / 1e9)
+
+    def command(self) -> None:
+        """Carry out the server's frames: options and interrupts."""
+        while True:
+            kind, request, payload = self.connection.receive()
+            if kind == protocol.INTERRUPT:
+                self.shared[worker.TARGET] = request
+                if self.shared[worker.RUNNING] == request:
+                    os.killpg(self.child, signal.SIGINT)
+            elif kind == protocol.OPEN:
+                options = columns.decode_texts(payload)
+                self.output_limit = int(options["output_limit"])
+                self.idle_timeout = int(options["idle_timeout"]) / 1000
+                self.shared[worker.ENDED] = time.monotonic_ns()
+            if not self.connection.pending():
+                return
+
+    def forward(self) -> bool:
+        """Pass on output of the worker's processes, capped for each request."""
+        self.shared[worker.FORWARDING] = 1
+        try:
+            data = os.read(self.output, 65536)
+            if not data:
+                return False
+            request = self.shared[worker.RUNNING]
+            if request != self.output_request:
+                self.output_request = request
+                self.output_left = self.output_limit
+            if self.output_left > 0:
+                cut = data[:self.output_left]
+                self.output_left -= len(cut)
+                if self.output_left <= 0:
+                    cut += b"\n... (output cut at the limit)"
+                self.connection.send(protocol.OUTPUT, request, (b"\1", cut.rstrip(b"\n")))
+            return True
+        finally:
+            self.shared[worker.FORWARDING] = 0
+
+    def reap(self) -> int | None:
+        """Collect dead processes; return the worker's wait status when it is among them."""
+        found = None
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return found
+            if pid == 0:
+                return found
+            if pid == self.child:
+                found = status
+
+    def explain(self, status: int) -> tuple[str, str]:
+        """Return why the worker died as (reason, value): exit, memory or signal."""
+        if os.WIFEXITED(status):
+            return "exit", str(os.WEXITSTATUS(status))
+        number = os.WTERMSIG(status)
+        if number == signal.SIGKILL and oom_kills() > self.oom_before:
+            return "memory", ""
+        try:
+            return "signal", signal.Signals(number).name
+        except ValueError:
+            return "signal", str(number)
+
+    def report(self, reason: str, value: str) -> None:
+        """End all other processes and tell the server why the session is over."""
+        try:
+            os.kill(-1, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        os.set_blocking(self.output, False)
+        try:
+            while self.forward():
+                pass
+        except BlockingIOError:
+            pass
+        os.set_blocking(self.last_words, False)
+        try:
+            words = os.read(self.last_words, 65536).decode("utf-8", "replace")
+        except BlockingIOError:
+            words = ""
+        self.connection.send(protocol.DEAD, 0, columns.encode_texts(
+            reason=reason, value=value, output=user_lines(words)))
+
+
+def main() -> None:
+    """Start the worker and supervise it (`python3 -m hxpy`)."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
+        try:
+            signal.signal(number, signal.SIG_IGN)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+    path = protocol.SOCKET_PATH
+    set_dumpable(False)
+    page = mmap.mmap(-1, mmap.PAGESIZE)
+    shared = memoryview(page).cast("Q")
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    control.connect(path)
+    read_end, write_end = os.pipe()
+    words_read, words_write = os.pipe()
+    wake_read, wake_write = socket.socketpair()
+    wake_read.setblocking(False)
+    wake_write.setblocking(False)
+    child = os.fork()
+    if child == 0:
+        start_worker(control, shared, path, write_end, words_write)
+    os.close(write_end)
+    os.close(words_write)
+    signal.set_wakeup_fd(wake_write.fileno())
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    connection = Connection(control)
+    try:
+        connection.send(protocol.HELLO, 0, columns.encode_texts(role="supervisor"))
+        # The worker may have died before the handler stood.
+        wake_write.send(b"\0")
+        Supervisor(connection, shared, child, read_end, words_read, wake_read).run()
+    except (ConnectionClosed, ConnectionError):
+        pass
+    # The end of process 1 ends every process of the container.
+    os._exit(0)
+
+
+def start_worker(control: socket.socket, shared: memoryview, path: str, output: int,
+                 last_words: int) -> None:
+    """Become the worker: its own process group, default signals, output into the pipe."""
+    control.detach()
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.dup2(last_words, 3, inheritable=False)
+    os.closerange(4, 1024)
+    os.setpgid(0, 0)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except OSError:
+            pass
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    set_dumpable(True)
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+    worker.run(shared, path, 3)

@@ -1,0 +1,345 @@
+"""The worker: the child process that runs the user's Python.
+
+It holds the data connection and answers one instruction after another.  The
+supervisor interrupts it with SIGINT; a page of shared memory says which
+request runs and which one an interrupt means, so that no interrupt hits a
+later request (docs/protocol.md, "Interrupts").
+"""
+
+from __future__ import annotations
+
+import array
+import faulthandler
+import fcntl
+import gc
+import io
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import termios
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import columns, protocol
+from .errors import HxpyError
+from .protocol import Buffer, Connection, ConnectionClosed, ProtocolError
+from .session import Session, describe_exception
+
+__all__ = ["RUNNING", "TARGET", "FORWARDING", "ENDED", "run"]
+
+# Words of the shared page.
+RUNNING = 0     # request that runs now, 0 for none; the worker writes
+TARGET = 1      # request that the last interrupt means; the supervisor writes
+FORWARDING = 2  # 1 while the supervisor passes on output; the supervisor writes
+ENDED = 3       # when the last request ended, ns of the monotonic clock; the worker writes
+
+EXIT_CLOSED = 70    # exit status: the server went away
+
+_CACHED_PAYLOADS = 256
+_CACHED_LENGTH = 4096
+
+
+class Worker:
+    """One session's request loop."""
+
+    def __init__(self, connection: Connection, shared: memoryview, last_words: int) -> None:
+        self.connection = connection
+        self.shared = shared
+        self.last_words = last_words
+        self.session = Session()
+        self.lock = threading.Lock()    # the user's threads print too
+        self.main_thread = threading.get_ident()
+        self.streams = (Output(self, 1), Output(self, 2))
+        self.masked = False
+        self.postponed = False
+        self.output_left = 0
+        self.output_limit = 1 << 20
+        self.parsed: OrderedDict[bytes, list[Any]] = OrderedDict()
+        self.handlers: dict[int, Callable[[Buffer], Sequence[Buffer]]] = {
+            protocol.OPEN: self.open, protocol.DEFINE: self.define,
+            protocol.EXEC: self.execute, protocol.EVAL: self.evaluate,
+        }
+
+    # Interrupts ------------------------------------------------------------
+
+    def on_interrupt(self, signum: int, frame: Any) -> None:
+        """Raise KeyboardInterrupt if the interrupt means the request that runs."""
+        running = self.shared[RUNNING]
+        if running and self.shared[TARGET] == running:
+            if self.masked:
+                self.postponed = True
+            else:
+                raise KeyboardInterrupt
+
+    def send(self, kind: int, request: int, parts: Sequence[Buffer] = ()) -> None:
+        """Send a frame whole: an interrupt meanwhile is raised after it."""
+        if threading.get_ident() != self.main_thread:
+            with self.lock:
+                self.connection.send(kind, request, parts)
+            return
+        self.masked = True
+        try:
+            with self.lock:
+                self.connection.send(kind, request, parts)
+        finally:
+            self.masked = False
+        if self.postponed:
+            self.postponed = False
+            if self.shared[RUNNING]:
+                raise KeyboardInterrupt
+
+    # The loop --------------------------------------------------------------
+
+    def loop(self) -> None:
+        """Answer requests until the server closes the connection."""
+        while True:
+            kind, request, payload = self.connection.receive()
+            handler = self.handlers.get(kind)
+            if handler is None or request == 0:
+                raise ProtocolError(f"unexpected frame of type {kind}")
+            self.reply(request, handler, payload)
+
+    def reply(self, request: int, handler: Callable[[Buffer], Sequence[Buffer]],
+              payload: Buffer) -> None:
+        """Run one request and send its result or its error."""
+        self.output_left = self.output_limit
+        if signal.getsignal(signal.SIGINT) != self.on_interrupt:
+            signal.signal(signal.SIGINT, self.on_interrupt)
+        answer: Sequence[Buffer]
+        try:
+            try:
+                self.shared[RUNNING] = request
+                if self.shared[TARGET] == request:
+                    raise KeyboardInterrupt     # it came before the request did
+                answer, kind = handler(payload), protocol.RESULT
+                self.flush()
+                self.shared[RUNNING] = 0
+            except BaseException as error:
+                self.shared[RUNNING] = 0
+                answer, kind = self.failure(error), protocol.ERROR
+        except KeyboardInterrupt as error:
+            self.shared[RUNNING] = 0
+            answer, kind = self.failure(error), protocol.ERROR
+        self.postponed = False
+        self.drain_output()
+        self.shared[ENDED] = time.monotonic_ns()
+        self.send(kind, request, answer)
+
+    def flush(self) -> None:
+        """Send unfinished lines of output."""
+        for stream in self.streams:
+            if stream.rest:
+                stream.flush()
+
+    def failure(self, error: BaseException) -> list[Buffer]:
+        """Return an ERROR frame's payload; a SystemExit ends the process instead."""
+        self.flush()
+        if isinstance(error, SystemExit):
+            leave(error, self.last_words)
+        if isinstance(error, HxpyError):
+            fields = (error.sqlstate, error.message, error.detail, error.hint, "")
+        else:
+            message, context = describe_exception(error)
+            # What the traceback holds keeps the frames' variables alive.
+            error.__traceback__ = None
+            fields = ("57014" if type(error) is KeyboardInterrupt else "38000",
+                      message, "", "", context)
+        names = ("sqlstate", "message", "detail", "hint", "context")
+        return columns.encode_texts(**dict(zip(names, fields)))
+
+    def drain_output(self) -> None:
+        """Wait until the supervisor has passed on what was written to descriptors 1 and 2.
+
+        So that such output arrives before the reply to the request it belongs
+        to.  The pipe is nearly always empty, which takes one system call.
+        """
+        left = array.array("i", [0])
+        deadline = 0.0
+        while True:
+            fcntl.ioctl(1, termios.FIONREAD, left, True)
+            if not left[0] and not self.shared[FORWARDING]:
+                return
+            now = time.monotonic()
+            deadline = deadline or now + 0.5
+            if now > deadline:
+                return
+            time.sleep(0.0002)
+
+    # Instructions ----------------------------------------------------------
+
+    def open(self, payload: Buffer) -> Sequence[Buffer]:
+        """Take the session's options."""
+        options = columns.decode_texts(payload)
+        self.output_limit = int(options["output_limit"])
+        level = options["log_level"]
+        if level:
+            logging.basicConfig(level=level.upper(), handlers=[LogHandler(self)], force=True)
+        return columns.encode_batch([])
+
+    def define(self, payload: Buffer) -> Sequence[Buffer]:
+        """Set a variable for each column, which holds one value."""
+        for column in columns.decode_batch(payload):
+            self.session.define(column.name, column.values()[0])
+        return columns.encode_batch([])
+
+    def execute(self, payload: Buffer) -> Sequence[Buffer]:
+        """Run the code in the text column."""
+        self.session.execute(self.parse(payload)[0])
+        return columns.encode_batch([])
+
+    def evaluate(self, payload: Buffer) -> Sequence[Buffer]:
+        """Return the value of the expression in column 1 as the type of column 2."""
+        source, want = self.parse(payload)
+        value = self.session.evaluate(source)
+        return columns.encode_batch([columns.encode_column(want, [value])])
+
+    def parse(self, payload: Buffer) -> list[Any]:
+        """Return an instruction's source and wanted columns; the same bytes parse once."""
+        key = bytes(payload) if len(payload) <= _CACHED_LENGTH else b""
+        parsed = self.parsed.get(key)
+        if parsed is None:
+            first, *wanted = columns.decode_batch(payload)
+            parsed = [first.values()[0], *wanted]
+            if key:
+                # The columns share the payload's memory, which is this request's alone.
+                self.parsed[key] = parsed
+                if len(self.parsed) > _CACHED_PAYLOADS:
+                    self.parsed.popitem(last=False)
+        return parsed
+
+
+class Output(io.TextIOBase):
+    """sys.stdout or sys.stderr: complete lines go to the server at once."""
+
+    def __init__(self, worker: Worker, stream: int) -> None:
+        self.worker = worker
+        self.stream = stream
+        self.process = os.getpid()
+        self.rest = ""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    @property
+    def name(self) -> str:
+        """Return the stream's conventional name."""
+        return "<stdout>" if self.stream == 1 else "<stderr>"
+
+    def fileno(self) -> int:
+        """Return the descriptor that subprocesses inherit; its output travels too."""
+        return self.stream
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def isatty(self) -> bool:
+        """Return False."""
+        return False
+
+    def write(self, text: str) -> int:
+        """Send what is complete up to a line's end and keep the rest."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        whole, newline, self.rest = (self.rest + text).rpartition("\n")
+        if newline:
+            self.emit(whole)
+        elif len(self.rest) > 65536:
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what is left of an unfinished line."""
+        if self.rest:
+            rest, self.rest = self.rest, ""
+            self.emit(rest)
+
+    def emit(self, text: str) -> None:
+        """Send text, or cut it where the request's limit is reached."""
+        worker = self.worker
+        if os.getpid() != self.process:
+            os.write(self.stream, (text + "\n").encode("utf-8", self.errors))
+            return
+        if worker.output_left <= 0:
+            return
+        data = text.encode("utf-8", self.errors)
+        worker.output_left -= len(data) + 1
+        if worker.output_left <= 0:
+            data = data[:max(0, len(data) + worker.output_left)]
+            data = data.decode("utf-8", "ignore").encode() + b"\n... (output cut at the limit)"
+        worker.send(protocol.OUTPUT, worker.shared[RUNNING], (bytes((self.stream,)), data))
+
+
+class LogHandler(logging.Handler):
+    """Sends records of Python's logging to the server log."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self.worker = worker
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record: level (Python's number) and text."""
+        text = self.format(record).encode("utf-8", "backslashreplace")[:8192]
+        level = min(max(record.levelno, 0), 255)
+        self.worker.send(protocol.LOG, self.worker.shared[RUNNING], (bytes((level,)), text))
+
+
+def leave(error: SystemExit, last_words: int) -> None:
+    """End the process with the status that SystemExit asks for; a text goes to `last_words`."""
+    code = error.code
+    if code is None:
+        status = 0
+    elif isinstance(code, int):
+        status = code & 0xFF
+    else:
+        os.write(last_words, f"{code}\n".encode("utf-8", "backslashreplace")[:4096])
+        status = 1
+    os._exit(status)
+
+
+def preload(connection: Connection, modules: Sequence[str]) -> None:
+    """Import modules ahead of need, one by one, until a request waits."""
+    for module in modules:
+        if connection.pending() or select.select([connection.sock], [], [], 0)[0]:
+            return
+        try:
+            __import__(module)
+        except Exception:
+            pass        # the user's own import will say why
+
+
+def run(shared: memoryview, path: str, last_words: int) -> None:
+    """Connect to the server and answer it until it goes away.  Does not return.
+
+    What explains a death (a crash's traceback, the text of exit()) goes to the
+    descriptor `last_words`.
+    """
+    faulthandler.enable(last_words, all_threads=False)
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.connect(path)
+        connection = Connection(sock)
+        worker = Worker(connection, shared, last_words)
+        signal.signal(signal.SIGINT, worker.on_interrupt)
+        sys.stdin = open(os.devnull)
+        sys.stdout, sys.stderr = worker.streams
+        connection.send(protocol.HELLO, 0, columns.encode_texts(
+            role="worker", python=sys.version.split()[0]))
+        kind, request, payload = connection.receive()
+        if kind != protocol.OPEN:
+            raise ProtocolError("the first frame is not OPEN")
+        worker.reply(request, worker.open, payload)
+        gc.freeze()
+        preload(connection, ("traceback", "numpy", "pandas"))
+        worker.loop()
+    except ConnectionClosed:
+        pass
+    except (ConnectionError, ProtocolError) as error:
+        os.write(last_words, f"hxpy: {error}\n".encode())
+    os._exit(EXIT_CLOSED)

@@ -1,0 +1,49 @@
+/*
+ * buffer.h
+ *	  Growable byte buffers without StringInfo's limit of 1 GB, and gather lists.
+ */
+#ifndef HXPY_BUFFER_H
+#define HXPY_BUFFER_H
+
+/* Bytes in one piece of memory of `context`. */
+typedef struct ByteBuffer
+{
+	MemoryContext context;
+	char	   *data;			/* NULL until first used */
+	size_t		length;
+	size_t		capacity;
+} ByteBuffer;
+
+/* One piece of a gather list. */
+typedef struct GatherPiece
+{
+	const char *data;			/* NULL: the piece stands in `own`, at `offset` */
+	size_t		offset;
+	size_t		length;
+} GatherPiece;
+
+/*
+ * What a frame's payload consists of, in order.  Pieces added by reference
+ * belong to their owner and live until the frame is sent.
+ */
+typedef struct GatherList
+{
+	ByteBuffer	own;			/* bytes that were copied */
+	GatherPiece *pieces;
+	int			npieces;
+	int			allocated;
+	size_t		length;			/* of all pieces */
+} GatherList;
+
+extern void hxpy_buffer_init(ByteBuffer *buffer, MemoryContext context);
+extern char *hxpy_buffer_reserve(ByteBuffer *buffer, size_t length);
+extern void hxpy_buffer_append(ByteBuffer *buffer, const void *data, size_t length);
+extern void hxpy_buffer_consume(ByteBuffer *buffer, size_t length);
+extern void hxpy_buffer_free(ByteBuffer *buffer);
+
+extern void hxpy_gather_init(GatherList *list, MemoryContext context);
+extern void hxpy_gather_copy(GatherList *list, const void *data, size_t length);
+extern void hxpy_gather_refer(GatherList *list, const void *data, size_t length);
+extern void hxpy_gather_pad(GatherList *list, size_t length);
+
+#endif							/* HXPY_BUFFER_H */

@@ -1,0 +1,86 @@
+/*
+ * column.h
+ *	  Datum ↔ column: types (coltype.c), sending (column.c), receiving (datum.c).
+ */
+#ifndef HXPY_COLUMN_H
+#define HXPY_COLUMN_H
+
+#include "access/tupdesc.h"
+#include "fmgr.h"
+
+#include "buffer.h"
+#include "wire.h"
+
+/*
+ * How one SQL type travels.  Set up once, used for many values; everything
+ * lives in the memory context that was current at set-up.
+ */
+typedef struct ColumnType
+{
+	uint8		tag;			/* HXPY_TAG_... */
+	Oid			type_id;		/* as declared, perhaps a domain */
+	Oid			base_id;		/* without domains */
+	int32		typmod;			/* of the base type */
+	char	   *extra;			/* UTF-8: time zone, mode or name; see docs/protocol.md */
+	int16		typlen;			/* of the base type */
+	bool		typbyval;
+	char		typalign;
+	bool		is_varlena_text;	/* the Datum is the text itself */
+	bool		for_input;		/* values come back: `convert` is an input function */
+	FmgrInfo	convert;		/* output or input function of text-like tags */
+	Oid			ioparam;
+	void	   *domain_cache;	/* of domain_check */
+	TupleDesc	tupdesc;		/* records; NULL until the first value of an anonymous one */
+	int			nchildren;
+	struct ColumnType **children;	/* element, or fields that are not dropped */
+	char	  **child_names;	/* UTF-8 */
+} ColumnType;
+
+/*
+ * A column being filled.  Its buffers live in the memory context given when it
+ * was made.
+ */
+typedef struct Column
+{
+	ColumnType *type;
+	const char *name;			/* UTF-8, the maker's */
+	uint64		count;
+	bool		has_nulls;
+	bool		has_dims;		/* some array is not one-dimensional */
+	ByteBuffer	nulls;			/* one byte a value; filled from the first NULL on */
+	ByteBuffer	data;			/* values, text, or bytes */
+	ByteBuffer	offsets;		/* bytea, arrays */
+	ByteBuffer	dims;			/* arrays */
+	uint64		elements;		/* arrays: elements so far; bytea: bytes so far */
+	struct Column **children;
+} Column;
+
+/* A parsed column being read from its first value to its last. */
+typedef struct ColumnReader
+{
+	ColumnType *type;
+	const WireColumn *wire;
+	uint64		next;			/* index of the next value */
+	const char *text;			/* where the next value of a text begins */
+	uint64		dims_next;		/* where the next array's sizes begin */
+	struct ColumnReader **children;
+} ColumnReader;
+
+/* coltype.c */
+extern ColumnType *hxpy_coltype_create(Oid type, int32 typmod, bool for_input);
+extern void hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc);
+extern char *hxpy_coltype_to_utf8(const char *text);
+
+/* column.c */
+extern Column *hxpy_column_create(ColumnType *type, const char *name, MemoryContext context);
+extern void hxpy_column_append(Column *column, Datum value, bool isnull);
+extern void hxpy_column_write(const Column *column, GatherList *list);
+extern void hxpy_column_write_batch(int ncolumns, GatherList *list);
+extern void hxpy_column_write_text(const char *name, const char *text, GatherList *list);
+
+/* datum.c */
+extern WireColumn *hxpy_datum_parse_batch(const char *data, size_t length, uint32 *ncolumns);
+extern ColumnReader *hxpy_datum_reader(ColumnType *type, const WireColumn *wire);
+extern Datum hxpy_datum_next(ColumnReader *reader, bool *isnull);
+
+#endif							/* HXPY_COLUMN_H */

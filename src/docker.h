@@ -1,0 +1,68 @@
+/*
+ * docker.h
+ *	  The Docker Engine API, one function an endpoint.
+ *
+ * All functions succeed or ereport, with the engine's own words as DETAIL.
+ * Each call ends within hxpy.docker_timeout, or within its timeout_ms, and
+ * answers cancel, terminate and statement_timeout; with interrupts held it is
+ * bounded by the time alone.  A returned json_t is owned by the memory context
+ * that was current: borrow it, never json_decref it.  Its strings are UTF-8;
+ * returned char pointers are in the server's encoding.
+ */
+#ifndef HXPY_DOCKER_H
+#define HXPY_DOCKER_H
+
+/*
+ * PostgreSQL exports a function json_object, too, and would win at run time:
+ * hide jansson's, so that a call of it does not compile.  json_pack("{}") makes
+ * an empty object.  Within jansson the call is safe from 2.13 on, which is
+ * linked to prefer its own functions.
+ */
+#define json_object hxpy_do_not_call_json_object
+#include <jansson.h>
+#undef json_object
+
+#if JANSSON_VERSION_HEX < 0x020D00
+#error "hxpy needs jansson 2.13 or newer"
+#endif
+
+typedef struct DockerStream DockerStream;
+
+/* What ended a wait on a stream; more than one may be set */
+#define HXPY_DOCKER_ENDED	0x01	/* the container died (or the engine did) */
+#define HXPY_DOCKER_SOCKET	0x02	/* the other socket is readable */
+#define HXPY_DOCKER_TIMEOUT 0x04	/* neither happened in time */
+
+/* Gives json to the current memory context; NULL is an error. */
+extern json_t *hxpy_docker_own(json_t *json);
+
+/* Asks the engine whether it is there; returns the API version agreed on. */
+extern const char *hxpy_docker_ping(void);
+
+/* NULL when there is no such image, container */
+extern json_t *hxpy_docker_inspect_image(const char *image);
+extern json_t *hxpy_docker_inspect(const char *id);
+
+/* Returns the id.  After an error the container may exist: remove it by name. */
+extern char *hxpy_docker_create(const char *name, json_t *body);
+extern void hxpy_docker_start(const char *id);
+extern char *hxpy_docker_logs(const char *id, int lines);
+
+/* False when there was nothing (left) to signal, to remove */
+extern bool hxpy_docker_kill(const char *id, const char *signal, long timeout_ms);
+extern bool hxpy_docker_remove(const char *id, long timeout_ms);
+
+/* Array of the containers, running or not, that carry label ("key=value"). */
+extern json_t *hxpy_docker_list(const char *label);
+
+/*
+ * Output of a container from now on: attach before start to get all of it.
+ * The stream ends a moment before an inspect shows the container's end.
+ */
+extern DockerStream *hxpy_docker_attach(const char *id);
+extern int	hxpy_docker_stream_wait(DockerStream *stream, pgsocket other,
+									long timeout_ms);
+extern char *hxpy_docker_stream_text(DockerStream *stream);
+extern void hxpy_docker_stream_close(DockerStream *stream);
+
+#endif							/* HXPY_DOCKER_H */

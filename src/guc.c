@@ -1,0 +1,192 @@
+/*
+ * guc.c
+ *	  Every setting.
+ *
+ * What weakens the sandbox or reaches the engine is for superusers; users may
+ * lower limits and choose among what is allowed.  docs/reference.md lists them.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+#include "hxpy.h"
+#include "guc.h"
+
+char	   *hxpy_docker_host;
+char	   *hxpy_docker_cert_path;
+bool		hxpy_docker_insecure;
+int			hxpy_docker_timeout;
+char	   *hxpy_image;
+char	   *hxpy_allowed_images;
+char	   *hxpy_runtime;
+char	   *hxpy_socket_directory;
+int			hxpy_memory;
+int			hxpy_max_memory;
+double		hxpy_cpus;
+double		hxpy_max_cpus;
+int			hxpy_pids_limit;
+int			hxpy_tmp_size;
+int			hxpy_uid_base;
+int			hxpy_max_sessions;
+int			hxpy_open_timeout;
+int			hxpy_eval_timeout;
+int			hxpy_cancel_grace;
+int			hxpy_idle_timeout;
+int			hxpy_output;
+int			hxpy_output_limit;
+int			hxpy_max_frame_size;
+int			hxpy_numeric;
+
+static const struct config_enum_entry output_levels[] = {
+	{"none", 0, false},
+	{"debug", DEBUG1, false},
+	{"log", LOG, false},
+	{"info", INFO, false},
+	{"notice", NOTICE, false},
+	{"warning", WARNING, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry numeric_modes[] = {
+	{"float", HXPY_NUMERIC_FLOAT, false},
+	{"decimal", HXPY_NUMERIC_DECIMAL, false},
+	{NULL, 0, false}
+};
+
+/* Define the settings of the Docker engine. */
+static void
+define_docker(void)
+{
+	DefineCustomStringVariable("hxpy.docker_host",
+							   "Address of the Docker engine.",
+							   "unix:///path of a socket, or tcp://host:port.",
+							   &hxpy_docker_host, "unix:///var/run/docker.sock",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.docker_cert_path",
+							   "Directory of ca.pem, cert.pem and key.pem for a tcp:// engine.",
+							   NULL, &hxpy_docker_cert_path, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomBoolVariable("hxpy.docker_insecure",
+							 "Allows a tcp:// engine without TLS.",
+							 "Whoever can reach such an engine is root on its host.",
+							 &hxpy_docker_insecure, false,
+							 PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.docker_timeout",
+							"Limit of one call of the Docker engine.",
+							NULL, &hxpy_docker_timeout, 30000, 1, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+/* Define the settings of containers. */
+static void
+define_containers(void)
+{
+	DefineCustomStringVariable("hxpy.image",
+							   "Images for new sessions, the first that is there is taken.",
+							   NULL, &hxpy_image, HXPY_DEFAULT_IMAGE,
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.allowed_images",
+							   "Patterns of the images that sessions may use.",
+							   "A comma-separated list with * as wildcard; when empty, only \""
+							   HXPY_DEFAULT_IMAGE "\".",
+							   &hxpy_allowed_images, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.runtime",
+							   "OCI runtime of containers, for example \"runsc\".",
+							   "Empty for the engine's own.", &hxpy_runtime, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.socket_directory",
+							   "Directory of the sockets between server and containers.",
+							   "Only the server's user may enter it. Empty for one in the data directory.",
+							   &hxpy_socket_directory, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.memory",
+							"Memory of a new session's container.",
+							"Counts what it keeps in /tmp, too.",
+							&hxpy_memory, 1024, HXPY_MIN_MEMORY, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.max_memory",
+							"Most memory that a session may ask for.",
+							NULL, &hxpy_max_memory, 1024, HXPY_MIN_MEMORY, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomRealVariable("hxpy.cpus",
+							 "CPUs of a new session's container.",
+							 NULL, &hxpy_cpus, 1.0, HXPY_MIN_CPUS, 1024.0,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomRealVariable("hxpy.max_cpus",
+							 "Most CPUs that a session may ask for.",
+							 NULL, &hxpy_max_cpus, 1.0, HXPY_MIN_CPUS, 1024.0,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.pids_limit",
+							"Most processes and threads of a container.",
+							NULL, &hxpy_pids_limit, 64, 8, 4096,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.tmp_size",
+							"Size of /tmp in a container, and of its largest file.",
+							NULL, &hxpy_tmp_size, 64, 1, 1024 * 1024,
+							PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.uid_base",
+							"First of the 65536 user ids that containers run as.",
+							"Nothing else on the engine's host may use them.",
+							&hxpy_uid_base, 200000, 65536, INT_MAX - HXPY_UID_COUNT,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+/* Define the settings of sessions. */
+static void
+define_sessions(void)
+{
+	DefineCustomIntVariable("hxpy.max_sessions",
+							"Most Python sessions of one connection.",
+							NULL, &hxpy_max_sessions, 8, 1, 64,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.open_timeout",
+							"Limit of a session's start.",
+							NULL, &hxpy_open_timeout, 60000, 1, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.eval_timeout",
+							"Limit of one call in a session.",
+							"0 for none; py_timeout sets a session's own.",
+							&hxpy_eval_timeout, 5 * 60 * 1000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.cancel_grace",
+							"How long a cancel or timeout waits for Python before it kills it.",
+							NULL, &hxpy_cancel_grace, 2000, 0, 60 * 1000,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.idle_timeout",
+							"Ends sessions that were idle for so long.",
+							"0 for never; read when a session is opened.",
+							&hxpy_idle_timeout, 0, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomEnumVariable("hxpy.output",
+							 "Level of the messages that carry Python's output.",
+							 NULL, &hxpy_output, NOTICE, output_levels,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.output_limit",
+							"Most output of one call; what exceeds it is cut.",
+							"Read when a session is opened.",
+							&hxpy_output_limit, 1024, 1, 1024 * 1024,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.max_frame_size",
+							"Most memory of the server that one frame from Python may take.",
+							NULL, &hxpy_max_frame_size, 256, 1, 2048,
+							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("hxpy.numeric",
+							 "What a numeric becomes in Python.",
+							 "float: int when its scale is 0, else float; decimal: exact Decimal.",
+							 &hxpy_numeric, HXPY_NUMERIC_FLOAT, numeric_modes,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+/* Define all settings. */
+void
+hxpy_guc_init(void)
+{
+	define_docker();
+	define_containers();
+	define_sessions();
+	MarkGUCPrefixReserved("hxpy");
+}

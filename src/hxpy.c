@@ -1,0 +1,26 @@
+/*
+ * hxpy.c
+ *	  The module's start.
+ *
+ * Nothing happens here but the modules' own start; sessions, connections and
+ * libcurl are made on first use, never in the postmaster.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "hxpy.h"
+#include "guc.h"
+#include "session.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+/* Start the modules. */
+void
+_PG_init(void)
+{
+	hxpy_guc_init();
+	hxpy_session_init();
+}

@@ -1,0 +1,63 @@
+/*
+ * protocol.h
+ *	  Constants of the wire (docs/protocol.md).
+ *
+ * python/hxpy/protocol.py mirrors this file; python/tests/test_protocol.py
+ * compares the two.
+ */
+#ifndef HXPY_PROTOCOL_H
+#define HXPY_PROTOCOL_H
+
+#define HXPY_PROTOCOL_MAGIC		0x7868
+#define HXPY_PROTOCOL_VERSION	1
+#define HXPY_HEADER_SIZE		16
+
+/* frames of the server */
+#define HXPY_FRAME_OPEN			0x01
+#define HXPY_FRAME_DEFINE		0x02
+#define HXPY_FRAME_EXEC			0x03
+#define HXPY_FRAME_EVAL			0x04
+#define HXPY_FRAME_INTERRUPT	0x10
+
+/* frames of the container */
+#define HXPY_FRAME_HELLO		0x81
+#define HXPY_FRAME_OUTPUT		0x82
+#define HXPY_FRAME_LOG			0x83
+#define HXPY_FRAME_RESULT		0x84
+#define HXPY_FRAME_ERROR		0x85
+#define HXPY_FRAME_DEAD			0x86
+
+/* tags of columns */
+#define HXPY_TAG_NULL			0
+#define HXPY_TAG_BOOL			1
+#define HXPY_TAG_INT16			2
+#define HXPY_TAG_INT32			3
+#define HXPY_TAG_INT64			4
+#define HXPY_TAG_FLOAT32		5
+#define HXPY_TAG_FLOAT64		6
+#define HXPY_TAG_DATE			7
+#define HXPY_TAG_TIME			8
+#define HXPY_TAG_TIMESTAMP		9
+#define HXPY_TAG_TIMESTAMPTZ	10
+#define HXPY_TAG_INTERVAL		11
+#define HXPY_TAG_UUID			12
+#define HXPY_TAG_TEXT			16
+#define HXPY_TAG_NUMERIC		17
+#define HXPY_TAG_JSON			18
+#define HXPY_TAG_OTHER			19
+#define HXPY_TAG_REF			20
+#define HXPY_TAG_URI			21
+#define HXPY_TAG_SYMBOL			22
+#define HXPY_TAG_BYTEA			24
+#define HXPY_TAG_ARRAY			25
+#define HXPY_TAG_RECORD			26
+
+/* flags of columns */
+#define HXPY_FLAG_HAS_NULLS		0x01
+
+/* limits */
+#define HXPY_MAX_DEPTH			64
+#define HXPY_MAX_COLUMNS		1664
+#define HXPY_MAX_LABEL			(1024 * 1024)
+
+#endif							/* HXPY_PROTOCOL_H */

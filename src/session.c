@@ -1,0 +1,368 @@
+/*
+ * session.c
+ *	  The sessions of this backend; transaction and exit callbacks.
+ *
+ * A hash table, made on first use, maps (role, name) to sessions.  A session
+ * owns a memory context, the worker's connection and the claim on its
+ * container's directory.  It survives errors and ROLLBACK; it ends by py_close,
+ * DISCARD ALL and with the backend.  Closing is closing sockets: the container
+ * ends by itself, so that nothing here waits for Docker.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "hxpy.h"
+#include "column.h"
+#include "container.h"
+#include "guc.h"
+#include "protocol.h"
+#include "session.h"
+
+static HTAB *sessions = NULL;
+static ProcessUtility_hook_type previous_utility_hook = NULL;
+
+/* Make the key of the current role's session of a name. */
+static SessionKey
+session_key(const char *name)
+{
+	SessionKey	key;
+	size_t		length = strlen(name);
+
+	if (length == 0 || length >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid session name \"%s\"", name),
+				 errdetail("A name has 1 to %d bytes.", NAMEDATALEN - 1)));
+	memset(&key, 0, sizeof(key));
+	key.role = GetUserId();
+	memcpy(key.name, name, length);
+	return key;
+}
+
+/* Refuse where a session would be used behind its owner's back. */
+static void
+check_context(void)
+{
+	if (IsParallelWorker())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("Python sessions cannot be used in parallel workers")));
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot use Python sessions within a security-restricted operation")));
+}
+
+/* Free what a session owns and forget it; does not ereport. */
+static void
+destroy_session(PySession *session)
+{
+	MemoryContext context = session->context;
+
+	if (session->worker != NULL)
+		hxpy_worker_close(session->worker);
+	if (session->container != NULL)
+		hxpy_container_release(session->container);
+	hash_search(sessions, &session->key, HASH_REMOVE, NULL);
+	MemoryContextDelete(context);
+}
+
+/* Close all sessions when the backend ends. */
+static void
+close_at_exit(int code, Datum arg)
+{
+	hxpy_session_close_all(true);
+}
+
+/* Make the hash table and register the exit callback, once in a backend. */
+static void
+create_table(void)
+{
+	HASHCTL		control = {.keysize = sizeof(SessionKey),.entrysize = sizeof(PySession)};
+
+	if (sessions != NULL)
+		return;
+	sessions = hash_create("hxpy sessions", 8, &control, HASH_ELEM | HASH_BLOBS);
+	before_shmem_exit(close_at_exit, (Datum) 0);
+}
+
+/* Set options that say nothing. */
+void
+hxpy_session_default_options(SessionOptions *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->timeout_ms = -1;
+	options->memory = -1;
+	options->cpus = -1;
+	options->persistent = true;
+}
+
+/* Raise the error of an option that differs from the open session's. */
+static void
+raise_difference(const PySession *session, const char *option)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("session \"%s\" is already open with another %s", session->key.name, option),
+			 errhint("Close it with py_close('%s') first, or leave the option out.",
+					 session->key.name)));
+}
+
+/* Check that the options of a second py_open are those of the first. */
+static void
+check_same_options(const PySession *session, const SessionOptions *options)
+{
+	const SessionOptions *open = &session->options;
+
+	if (options->image != NULL && strcmp(options->image, open->image) != 0)
+		raise_difference(session, "image");
+	if (options->log_level != NULL && strcmp(options->log_level, open->log_level) != 0)
+		raise_difference(session, "log_level");
+	if (options->timeout_ms >= 0 && options->timeout_ms != session->timeout_ms)
+		raise_difference(session, "timeout");
+	if (options->memory >= 0 && options->memory != open->memory)
+		raise_difference(session, "memory limit");
+	if (options->cpus >= 0 && options->cpus != open->cpus)
+		raise_difference(session, "CPU limit");
+	if (options->has_persistent && options->persistent != open->persistent)
+		raise_difference(session, "choice of persistent");
+}
+
+/* Complete and check the options of a new session; strings go to its context. */
+static void
+adopt_options(PySession *session, const SessionOptions *options)
+{
+	SessionOptions *own = &session->options;
+
+	*own = *options;
+	own->image = MemoryContextStrdup(session->context,
+									 options->image ? options->image : hxpy_image);
+	own->log_level = MemoryContextStrdup(session->context,
+										 options->log_level ? options->log_level : "");
+	if (own->memory < 0)
+		own->memory = Min(hxpy_memory, hxpy_max_memory);
+	if (own->cpus < 0)
+		own->cpus = Min(hxpy_cpus, hxpy_max_cpus);
+	session->timeout_ms = options->timeout_ms;
+	if (own->memory > hxpy_max_memory)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("memory of %d MB is more than hxpy.max_memory", own->memory),
+				 errhint("hxpy.max_memory is %d MB; a superuser can raise it.",
+						 hxpy_max_memory)));
+	if (own->cpus > hxpy_max_cpus)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("%g CPUs are more than hxpy.max_cpus", own->cpus),
+				 errhint("hxpy.max_cpus is %g; a superuser can raise it.", hxpy_max_cpus)));
+}
+
+/* Start a session's container and greet its worker. */
+static void
+start_session(PySession *session)
+{
+	ContainerOptions options = {
+		.session = session->key.name,
+		.images = session->options.image,
+		.memory = session->options.memory,
+		.cpus = session->options.cpus
+	};
+	GatherList	greeting;
+
+	session->container = hxpy_container_start(&options, session->context);
+	session->worker = hxpy_worker_create(session->container->control, session->container->data,
+										 session->key.name, session->context);
+	hxpy_gather_init(&greeting, CurrentMemoryContext);
+	hxpy_column_write_batch(3, &greeting);
+	hxpy_column_write_text("output_limit", psprintf("%d", hxpy_output_limit * 1024), &greeting);
+	hxpy_column_write_text("idle_timeout", psprintf("%d", hxpy_idle_timeout), &greeting);
+	hxpy_column_write_text("log_level", session->options.log_level, &greeting);
+	hxpy_worker_open(session->worker, &greeting, hxpy_open_timeout);
+}
+
+/* Open a new session under a key. */
+static PySession *
+create_session(const SessionKey *key, const SessionOptions *options)
+{
+	PySession  *session;
+	MemoryContext context;
+
+	if (hash_get_num_entries(sessions) >= hxpy_max_sessions)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many Python sessions in this connection"),
+				 errhint("Close some with py_close; hxpy.max_sessions is %d.",
+						 hxpy_max_sessions)));
+	context = AllocSetContextCreate(TopMemoryContext, "hxpy session", ALLOCSET_SMALL_SIZES);
+	session = hash_search(sessions, key, HASH_ENTER, NULL);
+	memset((char *) session + sizeof(SessionKey), 0, sizeof(PySession) - sizeof(SessionKey));
+	session->context = context;
+	PG_TRY();
+	{
+		adopt_options(session, options);
+		start_session(session);
+		session->opened = session->last_used = GetCurrentTimestamp();
+	}
+	PG_CATCH();
+	{
+		destroy_session(session);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return session;
+}
+
+/*
+ * Open a session, or return the one that is open; its options must not differ.
+ * A lost session is replaced.
+ */
+PySession *
+hxpy_session_open(const char *name, const SessionOptions *options)
+{
+	SessionKey	key = session_key(name);
+	PySession  *session;
+
+	check_context();
+	create_table();
+	session = hash_search(sessions, &key, HASH_FIND, NULL);
+	if (session != NULL && hxpy_worker_lost(session->worker) == NULL)
+	{
+		check_same_options(session, options);
+		return session;
+	}
+	if (session != NULL)
+		destroy_session(session);
+	return create_session(&key, options);
+}
+
+/* Return an open session; the default one is opened on first use. */
+PySession *
+hxpy_session_get(const char *name)
+{
+	SessionKey	key = session_key(name);
+	PySession  *session;
+
+	check_context();
+	create_table();
+	session = hash_search(sessions, &key, HASH_FIND, NULL);
+	if (session == NULL && strcmp(name, HXPY_DEFAULT_SESSION) == 0)
+	{
+		SessionOptions options;
+
+		hxpy_session_default_options(&options);
+		return create_session(&key, &options);
+	}
+	if (session == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+				 errmsg("session \"%s\" is not open", name),
+				 errhint("Open it with py_open('%s').", name)));
+	return session;
+}
+
+/* Close a session of the current role; false when there is none. */
+bool
+hxpy_session_close(const char *name)
+{
+	SessionKey	key = session_key(name);
+	PySession  *session;
+
+	if (sessions == NULL)
+		return false;
+	session = hash_search(sessions, &key, HASH_FIND, NULL);
+	if (session == NULL)
+		return false;
+	destroy_session(session);
+	return true;
+}
+
+/* Close the sessions of the current or of every role; returns how many. */
+int
+hxpy_session_close_all(bool every_role)
+{
+	HASH_SEQ_STATUS status;
+	PySession  *session;
+	Oid			role = every_role ? InvalidOid : GetUserId();
+	int			count = 0;
+
+	if (sessions == NULL)
+		return 0;
+	hash_seq_init(&status, sessions);
+	while ((session = hash_seq_search(&status)) != NULL)
+	{
+		if (every_role || session->key.role == role)
+		{
+			destroy_session(session);
+			count++;
+		}
+	}
+	return count;
+}
+
+/* Return the sessions of the current role. */
+List *
+hxpy_session_list(void)
+{
+	HASH_SEQ_STATUS status;
+	PySession  *session;
+	List	   *list = NIL;
+
+	if (sessions == NULL)
+		return NIL;
+	hash_seq_init(&status, sessions);
+	while ((session = hash_seq_search(&status)) != NULL)
+	{
+		if (session->key.role == GetUserId())
+			list = lappend(list, session);
+	}
+	return list;
+}
+
+/* Run one instruction within the session's time limit. */
+void
+hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
+					 const char **reply, size_t *reply_length)
+{
+	bool		own_limit = session->timeout_ms >= 0;
+
+	hxpy_worker_request(session->worker, type, payload,
+						own_limit ? (long) session->timeout_ms : hxpy_eval_timeout,
+						own_limit ? "the session's timeout (py_timeout)" : "hxpy.eval_timeout",
+						reply, reply_length);
+	session->last_used = GetCurrentTimestamp();
+}
+
+/* Close all sessions after DISCARD ALL. */
+static void
+process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	bool		discards = IsA(pstmt->utilityStmt, DiscardStmt) &&
+		((DiscardStmt *) pstmt->utilityStmt)->target == DISCARD_ALL;
+
+	if (previous_utility_hook != NULL)
+		previous_utility_hook(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+							  dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+								dest, qc);
+	if (discards)
+		hxpy_session_close_all(true);
+}
+
+/* Hook into DISCARD ALL. */
+void
+hxpy_session_init(void)
+{
+	previous_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}

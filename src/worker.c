@@ -1,0 +1,763 @@
+/*
+ * worker.c
+ *	  The connection to a worker: handshake, frames, timeout, cancel.
+ *
+ * A WorkerConn owns two sockets: data (the Python of the user) and control (the
+ * supervisor, process 1 of the container).  One request is under way at a time;
+ * `busy` is set around it, so that whatever error breaks it off (cancel,
+ * timeout, out of memory, a failing NOTICE) passes through recover(), which
+ * interrupts Python and drains the reply, or else gives the session up: a stale
+ * reply never answers a later request.  A connection given up is `lost`: its
+ * sockets are closed, which ends the container.
+ *
+ * All waits are on a WaitEventSet of the latch, the postmaster's death and both
+ * sockets, made once for each connection.  recover() runs in PG_CATCH blocks:
+ * nothing it calls may ereport.
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+
+#include "hxpy.h"
+#include "column.h"
+#include "error.h"
+#include "guc.h"
+#include "protocol.h"
+#include "text.h"
+#include "worker.h"
+
+#define READ_STEP			65536
+#define MAX_READ_STEP		(1024 * 1024)
+#define KEEP_BUFFER			(1024 * 1024)
+#define MAX_PIECES			64
+#define DEATH_WAIT_MS		2000	/* for the supervisor's last words */
+#define SECOND_INTERRUPT_MS 500
+#define MAX_CONTROL_FRAME	(128 * 1024)
+
+/* One socket's incoming bytes. */
+typedef struct FrameStream
+{
+	pgsocket	socket;
+	ByteBuffer	buffer;
+	size_t		used;			/* bytes of the buffer that were handled */
+	uint64		discard;		/* bytes of an oversized frame still to skip */
+	const char *role;			/* what the greeting must say */
+	bool		greeted;
+} FrameStream;
+
+struct WorkerConn
+{
+	MemoryContext context;		/* of everything here */
+	const char *session;		/* for messages */
+	FrameStream data;
+	FrameStream control;
+	WaitEventSet *events;
+	int			data_event;		/* position of the data socket in `events` */
+	uint32		data_mask;		/* what is waited for on it */
+	uint32		request;		/* number of the latest request */
+	bool		busy;			/* that request is under way */
+	bool		reply_seen;		/* the head of its reply has come */
+	const GatherList *sending;	/* payload not yet fully sent, or NULL */
+	char		header[HXPY_HEADER_SIZE];
+	size_t		sent;			/* bytes of header and payload sent so far */
+	char	   *lost;			/* why the session is over, or NULL */
+};
+
+/* A frame as it stands in a stream's buffer, until the next one is read. */
+typedef struct Frame
+{
+	uint8		type;
+	uint32		request;
+	const char *payload;
+	size_t		length;
+} Frame;
+
+/* What came of a try to read. */
+typedef enum ReadResult
+{
+	READ_NOTHING,				/* would block */
+	READ_SOME,
+	READ_CLOSED
+} ReadResult;
+
+/* Close the sockets; the end of its connection ends the container. */
+static void
+close_sockets(WorkerConn *conn)
+{
+	if (conn->events != NULL)
+		FreeWaitEventSet(conn->events);
+	conn->events = NULL;
+	if (conn->data.socket != PGINVALID_SOCKET)
+	{
+		closesocket(conn->data.socket);
+		ReleaseExternalFD();
+	}
+	if (conn->control.socket != PGINVALID_SOCKET)
+	{
+		closesocket(conn->control.socket);
+		ReleaseExternalFD();
+	}
+	conn->data.socket = conn->control.socket = PGINVALID_SOCKET;
+}
+
+/* Give the session up.  Does not ereport; the reason must be short. */
+static void
+lose(WorkerConn *conn, const char *reason)
+{
+	if (conn->lost == NULL)
+		conn->lost = MemoryContextStrdup(conn->context, reason);
+	conn->busy = false;
+	conn->sending = NULL;
+	close_sockets(conn);
+}
+
+/* Raise the error of a session that is lost. */
+static void
+raise_lost(WorkerConn *conn, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("session \"%s\" was lost: %s", conn->session, conn->lost),
+			 detail[0] ? errdetail("%s", detail) : 0,
+			 hint ? errhint("%s", hint) :
+			 errhint("Its variables are gone. Close it with py_close('%s'), or open it anew with py_open('%s').",
+					 conn->session, conn->session)));
+}
+
+/* Raise an error about a worker that breaks the protocol; the session is over. */
+static void
+raise_protocol_error(WorkerConn *conn, const char *detail)
+{
+	lose(conn, "the worker broke the protocol");
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("invalid frame from the Python worker"),
+			 errdetail_internal("%s", detail),
+			 errhint("The session \"%s\" is lost; open it anew with py_open.", conn->session)));
+}
+
+/*
+ * Take the sockets of a new worker, which are non-blocking and counted with
+ * AcquireExternalFD; on error they stay the caller's.
+ */
+WorkerConn *
+hxpy_worker_create(pgsocket control, pgsocket data, const char *session, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	WorkerConn *conn = palloc0(sizeof(WorkerConn));
+
+	conn->context = context;
+	conn->session = pstrdup(session);
+	hxpy_buffer_init(&conn->data.buffer, context);
+	hxpy_buffer_init(&conn->control.buffer, context);
+	conn->events = HxpyCreateWaitEventSet(4);
+	AddWaitEventToSet(conn->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(conn->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	conn->data_event = AddWaitEventToSet(conn->events, WL_SOCKET_READABLE, data, NULL, NULL);
+	conn->data_mask = WL_SOCKET_READABLE;
+	AddWaitEventToSet(conn->events, WL_SOCKET_READABLE, control, NULL, NULL);
+	conn->data.socket = data;
+	conn->control.socket = control;
+	conn->data.role = "worker";
+	conn->control.role = "supervisor";
+	MemoryContextSwitchTo(old);
+	return conn;
+}
+
+/* Close a connection; the worker and its container end by themselves. */
+void
+hxpy_worker_close(WorkerConn *conn)
+{
+	conn->busy = false;
+	close_sockets(conn);
+}
+
+/* Return why the session is over, NULL when it is not. */
+const char *
+hxpy_worker_lost(const WorkerConn *conn)
+{
+	return conn->lost;
+}
+
+/* Tell whether a request is under way. */
+bool
+hxpy_worker_is_busy(const WorkerConn *conn)
+{
+	return conn->busy;
+}
+
+/* Return the milliseconds since a moment. */
+static long
+elapsed_ms(instr_time since)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, since);
+	return (long) INSTR_TIME_GET_MILLISEC(now);
+}
+
+/* Wait for one of the sockets or the latch. */
+static void
+wait_events(WorkerConn *conn, long timeout_ms)
+{
+	uint32		mask = conn->sending != NULL ?
+		WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE : WL_SOCKET_READABLE;
+	WaitEvent	event;
+
+	if (mask != conn->data_mask)
+	{
+		ModifyWaitEvent(conn->events, conn->data_event, mask, NULL);
+		conn->data_mask = mask;
+	}
+	if (WaitEventSetWait(conn->events, timeout_ms, &event, 1, PG_WAIT_EXTENSION) == 1 &&
+		event.events == WL_LATCH_SET)
+		ResetLatch(MyLatch);
+}
+
+/* Read what a socket has, at most one step. */
+static ReadResult
+read_some(FrameStream *stream, size_t wanted)
+{
+	size_t		step = Max(READ_STEP, Min(wanted, MAX_READ_STEP));
+	ssize_t		count;
+
+	if (stream->used > 0)
+	{
+		hxpy_buffer_consume(&stream->buffer, stream->used);
+		stream->used = 0;
+	}
+	count = recv(stream->socket, hxpy_buffer_reserve(&stream->buffer, step), step, 0);
+	if (count > 0)
+	{
+		stream->buffer.length += count;
+		return READ_SOME;
+	}
+	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return READ_NOTHING;
+	return READ_CLOSED;
+}
+
+/* Skip bytes of an oversized frame that have arrived. */
+static void
+skip_discarded(FrameStream *stream)
+{
+	size_t		have = stream->buffer.length - stream->used;
+	size_t		skip = Min(stream->discard, have);
+
+	stream->used += skip;
+	stream->discard -= skip;
+}
+
+/*
+ * Take the next frame out of a stream's buffer, if it is there whole; else say
+ * how many bytes are missing.  Returns NULL, or what is wrong.
+ */
+static const char *
+take_frame(FrameStream *stream, size_t limit, Frame *frame, bool *found, size_t *missing)
+{
+	const char *start;
+	size_t		have;
+	uint16		magic;
+	uint64		length;
+
+	*found = false;
+	*missing = 0;
+	skip_discarded(stream);
+	start = stream->buffer.data + stream->used;
+	have = stream->buffer.length - stream->used;
+	if (have < HXPY_HEADER_SIZE)
+		return NULL;
+	memcpy(&magic, start, sizeof(magic));
+	memcpy(&frame->request, start + 4, sizeof(frame->request));
+	memcpy(&length, start + 8, sizeof(length));
+	frame->type = (uint8) start[3];
+	if (magic != HXPY_PROTOCOL_MAGIC || start[2] != HXPY_PROTOCOL_VERSION)
+		return "wrong header";
+	frame->length = length;
+	if (length > limit)
+	{
+		stream->used += HXPY_HEADER_SIZE;
+		stream->discard = length;
+		frame->payload = NULL;
+		*found = true;
+		return NULL;
+	}
+	if (have - HXPY_HEADER_SIZE < length)
+	{
+		*missing = length - (have - HXPY_HEADER_SIZE);
+		return NULL;
+	}
+	frame->payload = start + HXPY_HEADER_SIZE;
+	stream->used += HXPY_HEADER_SIZE + length;
+	*found = true;
+	return NULL;
+}
+
+/* Try to send more of the frame under way; false when the worker is gone. */
+static bool
+send_more(WorkerConn *conn)
+{
+	while (conn->sending != NULL)
+	{
+		const GatherList *list = conn->sending;
+		struct iovec pieces[MAX_PIECES];
+		struct msghdr message = {.msg_iov = pieces};
+		size_t		position = 0;
+		size_t		total = HXPY_HEADER_SIZE + list->length;
+		ssize_t		count;
+
+		for (int i = -1; i < list->npieces && message.msg_iovlen < MAX_PIECES; i++)
+		{
+			const char *data = i < 0 ? conn->header :
+				list->pieces[i].data != NULL ? list->pieces[i].data :
+				list->own.data + list->pieces[i].offset;
+			size_t		length = i < 0 ? HXPY_HEADER_SIZE : list->pieces[i].length;
+			size_t		skip = conn->sent > position ? conn->sent - position : 0;
+
+			position += length;
+			if (skip >= length)
+				continue;
+			pieces[message.msg_iovlen].iov_base = unconstify(char *, data + skip);
+			pieces[message.msg_iovlen].iov_len = length - skip;
+			message.msg_iovlen++;
+		}
+		count = sendmsg(conn->data.socket, &message, MSG_NOSIGNAL);
+		if (count < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+		conn->sent += count;
+		if (conn->sent == total)
+			conn->sending = NULL;
+	}
+	return true;
+}
+
+/* Tell the supervisor to interrupt the request under way. */
+static void
+send_interrupt(WorkerConn *conn)
+{
+	char		header[HXPY_HEADER_SIZE] = {0};
+	uint16		magic = HXPY_PROTOCOL_MAGIC;
+
+	memcpy(header, &magic, sizeof(magic));
+	header[2] = HXPY_PROTOCOL_VERSION;
+	header[3] = HXPY_FRAME_INTERRUPT;
+	memcpy(header + 4, &conn->request, sizeof(conn->request));
+	if (send(conn->control.socket, header, sizeof(header), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		elog(DEBUG1, "could not send an interrupt: %m");
+}
+
+/* Prepare to send a frame. */
+static void
+start_frame(WorkerConn *conn, uint8 type, const GatherList *payload)
+{
+	uint16		magic = HXPY_PROTOCOL_MAGIC;
+	uint64		length = payload->length;
+
+	memcpy(conn->header, &magic, sizeof(magic));
+	conn->header[2] = HXPY_PROTOCOL_VERSION;
+	conn->header[3] = (char) type;
+	memcpy(conn->header + 4, &conn->request, sizeof(conn->request));
+	memcpy(conn->header + 8, &length, sizeof(length));
+	conn->sent = 0;
+	conn->sending = payload;
+}
+
+/* Return a text field of a DEAD or HELLO frame. */
+static char *
+text_field(const WireColumn *columns, uint32 ncolumns, uint32 field)
+{
+	if (field >= ncolumns || columns[field].tag != HXPY_TAG_TEXT || columns[field].count != 1)
+		return "";
+	return hxpy_text_clean(columns[field].data, Min(columns[field].data_length, 8192));
+}
+
+/* Give the session up for the reason in a DEAD frame and raise the error. */
+static void
+raise_death(WorkerConn *conn, const Frame *frame)
+{
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(frame->payload, frame->length, &ncolumns);
+	char	   *reason = text_field(columns, ncolumns, 0);
+	char	   *value = text_field(columns, ncolumns, 1);
+	char	   *output = text_field(columns, ncolumns, 2);
+	const char *hint = NULL;
+
+	if (strcmp(reason, "exit") == 0)
+		lose(conn, psprintf("Python exited with status %s", value));
+	else if (strcmp(reason, "memory") == 0)
+	{
+		lose(conn, "Python ran out of memory");
+		hint = "Its variables are gone. Open it anew with more: py_open(memory => ...), or hxpy.memory.";
+	}
+	else if (strcmp(reason, "idle") == 0)
+		lose(conn, psprintf("it was idle for longer than %s s (hxpy.idle_timeout)", value));
+	else
+		lose(conn, psprintf("Python was terminated by %s", value));
+	raise_lost(conn, output, hint);
+}
+
+/* Check a greeting: a batch whose first column is the role. */
+static void
+take_greeting(WorkerConn *conn, FrameStream *stream, const Frame *frame)
+{
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(frame->payload, frame->length, &ncolumns);
+
+	if (stream->greeted || strcmp(text_field(columns, ncolumns, 0), stream->role) != 0)
+		raise_protocol_error(conn, "wrong greeting");
+	stream->greeted = true;
+}
+
+/* Remember that the reply to the request under way has begun to arrive. */
+static void
+note_reply(WorkerConn *conn, const Frame *frame)
+{
+	if (frame->request == conn->request &&
+		(frame->type == HXPY_FRAME_RESULT || frame->type == HXPY_FRAME_ERROR))
+		conn->reply_seen = true;
+}
+
+/*
+ * Handle what the supervisor has sent; raises an error when it reports the
+ * worker's death, or is gone.
+ */
+static void
+read_control(WorkerConn *conn)
+{
+	ReadResult	result;
+
+	do
+	{
+		Frame		frame;
+		bool		found;
+		size_t		missing;
+		const char *error;
+
+		result = read_some(&conn->control, 0);
+		do
+		{
+			error = take_frame(&conn->control, MAX_CONTROL_FRAME, &frame, &found, &missing);
+			if (error != NULL || (found && frame.payload == NULL))
+				raise_protocol_error(conn, error ? error : "oversized control frame");
+			if (!found)
+				break;
+			if (frame.type == HXPY_FRAME_OUTPUT)
+				hxpy_error_show_output(frame.payload, frame.length);
+			else if (frame.type == HXPY_FRAME_DEAD)
+				raise_death(conn, &frame);
+			else if (frame.type == HXPY_FRAME_HELLO)
+				take_greeting(conn, &conn->control, &frame);
+			else
+				raise_protocol_error(conn, "unexpected control frame");
+		} while (found);
+	} while (result == READ_SOME);
+	if (result == READ_CLOSED)
+	{
+		lose(conn, "its container is gone");
+		raise_lost(conn, "", NULL);
+	}
+}
+
+/* The data connection has ended: let the supervisor say why, then raise an error. */
+static void
+raise_data_closed(WorkerConn *conn)
+{
+	instr_time	start;
+
+	INSTR_TIME_SET_CURRENT(start);
+	conn->sending = NULL;
+	while (elapsed_ms(start) < DEATH_WAIT_MS)
+	{
+		(void) WaitLatchOrSocket(MyLatch,
+								 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT |
+								 WL_SOCKET_READABLE,
+								 conn->control.socket, DEATH_WAIT_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		read_control(conn);
+	}
+	lose(conn, "Python has closed its connection");
+	raise_lost(conn, "", NULL);
+}
+
+/*
+ * Read and handle frames of the data connection until the reply to the request
+ * is there whole; true then.
+ */
+static bool
+read_reply(WorkerConn *conn, Frame *frame)
+{
+	ReadResult	result;
+	size_t		missing = 0;
+
+	do
+	{
+		bool		found;
+
+		result = read_some(&conn->data, missing);
+		do
+		{
+			const char *error = take_frame(&conn->data,
+										   (size_t) hxpy_max_frame_size * 1024 * 1024,
+										   frame, &found, &missing);
+
+			if (error != NULL)
+				raise_protocol_error(conn, error);
+			if (!found)
+				break;
+			note_reply(conn, frame);
+			if (frame->payload == NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						 errmsg("a value of %llu bytes from Python is larger than hxpy.max_frame_size",
+								(unsigned long long) frame->length),
+						 errhint("Raise hxpy.max_frame_size, now %d MB.",
+								 hxpy_max_frame_size)));
+			if (frame->type == HXPY_FRAME_OUTPUT)
+				hxpy_error_show_output(frame->payload, frame->length);
+			else if (frame->type == HXPY_FRAME_LOG)
+				hxpy_error_show_log(frame->payload, frame->length, conn->session);
+			else if (frame->type == HXPY_FRAME_HELLO)
+				take_greeting(conn, &conn->data, frame);
+			else if (conn->reply_seen)
+				return true;
+			else
+				raise_protocol_error(conn, "unexpected frame");
+		} while (found);
+	} while (result == READ_SOME);
+	if (result == READ_CLOSED)
+		raise_data_closed(conn);
+	return false;
+}
+
+/*
+ * Skip what the worker has sent; neither raises errors nor shows output.  False
+ * when the connection is of no use.
+ */
+static bool
+drain_data(WorkerConn *conn)
+{
+	ReadResult	result;
+
+	if (!send_more(conn))
+		return false;
+	do
+	{
+		Frame		frame;
+		bool		found;
+		size_t		missing;
+
+		result = read_some(&conn->data, 0);
+		do
+		{
+			/* With a limit of 0 every payload is skipped unread. */
+			if (take_frame(&conn->data, 0, &frame, &found, &missing) != NULL)
+				return false;
+			if (found)
+				note_reply(conn, &frame);
+		} while (found);
+	} while (result == READ_SOME);
+	return result != READ_CLOSED;
+}
+
+/* Skip what the supervisor has sent; false when the worker is dead. */
+static bool
+drain_control(WorkerConn *conn)
+{
+	ReadResult	result;
+
+	do
+	{
+		Frame		frame;
+		bool		found;
+		size_t		missing;
+
+		result = read_some(&conn->control, 0);
+		do
+		{
+			if (take_frame(&conn->control, 0, &frame, &found, &missing) != NULL ||
+				(found && frame.type == HXPY_FRAME_DEAD))
+				return false;
+		} while (found);
+	} while (result == READ_SOME);
+	return result != READ_CLOSED;
+}
+
+/*
+ * Bring a broken-off request to its end: interrupt Python and wait for the
+ * reply, or give the session up after hxpy.cancel_grace.  Runs in PG_CATCH
+ * blocks, with interrupts held.
+ */
+static void
+recover(WorkerConn *conn)
+{
+	instr_time	start;
+	bool		repeated = false;
+
+	if (!conn->busy)
+		return;
+	HOLD_INTERRUPTS();
+	INSTR_TIME_SET_CURRENT(start);
+	send_interrupt(conn);
+	for (;;)
+	{
+		long		elapsed;
+
+		if (!drain_data(conn) || !drain_control(conn))
+		{
+			lose(conn, "Python ended while it was being interrupted");
+			break;
+		}
+		if (conn->reply_seen && conn->data.discard == 0)
+			break;
+		elapsed = elapsed_ms(start);
+		if (ProcDiePending || elapsed >= hxpy_cancel_grace)
+		{
+			lose(conn, "Python did not react to an interrupt within hxpy.cancel_grace");
+			break;
+		}
+		if (!repeated && elapsed >= SECOND_INTERRUPT_MS)
+		{
+			send_interrupt(conn);
+			repeated = true;
+		}
+		wait_events(conn, repeated ? hxpy_cancel_grace - elapsed :
+					Min(hxpy_cancel_grace, SECOND_INTERRUPT_MS) - elapsed);
+	}
+	conn->busy = false;
+	conn->sending = NULL;
+	RESUME_INTERRUPTS();
+}
+
+/* Send the frame prepared and wait for the reply. */
+static void
+run_request(WorkerConn *conn, long timeout_ms, const char *timeout_name, Frame *reply)
+{
+	instr_time	start;
+
+	INSTR_TIME_SET_CURRENT(start);
+	for (;;)
+	{
+		long		left = timeout_ms > 0 ? timeout_ms - elapsed_ms(start) : -1;
+
+		if (timeout_ms > 0 && left <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_QUERY_CANCELED),
+					 errmsg("canceling Python due to %s", timeout_name),
+					 errhint("The limit is %ld ms.", timeout_ms)));
+		if (!send_more(conn))
+			raise_data_closed(conn);
+		wait_events(conn, left);
+		CHECK_FOR_INTERRUPTS();
+		if (read_reply(conn, reply))
+			break;
+		read_control(conn);
+	}
+	/* Output of subprocesses was sent before the reply. */
+	read_control(conn);
+}
+
+/* Say in an error that broke a request off what became of the session. */
+static void
+rethrow_with_outcome(WorkerConn *conn, MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	if (error->detail == NULL && conn->lost == NULL)
+		error->detail = psprintf("Python was interrupted; session \"%s\" keeps its variables.",
+								 conn->session);
+	else if (error->detail == NULL)
+		error->detail = psprintf("Session \"%s\" is lost: %s.", conn->session, conn->lost);
+	ReThrowError(error);
+}
+
+/*
+ * Send a request and wait for its reply, which stays valid until the next
+ * request.  A Python exception, a lost worker, cancel and timeout are errors;
+ * after them the connection is ready for the next request, or lost.
+ * timeout_ms 0 means none.
+ */
+void
+hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload, long timeout_ms,
+					const char *timeout_name, const char **reply, size_t *reply_length)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Frame		frame;
+
+	if (conn->lost != NULL)
+		raise_lost(conn, "", NULL);
+	if (conn->busy)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("session \"%s\" is busy with another request", conn->session)));
+	if (conn->data.buffer.capacity > KEEP_BUFFER &&
+		conn->data.used == conn->data.buffer.length)
+	{
+		hxpy_buffer_free(&conn->data.buffer);
+		conn->data.used = 0;
+	}
+	if (++conn->request == 0)
+		conn->request = 1;
+	start_frame(conn, type, payload);
+	conn->reply_seen = false;
+	conn->busy = true;
+	PG_TRY();
+	{
+		run_request(conn, timeout_ms, timeout_name, &frame);
+	}
+	PG_CATCH();
+	{
+		bool		was_busy = conn->busy;
+
+		recover(conn);
+		if (was_busy)
+			rethrow_with_outcome(conn, context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	conn->busy = false;
+	if (frame.type == HXPY_FRAME_ERROR)
+		hxpy_error_raise_python(frame.payload, frame.length);
+	*reply = frame.payload;
+	*reply_length = frame.length;
+}
+
+/*
+ * Greet a new worker: send the session's options, a batch of text columns, to
+ * the supervisor and to the worker, and wait until both have said hello.
+ */
+void
+hxpy_worker_open(WorkerConn *conn, const GatherList *options, long timeout_ms)
+{
+	const char *reply;
+	size_t		reply_length;
+	StringInfoData frame;
+
+	initStringInfo(&frame);
+	start_frame(conn, HXPY_FRAME_OPEN, options);
+	conn->sending = NULL;
+	appendBinaryStringInfo(&frame, conn->header, HXPY_HEADER_SIZE);
+	appendBinaryStringInfo(&frame, options->own.data, options->own.length);
+	if (options->own.length != options->length ||
+		send(conn->control.socket, frame.data, frame.len, MSG_NOSIGNAL) != frame.len)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not send the session's options: %m")));
+	hxpy_worker_request(conn, HXPY_FRAME_OPEN, options, timeout_ms, "hxpy.open_timeout",
+						&reply, &reply_length);
+	if (!conn->data.greeted || !conn->control.greeted)
+		raise_protocol_error(conn, "no greeting");
+}
