@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034  # variables for the callers
 #
 # script/lib.sh: functions shared by the scripts of this repository.
 #
@@ -72,8 +73,9 @@ hx_proc_start() {
 	local stat
 	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
 	# the name, in parentheses, may hold anything
-	set -- ${stat##*) }
-	echo "${20}"
+	local field
+	read -ra field <<<"${stat##*) }"
+	echo "${field[19]}"
 }
 
 # ---- PostgreSQL -------------------------------------------------------------
@@ -131,7 +133,7 @@ hx_as_pg() {
 
 # ---- Docker -----------------------------------------------------------------
 
-hx_docker_ok() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+hx_docker_ok() { timeout 20 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
 # Starts an engine if none answers: by systemd where that runs the machine, else
 # dockerd itself, in a session of its own.  .run/dockerd.ours then holds its pid and
@@ -142,7 +144,7 @@ hx_docker_start() {
 		return 0
 	fi
 	local pidfile=${HXPY_DOCKERD_PIDFILE:-/var/run/docker.pid}
-	local log=$HX_RUN/dockerd.log pid n
+	local log=$HX_RUN/dockerd.log pid n run=()
 	if [ -n "${DOCKER_HOST-}" ] && [[ $DOCKER_HOST != unix://* ]]; then
 		hx_die "the Docker engine at DOCKER_HOST=$DOCKER_HOST does not answer"
 	fi
@@ -162,20 +164,19 @@ hx_docker_start() {
 	if ! grep -q ' /sys/fs/cgroup' /proc/mounts; then
 		hx_root mount -t cgroup2 cgroup2 /sys/fs/cgroup
 	fi
-	: >"$log"
-	# shellcheck disable=SC2086  # options are separated by blanks
-	hx_root env PATH="$PATH:/usr/sbin:/sbin" setsid dockerd --pidfile "$pidfile" \
-		${HXPY_DOCKERD_OPTIONS-} </dev/null >>"$log" 2>&1 &
+	[ "$(id -u)" = 0 ] || run=(sudo)
+	# shellcheck disable=SC2206  # options are separated by blanks
+	run+=(env PATH="$PATH:/usr/sbin:/sbin" setsid dockerd --pidfile "$pidfile" ${HXPY_DOCKERD_OPTIONS-})
+	"${run[@]}" </dev/null >"$log" 2>&1 &
 	for ((n = 0; n < 300; n++)); do
 		if hx_docker_ok; then
 			pid=$(cat "$pidfile")
 			echo "$pid $(hx_proc_start "$pid")" >"$HX_RUN/dockerd.ours"
 			hx_say "started dockerd (pid $pid, log ${log#"$HX_TOP/"})"
-			disown -a
+			disown $! 2>/dev/null || true
 			return 0
 		fi
-		# it is gone when neither the job nor its pid file is there
-		kill -0 $! 2>/dev/null || [ -e "$pidfile" ] || break
+		[ -e "/proc/$!" ] || break
 		sleep 0.1
 	done
 	tail -n 20 "$log" >&2
@@ -258,22 +259,19 @@ hx_cluster_create() {
 	if [ -L "$link" ] && [ ! -e "$link" ]; then
 		rm "$link"              # its target was cleaned away
 	fi
-	# what a broken-off run left; nothing of value can be in it
-	if [ -e "$link" ]; then
-		rm -rf --one-file-system "$link/data"
-	else
-		mkdir -m 700 "$link"
-		chown "$HX_PG_USER:" "$link"
-		if ! hx_as_pg test -w "$link"; then
-			# the repository is where only root can go: keep the cluster elsewhere
-			rmdir "$link"
-			dir=$(mktemp -d /var/tmp/hxpy.XXXXXX)
-			chown "$HX_PG_USER:" "$dir"
-			ln -s "$dir" "$link"
-		fi
+	[ -e "$link" ] || mkdir -m 700 "$link"
+	chown "$HX_PG_USER:" "$link"
+	if ! hx_as_pg test -w "$link"; then
+		# the repository is where only root can go: keep the cluster elsewhere
+		rmdir "$link"
+		dir=$(mktemp -d /var/tmp/hxpy.XXXXXX)
+		chown "$HX_PG_USER:" "$dir"
+		ln -s "$dir" "$link"
 	fi
 	hx_cluster_dir "$name" || true
 	dir=$HX_DIR
+	[ ! -e "$dir/data" ] || hx_die "$dir/data is no cluster"
+	rm -rf --one-file-system "$dir/data.new"        # of a run that was broken off
 	if ! hx_as_pg "$HX_PG_BIN/initdb" -D "$dir/data.new" -U postgres -A trust -E UTF8 --locale=C.UTF-8 \
 		--no-instructions --no-sync >"$dir/initdb.log" 2>&1; then
 		cat "$dir/initdb.log" >&2
@@ -336,12 +334,11 @@ hx_cluster_remove() {
 	hx_cluster_dir "$1" || [ -e "$HX_DIR" ] || return 0
 	hx_cluster_stop "$1" immediate
 	case $1 in */*) link=$1 ;; *) link=$HX_RUN/$1 ;; esac
-	# only what looks like ours
 	if [ -L "$HX_DIR/socket" ]; then
 		rm -rf --one-file-system "$(readlink -f "$HX_DIR/socket")"
 	fi
 	rm -rf --one-file-system "$HX_DIR"/{data,data.new,socket,log,initdb.log}
-	rmdir "$HX_DIR" || return 1
+	rmdir --ignore-fail-on-non-empty "$HX_DIR"
 	if [ -L "$link" ]; then
 		rm "$link"
 	fi

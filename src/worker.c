@@ -524,7 +524,11 @@ read_reply(WorkerConn *conn, Frame *frame)
 						 errhint("Raise hxpy.max_frame_size, now %d MB.",
 								 hxpy_max_frame_size)));
 			if (frame->type == HXPY_FRAME_OUTPUT)
+			{
+				/* What subprocesses wrote before has come that way. */
+				read_control(conn);
 				hxpy_error_show_output(frame->payload, frame->length);
+			}
 			else if (frame->type == HXPY_FRAME_LOG)
 				hxpy_error_show_log(frame->payload, frame->length, conn->session);
 			else if (frame->type == HXPY_FRAME_HELLO)

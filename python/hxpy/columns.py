@@ -490,7 +490,7 @@ def _to_text(value: Any, want: Column) -> str:
         return value
     kind = type(value)
     if kind.__module__ in ("hxpy.haystack.ref", "hxpy.haystack.symbol"):
-        return str(value.id)
+        return str(value.id())
     raise _no_mapping(value, want, "Use str() in Python.")
 
 
@@ -759,8 +759,6 @@ def _encode_array(want: Column, values: Sequence[Any], mask: bytes | None) -> li
 
 def _locate(error: ConversionError, child: Column, elements: list[Any]) -> ConversionError:
     """Say which element of an array the error is about."""
-    if error.path:
-        return error
     for index, value in enumerate(elements):
         try:
             encode_column(child, [value])
@@ -832,9 +830,9 @@ def _encode_native(child: Column, array: Any) -> list[Buffer]:
 
     kind = array.dtype.kind
     target = _NATIVE.get(child.tag)
-    if target is None or (target == "?") != (kind == "b") and target == "?":
+    if target is None or target == "?" and kind != "b":
         return _encode_elements(child, array.tolist())
-    if array.dtype.str != target:
+    if array.dtype != numpy.dtype(target):
         if target[1] == "f":
             with numpy.errstate(over="ignore"):
                 converted = array.astype(target)

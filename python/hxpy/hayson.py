@@ -12,6 +12,8 @@ Haystack chapter "Json":
 - bytes are XStr "Buf" in base64, and are read as bytes.
 - A naive datetime has the zone "Rel" (no zone), and is read as naive.
 - A timedelta is a Number in "s", and is read as a Number.
+- Numbers with a fraction are float64, as Haystack's are: further digits are rounded when
+  read, and what exceeds the range is infinite.
 - Microseconds are kept.  Nanoseconds (of pandas, numpy, other writers) are rounded to them.
 - UUID is a str, an Enum its value; tuple, range, set (sorted if it can be) and
   array are lists; dataclass and namedtuple are dicts; a DataFrame is a grid.
@@ -105,8 +107,11 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
     neither), for nesting deeper than MAX_DEPTH or circular, for a number or a
     time zone that Haystack cannot hold.
     """
-    tree = value if type(value) in _ATOMS else _encode_root(value)
+    kind = type(value)
+    tree = value if kind in _ATOMS else _encode_root(value)
     try:
+        if kind is int:
+            return repr(value)
         text = _to_json(tree) if indent is None \
             else json.dumps(tree, ensure_ascii=False, indent=indent)
     except ValueError:  # more digits than sys.get_int_max_str_digits()
@@ -242,29 +247,23 @@ def _encode_sequence(value: Iterable[Any], stack: _Stack) -> list[Any]:
 
 
 def _encode_dict(value: Mapping[Any, Any], stack: _Stack) -> Any:
-    for key in value:
-        if not isinstance(key, str):
-            raise HaysonTypeError(f'a dict\'s key must be a str, not "{_type_name(type(key))}",')
+    for kind in set(map(type, value)):
+        if not issubclass(kind, str):
+            raise HaysonTypeError(f'a dict\'s key must be a str, not "{_type_name(kind)}"')
     if "_kind" in value:
         raise HaysonError('a dict with the key "_kind" would be read as another value')
-    tree = _encode_pairs(value, value.items(), stack)
-    if "cols" in tree and "rows" in tree:
-        return {"_kind": "dict", **tree}
-    return tree
-
-
-def _encode_pairs(value: Any, pairs: Iterable[tuple[str, Any]], stack: _Stack) -> dict[str, Any]:
-    """Return the trees of a container's named values."""
     _enter(value, stack)
     tree: dict[str, Any] = {}
-    name = ""
+    key = ""
     try:
-        for name, item in pairs:
-            tree[name] = item if type(item) in _ATOMS else _encode(item, stack)
+        for key, item in value.items():
+            tree[key] = item if type(item) in _ATOMS else _encode(item, stack)
     except (HaysonError, HaysonTypeError) as error:
-        error.within(name)
+        error.within(key)
         raise
     stack.pop()
+    if "cols" in tree and "rows" in tree:
+        return {"_kind": "dict", **tree}
     return tree
 
 
@@ -278,7 +277,7 @@ def _encode_tuple(value: tuple[Any, ...], stack: _Stack) -> Any:
 
 def _encode_dataclass(value: Any, stack: _Stack) -> Any:
     fields = sys.modules["dataclasses"].fields(value)
-    _enter(value, stack)
+    _enter(value, stack)  # the dict that is written is new each time: the circle must be seen here
     tree = _encode_dict({field.name: getattr(value, field.name) for field in fields}, stack)
     stack.pop()
     return tree
@@ -343,8 +342,9 @@ def _encode_column(name: str, cells: list[Any], stack: _Stack) -> list[Any]:
         for cell in cells:
             tree.append(cell if type(cell) in _ATOMS else _encode(cell, stack))
     except (HaysonError, HaysonTypeError) as error:
-        for step in (name, len(tree), "rows"):
-            error.within(step)
+        error.within(name)
+        error.within(len(tree))
+        error.within("rows")
         raise
     return tree
 
@@ -697,7 +697,7 @@ _from_json = json.JSONDecoder(object_hook=_decode_object).decode
 
 def _locate(text: str) -> None:
     """Read a faulty document again, slowly, and raise its error with line and column."""
-    from json import decoder, scanner
+    from json import decoder, scanner  # type: ignore[attr-defined]
 
     def parse_object(text_and_end: tuple[str, int], *args: Any) -> Any:
         start = text_and_end[1] - 1
@@ -711,5 +711,5 @@ def _locate(text: str) -> None:
 
     reader: Any = json.JSONDecoder(object_hook=_decode_object)
     reader.parse_object = parse_object
-    reader.scan_once = scanner.py_make_scanner(reader)  # type: ignore[attr-defined]
+    reader.scan_once = scanner.py_make_scanner(reader)
     reader.decode(text)

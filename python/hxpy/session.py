@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import keyword
 import linecache
 import sys
 import textwrap
@@ -10,6 +11,8 @@ import types
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
+
+from .errors import HxpyError
 
 __all__ = ["Session", "describe_exception"]
 
@@ -30,7 +33,11 @@ class Session:
         self._sources = 0
 
     def define(self, name: str, value: Any) -> None:
-        """Set a variable.  The server has checked that `name` is an identifier."""
+        """Set a variable; a name that Python would not take is an error (42602)."""
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise HxpyError("42602", f'invalid Python variable name "{name}"', "",
+                            "A name has letters, digits and _, no digit in front, "
+                            "and is no keyword of Python.")
         self.namespace[name] = value
 
     def execute(self, source: str) -> None:

@@ -127,7 +127,7 @@ class Worker:
             self.shared[RUNNING] = 0
             answer, kind = self.failure(error), protocol.ERROR
         self.postponed = False
-        self.drain_output()
+        self.drain_output(0.5)
         self.shared[ENDED] = time.monotonic_ns()
         self.send(kind, request, answer)
 
@@ -148,16 +148,16 @@ class Worker:
             message, context = describe_exception(error)
             # What the traceback holds keeps the frames' variables alive.
             error.__traceback__ = None
-            fields = ("57014" if type(error) is KeyboardInterrupt else "38000",
-                      message, "", "", context)
+            fields = ("38000", message, "", "", context)
         names = ("sqlstate", "message", "detail", "hint", "context")
         return columns.encode_texts(**dict(zip(names, fields)))
 
-    def drain_output(self) -> None:
+    def drain_output(self, seconds: float) -> None:
         """Wait until the supervisor has passed on what was written to descriptors 1 and 2.
 
-        So that such output arrives before the reply to the request it belongs
-        to.  The pipe is nearly always empty, which takes one system call.
+        So that such output arrives before what is sent next.  The pipe is nearly
+        always empty, which takes one system call; a process that writes all the
+        time is not waited for longer than `seconds`.
         """
         left = array.array("i", [0])
         deadline = 0.0
@@ -166,7 +166,7 @@ class Worker:
             if not left[0] and not self.shared[FORWARDING]:
                 return
             now = time.monotonic()
-            deadline = deadline or now + 0.5
+            deadline = deadline or now + seconds
             if now > deadline:
                 return
             time.sleep(0.0002)
@@ -273,6 +273,7 @@ class Output(io.TextIOBase):
         if worker.output_left <= 0:
             data = data[:max(0, len(data) + worker.output_left)]
             data = data.decode("utf-8", "ignore").encode() + b"\n... (output cut at the limit)"
+        worker.drain_output(0.02)
         worker.send(protocol.OUTPUT, worker.shared[RUNNING], (bytes((self.stream,)), data))
 
 

@@ -17,6 +17,9 @@ The rules:
   So `2 / x`, `x * y`, `x / y`, `x ** 2`, `x + 1` and sum([x, y]), which begins
   with the plain 0, are plain.
 - A NaN has no unit (ValueError), also as a result.
+- One case is Python's own and cannot be changed: a plain float on the left of an
+  IntNumber does not ask it, so `2.0 * Number(5, "kW")` is 10.0 and
+  `5.0 == Number(5, "kW")` is true.  Turned round both keep the rules.
 - Units are kept as they are and not looked up: Haystack's database of units is open.
 """
 

@@ -1,0 +1,57 @@
+-- Settings and privileges; needs no Docker engine.
+\set VERBOSITY terse
+CREATE EXTENSION hxpy;
+-- what the settings are, and who may change them
+SELECT name, setting, unit, context FROM pg_settings WHERE name LIKE 'hxpy.%' ORDER BY name;
+SET hxpy.no_such_setting = 1;
+SET hxpy.output = 'loud';
+SET hxpy.numeric = 'roman';
+-- every function is documented and closed to PUBLIC
+SELECT p.proname FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
+  JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'hxpy'
+ WHERE obj_description(p.oid, 'pg_proc') IS NULL
+    OR p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0)
+    OR p.prosecdef OR p.provolatile <> 'v' OR p.proparallel <> 'u';
+CREATE ROLE hxpy_regress_user;
+SET ROLE hxpy_regress_user;
+SELECT py_open();
+SELECT py_eval('1');
+SET hxpy.allowed_images = '*';
+SET hxpy.max_memory = '100GB';
+SHOW hxpy.docker_host;
+RESET ROLE;
+DROP ROLE hxpy_regress_user;
+-- arguments are checked before anything else
+SELECT py_open('');
+SELECT py_open(repeat('x', 64));
+SELECT py_open(NULL);
+SELECT py_open('s', network => 'bridge');
+SELECT py_open('s', timeout => '-1 s');
+SELECT py_open('s', log_level => 'loud');
+SELECT py_open('s', memory => '1MB');
+SELECT py_open('s', memory => 'much');
+SELECT py_open('s', cpus => 0);
+SELECT py_open('s', memory => '100GB');
+SELECT py_open('s', cpus => 99);
+SELECT py_open('s', image => 'debian:trixie');
+SELECT py_open('s', image => ' , ');
+SELECT py_eval('s', '1');
+SELECT py_exec('s', 'x = 1');
+SELECT py_define('s', 'x', 1);
+SELECT py_init('s', 'x = 1');
+SELECT py_timeout('s', '1 s');
+SELECT py_close('s'), py_close(), py_close_all();
+SELECT * FROM py_sessions();
+-- an engine that is not there
+SET hxpy.docker_host = 'unix:///nonexistent/docker.sock';
+\set VERBOSITY default
+SELECT py_open('s');
+SET hxpy.docker_host = 'tcp://127.0.0.1:2375';
+SELECT py_open('s');
+SET hxpy.docker_host = 'gopher://x';
+SELECT py_open('s');
+RESET hxpy.docker_host;
+-- Haystack's domains
+SELECT 'a-b:c.d~1'::hs_ref, 'hot-water'::hs_symbol, 'http://x/?a b'::hs_uri;
+SELECT '@a'::hs_ref;
+SELECT ''::hs_symbol;

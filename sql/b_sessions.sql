@@ -1,0 +1,71 @@
+-- Sessions: open, define, exec, eval, init, nesting, close.
+\set VERBOSITY terse
+SELECT py_eval(py_exec(py_define(py_define(py_timeout(py_open('s'), '10 s'), 'a', 100), 'b', 2),
+               'def mult(x, y): return x * y'), 'mult(a, b)');
+-- opened once; options that differ are an error
+SELECT py_open('s'), py_open('s', timeout => '10 s');
+SELECT py_open('s', timeout => '11 s');
+SELECT py_open('s', memory => '512MB');
+SELECT py_open('s', persistent => false);
+-- another session has its own variables
+SELECT py_open('t');
+SELECT py_eval('t', 'a');
+SELECT py_eval('s', 'a');
+SELECT session, role = current_user AS own, length(container) AS id, image, state,
+       opened <= last_used AS used, timeout
+  FROM py_sessions() ORDER BY session;
+-- the default session opens on first use
+SELECT py_eval('1 + 1');
+SELECT py_define('x', 20), py_exec('y = x * 2'), py_eval('y');
+SELECT py_timeout('1 min'), py_init('z = 1'), py_eval('z');
+SELECT py_close(), py_close();
+SELECT py_eval('"x" in globals()');
+-- init runs once in a session's life, and again in the next life
+SELECT py_init('t', 'count = globals().get("count", 0) + 1') FROM generate_series(1, 3);
+SELECT py_eval('t', 'count');
+SELECT py_init('t', 'count = 100');
+SELECT py_eval('t', 'count'), py_close('t');
+SELECT py_init(py_open('t'), 'import nosuchmodule');
+SELECT py_init('t', 'count = 1');
+SELECT py_eval('t', 'count');
+-- state survives errors and ROLLBACK
+BEGIN;
+SELECT py_define('t', 'kept', 7);
+SELECT 1 / 0;
+ROLLBACK;
+SELECT py_eval('t', 'kept');
+DO $$
+BEGIN
+  PERFORM py_exec('t', 'kept = 8; 1 / 0');
+EXCEPTION WHEN external_routine_exception THEN
+  RAISE NOTICE 'caught: %', sqlerrm;
+END $$;
+SELECT py_eval('t', 'kept');
+-- output
+SELECT py_exec('t', $$
+    import os, sys
+    print('one'); print('two', end=''); print()
+    print('three', file=sys.stderr)
+    _ = os.system('echo four')
+    print('five')
+$$);
+SET hxpy.output = 'none';
+SELECT py_exec('t', 'print("unseen")');
+SET hxpy.output = 'warning';
+SELECT py_eval('t', 'print("seen")');
+RESET hxpy.output;
+-- not persistent: closed after the first eval
+SELECT py_open('once', persistent => false), py_define('once', 'a', 1), py_eval('once', 'a');
+SELECT py_eval('once', 'a');
+-- names
+SELECT py_define('t', 'not valid', 1);
+SELECT py_define('t', 'class', 1);
+SELECT py_define('t', 'größe', 1), py_eval('t', 'größe');
+SELECT py_define('t', NULL, 1);
+SELECT py_eval('t', NULL);
+SELECT py_open('Ünïcode "quoted" name'), py_eval('Ünïcode "quoted" name', '1');
+-- DISCARD ALL closes everything
+SELECT count(*) FROM py_sessions();
+DISCARD ALL;
+SELECT count(*) FROM py_sessions();
+SELECT py_open('s'), py_open('t'), py_close_all(), py_close_all();
