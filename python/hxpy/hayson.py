@@ -114,7 +114,7 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
             return repr(value)
         text = _to_json(tree) if indent is None \
             else json.dumps(tree, ensure_ascii=False, indent=indent)
-    except ValueError:  # more digits than sys.get_int_max_str_digits()
+    except ValueError:  # more digits than Python converts on its own
         return _unlimited(dumps, value)  # type: ignore[no-any-return]
     if not _is_clean(text):
         _check_strings(tree)
@@ -556,14 +556,14 @@ def loads(text: str | bytes | bytearray) -> Any:
     try:
         return (_from_plain_json if plain else _from_json)(text)
     except json.JSONDecodeError as error:
-        failure = HaysonError(f"malformed JSON: {error.msg}")
+        failure = HaysonError(f"malformed JSON: {error.msg.removesuffix(' at')}")
         failure.line, failure.column = error.lineno, error.colno
         raise failure from None
     except RecursionError:
         raise HaysonError("the document is nested too deeply") from None
     except HaysonError as error:
         failure = error
-    except ValueError:  # more digits than sys.get_int_max_str_digits()
+    except ValueError:  # more digits than Python converts on its own
         return _unlimited(loads, text)
     _locate(text)
     raise failure
@@ -592,8 +592,13 @@ def decode(tree: Any) -> Any:
 
 
 def _unlimited(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function without Python's limit of an integer's digits; jsonb has its own."""
+    """Call a function without Python's limit of an integer's digits; jsonb has its own.
+
+    To be called while the ValueError of that limit is handled.
+    """
     limit = sys.get_int_max_str_digits()
+    if not limit:  # it was another ValueError
+        raise sys.exc_info()[1] or HaysonError("no error")
     sys.set_int_max_str_digits(0)
     try:
         return function(*args)
@@ -603,9 +608,12 @@ def _unlimited(function: Callable[..., Any], *args: Any) -> Any:
 
 def _decode_object(tree: dict[str, Any]) -> Any:
     """Return the value of an object whose members are decoded."""
-    if "_kind" not in tree:
-        return _decode_grid(tree) if "rows" in tree and _is_grid(tree) else tree
-    kind = tree["_kind"]
+    if "_kind" in tree:
+        kind = tree["_kind"]
+    elif "rows" in tree and _is_grid(tree):
+        kind = "grid"
+    else:
+        return tree
     decoder = None
     if isinstance(kind, str):
         decoder = _DECODERS.get(kind) or _DECODERS.get(kind.lower())
@@ -629,7 +637,8 @@ def _is_grid(tree: dict[str, Any]) -> bool:
 
 
 def _decode_grid(tree: dict[str, Any]) -> Grid:
-    meta = {name: tag for name, tag in (tree.get("meta") or {}).items() if name != "ver"}
+    meta = dict(tree.get("meta") or {})
+    meta.pop("ver", None)
     metas: dict[str, dict[str, Any]] = {}
     for col in tree.get("cols") or ():
         col = {"name": col} if isinstance(col, str) else dict(col)
@@ -657,13 +666,21 @@ def _decode_number(tree: dict[str, Any]) -> Any:
     return Number(value, unit) if unit else value
 
 
+def _text(tree: dict[str, Any]) -> str:
+    """Return the text of a value that has one."""
+    text = tree["val"]
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is no string")
+    return text
+
+
 def _decode_ref(tree: dict[str, Any]) -> Ref:
-    return Ref(tree["val"].removeprefix("@"), tree.get("dis"))
+    return Ref(_text(tree).removeprefix("@"), tree.get("dis"))
 
 
 def _decode_xstr(tree: dict[str, Any]) -> XStr | bytes:
     if tree["type"] == "Buf":
-        return binascii.a2b_base64(tree["val"], strict_mode=True)
+        return binascii.a2b_base64(_text(tree), strict_mode=True)
     return XStr(tree["type"], tree["val"])
 
 
@@ -679,12 +696,12 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "number": _decode_number,
     "num": _decode_number,
     "ref": _decode_ref,
-    "symbol": lambda tree: Symbol(tree["val"].removeprefix("^")),
-    "uri": lambda tree: Uri(tree["val"]),
-    "date": lambda tree: tz.parse_date(tree["val"]),
-    "time": lambda tree: tz.parse_time(tree["val"]),
-    "dateTime": lambda tree: tz.parse_datetime(tree["val"], tree.get("tz")),
-    "datetime": lambda tree: tz.parse_datetime(tree["val"], tree.get("tz")),
+    "symbol": lambda tree: Symbol(_text(tree).removeprefix("^")),
+    "uri": lambda tree: Uri(_text(tree)),
+    "date": lambda tree: tz.parse_date(_text(tree)),
+    "time": lambda tree: tz.parse_time(_text(tree)),
+    "dateTime": lambda tree: tz.parse_datetime(_text(tree), tree.get("tz")),
+    "datetime": lambda tree: tz.parse_datetime(_text(tree), tree.get("tz")),
     "coord": lambda tree: Coord(tree["lat"], tree["lng"]),
     "xstr": _decode_xstr,
     "dict": _decode_dict,

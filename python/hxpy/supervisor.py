@@ -198,6 +198,9 @@ def main() -> None:
     shared = memoryview(page).cast("Q")
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     control.connect(path)
+    connection = Connection(control)
+    # Before the worker is, so that the server knows it when the worker answers.
+    connection.send(protocol.HELLO, 0, columns.encode_texts(role="supervisor"))
     read_end, write_end = os.pipe()
     words_read, words_write = os.pipe()
     wake_read, wake_write = socket.socketpair()
@@ -210,9 +213,7 @@ def main() -> None:
     os.close(words_write)
     signal.set_wakeup_fd(wake_write.fileno())
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    connection = Connection(control)
     try:
-        connection.send(protocol.HELLO, 0, columns.encode_texts(role="supervisor"))
         # The worker may have died before the handler stood.
         wake_write.send(b"\0")
         Supervisor(connection, shared, child, read_end, words_read, wake_read).run()

@@ -219,11 +219,13 @@ class Grid:
 
     def get(self, index: int) -> GridRow:
         """Return a row.  Raises IndexError."""
-        return GridRow(self, [self._cell(index, column) for column in self._columns])
+        place = self._row_place(index)
+        return GridRow(self, [to_list(column[place:place + 1])[0] for column in self._columns])
 
     def val(self, row: int, col: GridCol | str | int) -> Any:
         """Return the cell of a row and a column, given by place or name."""
-        return self._cell(row, self._columns[self._place(col)])
+        place = self._row_place(row)
+        return to_list(self._columns[self._place(col)][place:place + 1])[0]
 
     def to_dataframe(self) -> Any:
         """Return the grid as a pandas DataFrame.
@@ -267,12 +269,11 @@ class Grid:
         """Return a column's cells as Python objects."""
         return to_list(self._columns[self._place(col)])
 
-    def _cell(self, index: int, column: Sequence[Any]) -> Any:
-        """Return one cell as a Python object."""
+    def _row_place(self, index: int) -> int:
+        """Return a row's place from the start.  Raises IndexError."""
         if not -self._size <= index < self._size:
             raise IndexError(f"row {index} of a grid with {self._size}")
-        index %= self._size
-        return to_list(column[index:index + 1])[0]
+        return index % self._size
 
     def _place(self, col: GridCol | str | int) -> int:
         """Return a column's place."""

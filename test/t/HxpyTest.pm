@@ -1,0 +1,421 @@
+# HxpyTest.pm: what the TAP tests of hxpy share.
+#
+# A test makes its cluster with hxpy_cluster, talks to it through psql processes
+# whose messages it can read while a statement runs (HxpyTest::Psql), and ends with
+# hxpy_finish, which checks that no container and no socket directory is left.
+# A test that dies half-way is checked and cleaned by the END block.
+
+package HxpyTest;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Carp;
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+our @EXPORT = qw(
+  hxpy_cluster hxpy_finish hxpy_psql hxpy_rounds hxpy_image
+  containers socket_dirs wait_until wait_gone docker docker_ok
+  gives fails first_error median ms variant_image
+  start_engine
+);
+
+my %cluster_id;        # by the node's name
+my @nodes;
+my @psqls;
+my @images;            # made by variant_image
+my @engines;           # pids of fake engines
+my $owner = $$;        # END blocks run in forked children, too
+
+# The image under test: hxpy.control's version.
+sub hxpy_image
+{
+	my ($version) = slurp_file("$ENV{HXPY_TOP}/hxpy.control") =~ /default_version *= *'(.*)'/
+	  or die "no default_version";
+	return "hxpy:$version";
+}
+
+# How often to do what is usually done $count times.
+sub hxpy_rounds
+{
+	my ($count) = @_;
+	return int($count * ($ENV{HXPY_TEST_ROUNDS} // 1) + 0.5) || 1;
+}
+
+# Make and start a cluster with the extension, the role hxpy_user, which may
+# use Python, and its member "alice".
+sub hxpy_cluster
+{
+	my ($name, @settings) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	push @nodes, $node;
+	$node->init;
+	$node->append_conf('postgresql.conf', join("\n", @settings, ''));
+	$node->start;
+	$node->safe_psql(
+		'postgres', q{
+		CREATE EXTENSION hxpy;
+		CREATE ROLE hxpy_user NOLOGIN;
+		GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO hxpy_user;
+		CREATE ROLE alice LOGIN IN ROLE hxpy_user;
+		CREATE ROLE bob LOGIN IN ROLE hxpy_user;
+		CREATE ROLE nobody LOGIN;});
+	$cluster_id{$name} =
+	  $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
+	return $node;
+}
+
+# Run the docker client; returns its output, in list context (output, status).
+sub docker
+{
+	my @command = ('docker', @_);
+	open(my $pipe, '-|', 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command) or die "docker: $!";
+	local $/;
+	my $output = <$pipe> // '';
+	close $pipe;
+	my $status = $? >> 8;
+	chomp $output;
+	return wantarray ? ($output, $status) : $output;
+}
+
+# Run the docker client, which must succeed.
+sub docker_ok
+{
+	my ($output, $status) = docker(@_);
+	croak "docker @_: $output" if $status;
+	return $output;
+}
+
+# Return the ids of a cluster's containers, running or not; of one session by name.
+sub containers
+{
+	my ($node, $session) = @_;
+	my @filter = ('--filter', 'label=hxpy.cluster=' . $cluster_id{ $node->name });
+	push @filter, '--filter', "label=hxpy.session=$session" if defined $session;
+	return split /\n/, docker_ok('ps', '-aq', '--no-trunc', @filter);
+}
+
+# Return what is in the cluster's directory of sockets.
+sub socket_dirs
+{
+	my ($node) = @_;
+	return glob($node->data_dir . '/pgsql_tmp_hxpy/*');
+}
+
+# Call until it returns something true, which is returned; false after a time.
+sub wait_until
+{
+	my ($condition, $seconds) = @_;
+	my $end = time + $seconds;
+
+	for (;;)
+	{
+		my $result = $condition->();
+		return $result if $result;
+		return 0 if time > $end;
+		sleep 0.02;
+	}
+}
+
+# Wait until no container of the cluster is left; returns the seconds it took, or undef.
+sub wait_gone
+{
+	my ($node, $seconds) = @_;
+	my $start = time;
+	return wait_until(sub { !containers($node) }, $seconds // 5) ? time - $start : undef;
+}
+
+# The middle value of a list.
+sub median
+{
+	my @sorted = sort { $a <=> $b } @_;
+	return @sorted ? $sorted[ $#sorted / 2 ] : 'none';
+}
+
+# Seconds as milliseconds to print.
+sub ms
+{
+	return join ' ', map { /^[\d.e-]+$/ ? sprintf('%.1f', $_ * 1000) : $_ } @_;
+}
+
+# Start psql on a cluster: see HxpyTest::Psql.
+sub hxpy_psql
+{
+	my ($node, %options) = @_;
+	my $psql = HxpyTest::Psql->new($node, %options);
+	push @psqls, $psql;
+	return $psql;
+}
+
+# Check that a statement succeeds with this output.
+sub gives
+{
+	my ($psql, $sql, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = $psql->query($sql);
+	my $ok = is($result->{state} eq '00000' ? $result->{out} : $result->{err}, $expected, $name // $sql);
+	diag "messages: $result->{err}" if !$ok && $result->{err};
+	return $ok;
+}
+
+# Check that a statement fails with this SQLSTATE and messages that match; returns the result.
+sub fails
+{
+	my ($psql, $sql, $state, $pattern, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = ref $sql ? $sql : $psql->query($sql);
+	my $ok = $result->{state} eq $state && $result->{err} =~ $pattern;
+	ok($ok, $name) or diag "expected $state, $pattern; got $result->{state}: $result->{err}\n$result->{out}";
+	return $result;
+}
+
+# Return the first line of a result's error.
+sub first_error
+{
+	my ($result) = @_;
+	return $result->{err} =~ /^((?:ERROR|FATAL):.*)$/m ? $1 : "none ($result->{out})";
+}
+
+# Make an image that lacks the package ("dies"), or one whose Python never connects ("sleeps").
+sub variant_image
+{
+	my ($variant) = @_;
+	my $name = "hxpytest:$variant-$$";
+	my %change = (
+		dies => q{import hxpy, os; os.rename(hxpy.__path__[0], '/usr/hxpy.away')},
+		sleeps => q{import hxpy; open(hxpy.__path__[0] + '/__main__.py', 'w').write('import time\ntime.sleep(600)\n')});
+	my $run = join ', ', map { my $s = $_; $s =~ s/(["\\])/\\$1/g; qq{"$s"} } '/usr/bin/python3',
+	  '-I', '-c', $change{$variant};
+	my $file = PostgreSQL::Test::Utils::tempdir() . '/Dockerfile';
+
+	append_to_file($file, 'FROM ' . hxpy_image() . "\nUSER 0\nRUN [$run]\n");
+	local $ENV{DOCKER_BUILDKIT} = docker('buildx', 'version') =~ /^github/ ? 1 : 0;
+	local $ENV{DOCKER_CONFIG} = PostgreSQL::Test::Utils::tempdir();
+	my ($output, $status) = docker('build', '-q', '--network', 'none', '-t', $name, '-f', $file,
+		PostgreSQL::Test::Utils::tempdir());
+	die "docker build: $output" if $status;
+	push @images, $name;
+	return $name;
+}
+
+# Start a program that listens on Unix sockets; returns when the socket $wait is there.
+sub start_engine
+{
+	my ($wait, @arguments) = @_;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0)
+	{
+		exec '/usr/bin/python3', "$ENV{HXPY_TOP}/test/t/engine.py", @arguments;
+		die "engine.py: $!";
+	}
+	push @engines, $pid;
+	wait_until(sub { -S $wait }, 10) or die "engine.py does not listen in $wait";
+	return $pid;
+}
+
+# End what the test has started.
+sub stop_all
+{
+	$_->end for @psqls;
+	@psqls = ();
+	if (@engines)
+	{
+		kill 'KILL', @engines;
+		waitpid $_, 0 for @engines;
+		@engines = ();
+	}
+	if (@images)
+	{
+		docker('rmi', @images);
+		@images = ();
+	}
+}
+
+# End a test: nothing may be left of it.
+sub hxpy_finish
+{
+	stop_all();
+	for my $node (@nodes)
+	{
+		ok(defined wait_gone($node, 5), $node->name . ': no container is left');
+		ok(wait_until(sub { !socket_dirs($node) }, 2), $node->name . ': no socket directory is left')
+		  or diag join ' ', socket_dirs($node);
+		$node->stop if defined $node->{_pid};
+	}
+	done_testing();
+}
+
+# Clean up after a test that did not come to its end; what is left makes it fail.
+END
+{
+	if ($$ == $owner)
+	{
+		my $status = $?;
+		local ($@, $!);
+
+		eval { stop_all() };
+		for my $node (@nodes)
+		{
+			eval { $node->stop('immediate') if defined $node->{_pid}; };
+			my @left;
+			eval { @left = containers($node) unless defined wait_gone($node, 5); };
+			next if !@left;
+			diag "containers left behind and removed: @left";
+			docker('rm', '-f', @left);
+			$status ||= 1;
+		}
+		$? = $status;
+	}
+}
+
+# ---------------------------------------------------------------------------
+# A psql process.  query() returns a hash:
+#	out      what it printed
+#	err      messages, with SQLSTATEs
+#	state    SQLSTATE of the (last) statement, '' when the connection was lost
+#	seconds  how long it took
+#	ended    when it ended
+
+package HxpyTest::Psql;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Carp;
+use IO::Select;
+use IPC::Open3;
+use POSIX ':sys_wait_h';
+use Symbol 'gensym';
+use Time::HiRes qw(time sleep);
+
+our $DEADLINE = 60;    # seconds that any one statement may take
+
+# Connect; options are user, dbname, and options for psql.
+sub new
+{
+	my ($class, $node, %options) = @_;
+	my $connection = $node->connstr($options{dbname} // 'postgres');
+	$connection .= " user=$options{user}" if $options{user};
+	my @command = ('psql', '-XqAt', '-v', 'VERBOSITY=verbose', '-v', 'SHOW_CONTEXT=always', '-d', $connection);
+	my $self = bless { count => 0, out => '', err => '', stderr => gensym }, $class;
+
+	$self->{process} = open3($self->{in}, $self->{stdout}, $self->{stderr}, @command);
+	$self->{in}->autoflush(1);
+	$self->{select} = IO::Select->new($self->{stdout}, $self->{stderr});
+	$self->{pid} = $self->query('SELECT pg_backend_pid()')->{out};
+	croak "psql: no connection" unless $self->{pid} =~ /^\d+$/;
+	$self->query($_) for @{ $options{setup} // [] };
+	return $self;
+}
+
+# The process id of the backend.
+sub pid { return $_[0]->{pid}; }
+
+# Send a statement without waiting.
+sub send
+{
+	my ($self, $sql) = @_;
+	my $n = ++$self->{count};
+	local $SIG{PIPE} = 'IGNORE';
+
+	$sql =~ s/;\s*$//;
+	$self->{out} = $self->{err} = '';
+	$self->{started} = time;
+	print { $self->{in} } "$sql;\n\\echo <<$n> :SQLSTATE\n\\warn <<$n>\n";
+	return $self;
+}
+
+# Read what is there; false at the end of both streams, or when nothing came in time.
+sub pump
+{
+	my ($self, $seconds) = @_;
+
+	return 0 unless $self->{select}->count;
+	my @ready = $self->{select}->can_read($seconds);
+	for my $handle (@ready)
+	{
+		my $name = $handle == $self->{stdout} ? 'out' : 'err';
+		my $count = sysread $handle, $self->{$name}, 65536, length $self->{$name};
+		$self->{select}->remove($handle) if !$count;
+	}
+	return scalar @ready;
+}
+
+# Wait until a message matches while the statement runs; false when it ended without.
+sub wait_message
+{
+	my ($self, $pattern, $seconds) = @_;
+	my $end = time + ($seconds // $DEADLINE);
+	my $n = $self->{count};
+
+	until ($self->{err} =~ $pattern)
+	{
+		return 0 if $self->{err} =~ /^<<$n>\n/m || time > $end;
+		return 0 if !$self->{select}->count;
+		$self->pump($end - time);
+	}
+	return 1;
+}
+
+# Tell whether the statement has ended, without waiting.
+sub is_done
+{
+	my ($self) = @_;
+	my $n = $self->{count};
+	$self->pump(0);
+	return $self->{err} =~ /^<<$n>\n/m || !$self->{select}->count;
+}
+
+# Wait for the statement's end.
+sub wait
+{
+	my ($self, $seconds) = @_;
+	my $n = $self->{count};
+	my $end = time + ($seconds // $DEADLINE);
+
+	until ($self->{out} =~ /^<<$n> \w+\n/m && $self->{err} =~ /^<<$n>\n/m)
+	{
+		last unless $self->{select}->count;
+		croak "statement $n did not end: $self->{err}" if time > $end;
+		$self->pump($end - time);
+	}
+	my $ended = time;
+	my ($out, $err) = @{$self}{qw(out err)};
+	my $state = $out =~ s/^<<$n> (\w+)\n//m ? $1 : '';
+	$err =~ s/^<<$n>\n//m;
+	chomp($out, $err);
+	return { out => $out, err => $err, state => $state,
+		seconds => $ended - $self->{started}, ended => $ended };
+}
+
+# Run a statement to its end.
+sub query
+{
+	my ($self, $sql, $seconds) = @_;
+	return $self->send($sql)->wait($seconds);
+}
+
+# Disconnect, and wait for psql's end; whatever happens it is gone then.
+sub end
+{
+	my ($self) = @_;
+	my $process = delete $self->{process} or return;
+	local $SIG{PIPE} = 'IGNORE';
+
+	close $self->{in};
+	for (1 .. 250)
+	{
+		return if waitpid($process, WNOHANG) != 0;
+		sleep 0.02;
+	}
+	kill 'KILL', $process;
+	waitpid $process, 0;
+	return;
+}
+
+1;
