@@ -78,6 +78,59 @@ RETURNS anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST
 COMMENT ON FUNCTION py_eval(text, text, anyelement) IS
   'value of a Python expression in a session, as the type of the last argument';
 
+-- Tables -------------------------------------------------------------------------
+
+CREATE FUNCTION py_define_grid(session text, name text, query text, meta jsonb DEFAULT NULL)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_define_grid(text, text, text, jsonb) IS
+  'set a Python variable to a query''s rows, as a Grid';
+
+CREATE FUNCTION py_define_matrix(session text, name text, query text)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_define_matrix(text, text, text) IS
+  'set a Python variable to a query''s numbers, as a 2-D ndarray';
+
+CREATE FUNCTION py_eval_grid(session text, expr text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_eval_grid(text, text) IS
+  'rows of a table value of Python, with the columns of the column list';
+
+CREATE FUNCTION py_eval_grid(session text, expr text, "as" anyelement)
+RETURNS SETOF anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_eval_grid(text, text, anyelement) IS
+  'rows of a table value of Python, as the row type of the last argument';
+
+CREATE FUNCTION py_eval_rows(session text, expr text)
+RETURNS SETOF jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_eval_rows(text, text) IS
+  'rows of a table value of Python, each as a Hayson dict';
+
+CREATE FUNCTION py_eval_into(session text, expr text, "table" text, if_exists text DEFAULT 'fail')
+RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_eval_into(text, text, text, text) IS
+  'write a table value of Python into a new or existing table; returns the number of rows';
+
+CREATE FUNCTION py_apply(session text, func text, query text, arrays boolean DEFAULT false)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_apply(text, text, text, boolean) IS
+  'a query''s rows in batches through a Python callable, and its rows back';
+
+CREATE FUNCTION py_agg_transfn(state internal, session text, func text, VARIADIC "any")
+RETURNS internal AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION py_agg_transfn(internal, text, text, "any") IS 'transition function of py_agg';
+
+CREATE FUNCTION py_agg_finalfn(state internal)
+RETURNS jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION py_agg_finalfn(internal) IS 'final function of py_agg';
+
+CREATE AGGREGATE py_agg(session text, func text, VARIADIC "any")
+  (SFUNC = py_agg_transfn, STYPE = internal, FINALFUNC = py_agg_finalfn,
+   FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
+COMMENT ON AGGREGATE py_agg(text, text, VARIADIC "any") IS
+  'a group''s columns through a Python callable, its value in Hayson';
+
+-- The end of sessions, and what is open --------------------------------------------
+
 CREATE FUNCTION py_close()
 RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION py_close() IS 'end the default session; false when it is not open';
@@ -105,5 +158,10 @@ REVOKE ALL ON FUNCTION
   py_init(text), py_init(text, text), py_timeout(interval), py_timeout(text, interval),
   py_define(text, "any"), py_define(text, text, "any"), py_exec(text), py_exec(text, text),
   py_eval(text), py_eval(text, text), py_eval(text, text, anyelement),
+  py_define_grid(text, text, text, jsonb), py_define_matrix(text, text, text),
+  py_eval_grid(text, text), py_eval_grid(text, text, anyelement), py_eval_rows(text, text),
+  py_eval_into(text, text, text, text), py_apply(text, text, text, boolean),
+  py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),
+  py_agg(text, text, "any"),
   py_close(), py_close(text), py_close_all(), py_sessions()
 FROM PUBLIC;

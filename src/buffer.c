@@ -40,16 +40,6 @@ hxpy_buffer_reserve(ByteBuffer *buffer, size_t length)
 	return buffer->data + buffer->length;
 }
 
-/* Append bytes. */
-void
-hxpy_buffer_append(ByteBuffer *buffer, const void *data, size_t length)
-{
-	if (length == 0)
-		return;
-	memcpy(hxpy_buffer_reserve(buffer, length), data, length);
-	buffer->length += length;
-}
-
 /* Remove bytes from the front. */
 void
 hxpy_buffer_consume(ByteBuffer *buffer, size_t length)
@@ -75,6 +65,15 @@ hxpy_gather_init(GatherList *list, MemoryContext context)
 {
 	memset(list, 0, sizeof(*list));
 	hxpy_buffer_init(&list->own, context);
+}
+
+/* Empty a gather list, keeping its memory. */
+void
+hxpy_gather_reset(GatherList *list)
+{
+	list->own.length = 0;
+	list->npieces = 0;
+	list->length = 0;
 }
 
 /* Add an empty piece. */

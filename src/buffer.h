@@ -37,10 +37,21 @@ typedef struct GatherList
 
 extern void hxpy_buffer_init(ByteBuffer *buffer, MemoryContext context);
 extern char *hxpy_buffer_reserve(ByteBuffer *buffer, size_t length);
-extern void hxpy_buffer_append(ByteBuffer *buffer, const void *data, size_t length);
 extern void hxpy_buffer_consume(ByteBuffer *buffer, size_t length);
 extern void hxpy_buffer_free(ByteBuffer *buffer);
 
+/* Append bytes; inline, because it runs for every value. */
+static inline void
+hxpy_buffer_append(ByteBuffer *buffer, const void *data, size_t length)
+{
+	if (buffer->capacity - buffer->length < length)
+		(void) hxpy_buffer_reserve(buffer, length);
+	if (length > 0)
+		memcpy(buffer->data + buffer->length, data, length);
+	buffer->length += length;
+}
+
+extern void hxpy_gather_reset(GatherList *list);
 extern void hxpy_gather_init(GatherList *list, MemoryContext context);
 extern void hxpy_gather_copy(GatherList *list, const void *data, size_t length);
 extern void hxpy_gather_refer(GatherList *list, const void *data, size_t length);

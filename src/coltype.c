@@ -16,7 +16,6 @@
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -167,6 +166,8 @@ set_conversion(ColumnType *type)
 {
 	Oid			function;
 
+	type->is_varlena_text = type->base_id == TEXTOID || type->base_id == VARCHAROID ||
+		type->base_id == BPCHAROID || type->base_id == JSONOID;
 	if (type->for_input)
 	{
 		getTypeInputInfo(type->base_id, &function, &type->ioparam);
@@ -178,8 +179,6 @@ set_conversion(ColumnType *type)
 
 		getTypeOutputInfo(type->base_id, &function, &is_varlena);
 		fmgr_info(function, &type->convert);
-		type->is_varlena_text = function == F_TEXTOUT || function == F_VARCHAROUT ||
-			function == F_BPCHAROUT || function == F_JSON_OUT;
 	}
 }
 

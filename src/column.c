@@ -35,6 +35,29 @@
 #define PYTHON_MIN_USEC ((int64) PYTHON_MIN_DAY * USECS_PER_DAY)
 #define PYTHON_MAX_USEC (((int64) PYTHON_MAX_DAY + 1) * USECS_PER_DAY - 1)
 
+/*
+ * Make the columns of elements or fields, if the type knows them by now; an
+ * anonymous record does from its first value on.  Rows so far were NULL.
+ */
+static void
+make_children(Column *column)
+{
+	ColumnType *type = column->type;
+	MemoryContext context = column->data.context;
+
+	if (column->children != NULL || type->nchildren == 0)
+		return;
+	column->children = MemoryContextAlloc(context, type->nchildren * sizeof(Column *));
+	for (int i = 0; i < type->nchildren; i++)
+	{
+		column->children[i] =
+			hxpy_column_create(type->children[i], type->child_names[i], context);
+		if (type->tag == HXPY_TAG_RECORD)
+			for (uint64 row = 0; row < column->count; row++)
+				hxpy_column_append(column->children[i], (Datum) 0, true);
+	}
+}
+
 /* Make an empty column of a type.  The name must live as long as the column. */
 Column *
 hxpy_column_create(ColumnType *type, const char *name, MemoryContext context)
@@ -47,13 +70,7 @@ hxpy_column_create(ColumnType *type, const char *name, MemoryContext context)
 	hxpy_buffer_init(&column->data, context);
 	hxpy_buffer_init(&column->offsets, context);
 	hxpy_buffer_init(&column->dims, context);
-	if (type->nchildren > 0)
-	{
-		column->children = MemoryContextAlloc(context, type->nchildren * sizeof(Column *));
-		for (int i = 0; i < type->nchildren; i++)
-			column->children[i] =
-				hxpy_column_create(type->children[i], type->child_names[i], context);
-	}
+	make_children(column);
 	return column;
 }
 
@@ -237,21 +254,10 @@ static void
 adopt_record(Column *column, TupleDesc tupdesc)
 {
 	ColumnType *type = column->type;
-	MemoryContext context = column->data.context;
 
 	if (type->tupdesc == NULL)
 		hxpy_coltype_set_record(type, tupdesc);
-	if (column->children == NULL && type->nchildren > 0)
-	{
-		column->children = MemoryContextAlloc(context, type->nchildren * sizeof(Column *));
-		for (int i = 0; i < type->nchildren; i++)
-		{
-			column->children[i] =
-				hxpy_column_create(type->children[i], type->child_names[i], context);
-			for (uint64 row = 0; row < column->count; row++)
-				hxpy_column_append(column->children[i], (Datum) 0, true);
-		}
-	}
+	make_children(column);
 }
 
 /* Append a composite value: each field to its own column. */
@@ -400,7 +406,11 @@ hxpy_column_append(Column *column, Datum value, bool isnull)
 	uint8		tag = column->type->tag;
 	uint8		null = isnull;
 
-	check_stack_depth();
+	if (column->type->nchildren > 0)
+	{
+		check_stack_depth();
+		make_children(column);
+	}
 	if (hxpy_wire_is_text(tag) && column->count > 0)
 		hxpy_buffer_append(&column->data, "", 1);
 	if ((tag == HXPY_TAG_ARRAY || tag == HXPY_TAG_BYTEA))
@@ -412,6 +422,34 @@ hxpy_column_append(Column *column, Datum value, bool isnull)
 	if (column->has_nulls)
 		hxpy_buffer_append(&column->nulls, &null, 1);
 	column->count++;
+}
+
+/* Empty a column, keeping its memory. */
+void
+hxpy_column_reset(Column *column)
+{
+	column->count = 0;
+	column->elements = 0;
+	column->has_nulls = false;
+	column->has_dims = false;
+	column->nulls.length = 0;
+	column->data.length = 0;
+	column->offsets.length = 0;
+	column->dims.length = 0;
+	for (int i = 0; i < column->type->nchildren && column->children != NULL; i++)
+		hxpy_column_reset(column->children[i]);
+}
+
+/* Return about how many bytes a column holds. */
+size_t
+hxpy_column_size(const Column *column)
+{
+	size_t		size = column->nulls.length + column->data.length + column->offsets.length +
+		column->dims.length;
+
+	for (int i = 0; i < column->type->nchildren && column->children != NULL; i++)
+		size += hxpy_column_size(column->children[i]);
+	return size;
 }
 
 /* Write a buffer and its padding. */
@@ -454,10 +492,11 @@ write_head(uint8 tag, bool has_nulls, const char *name, const char *extra, uint6
  * values tells the worker which type is wanted.
  */
 void
-hxpy_column_write(const Column *column, GatherList *list)
+hxpy_column_write(Column *column, GatherList *list)
 {
 	const ColumnType *type = column->type;
 
+	make_children(column);
 	write_head(type->tag, column->has_nulls, column->name, type->extra, column->count, list);
 	if (column->has_nulls)
 		write_padded(&column->nulls, list);

@@ -29,6 +29,7 @@ typedef struct ColumnType
 	bool		for_input;		/* values come back: `convert` is an input function */
 	FmgrInfo	convert;		/* output or input function of text-like tags */
 	Oid			ioparam;
+	FmgrInfo	send;			/* set up when first needed */
 	void	   *domain_cache;	/* of domain_check */
 	TupleDesc	tupdesc;		/* records; NULL until the first value of an anonymous one */
 	int			nchildren;
@@ -74,7 +75,9 @@ extern char *hxpy_coltype_to_utf8(const char *text);
 /* column.c */
 extern Column *hxpy_column_create(ColumnType *type, const char *name, MemoryContext context);
 extern void hxpy_column_append(Column *column, Datum value, bool isnull);
-extern void hxpy_column_write(const Column *column, GatherList *list);
+extern void hxpy_column_reset(Column *column);
+extern size_t hxpy_column_size(const Column *column);
+extern void hxpy_column_write(Column *column, GatherList *list);
 extern void hxpy_column_write_batch(int ncolumns, GatherList *list);
 extern void hxpy_column_write_text(const char *name, const char *text, GatherList *list);
 
@@ -82,5 +85,7 @@ extern void hxpy_column_write_text(const char *name, const char *text, GatherLis
 extern WireColumn *hxpy_datum_parse_batch(const char *data, size_t length, uint32 *ncolumns);
 extern ColumnReader *hxpy_datum_reader(ColumnType *type, const WireColumn *wire);
 extern Datum hxpy_datum_next(ColumnReader *reader, bool *isnull);
+extern Datum hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnull);
+extern void hxpy_datum_next_copy(ColumnReader *reader, ByteBuffer *out);
 
 #endif							/* HXPY_COLUMN_H */

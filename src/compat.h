@@ -21,4 +21,29 @@
 	CreateWaitEventSet(CurrentMemoryContext, (nevents))
 #endif
 
+/*
+ * Adds a table to a parse state and raises an error unless the current user may
+ * insert into the columns.  From 16 on permissions stand apart from the range
+ * table.  Users include parser/parse_relation.h and executor/executor.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define HxpyCheckInsert(pstate, rel, columns) \
+	do { \
+		ParseNamespaceItem *item_ = \
+			addRangeTableEntryForRelation((pstate), (rel), RowExclusiveLock, NULL, false, false); \
+		item_->p_perminfo->requiredPerms = ACL_INSERT; \
+		item_->p_perminfo->insertedCols = (columns); \
+		ExecCheckPermissions((pstate)->p_rtable, list_make1(item_->p_perminfo), true); \
+	} while (0)
+#else
+#define HxpyCheckInsert(pstate, rel, columns) \
+	do { \
+		ParseNamespaceItem *item_ = \
+			addRangeTableEntryForRelation((pstate), (rel), RowExclusiveLock, NULL, false, false); \
+		item_->p_rte->requiredPerms = ACL_INSERT; \
+		item_->p_rte->insertedCols = (columns); \
+		ExecCheckRTPerms((pstate)->p_rtable, true); \
+	} while (0)
+#endif
+
 #endif							/* HXPY_COMPAT_H */

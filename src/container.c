@@ -50,6 +50,7 @@
 #define SHM_BYTES			(64 * 1024 * 1024)
 #define NOFILE_LIMIT		256
 #define TMP_INODES			16384
+#define START_DESCRIPTORS	10		/* a session keeps 4; the rest is the engine's */
 
 static void remove_stale_containers(void);
 
@@ -680,7 +681,7 @@ run_container(Container *container, const ContainerOptions *options, const char 
 	hxpy_docker_stream_close(output);
 }
 
-/* Undo a failed start; runs in a PG_CATCH block and raises nothing above WARNING. */
+/* Undo a failed start; raises nothing above WARNING. */
 static void
 undo_start(Container *container, const char *name, pgsocket listener)
 {
@@ -700,6 +701,7 @@ undo_start(Container *container, const char *name, pgsocket listener)
 	}
 	PG_CATCH();
 	{
+		HOLD_INTERRUPTS();		/* the error has reset the count */
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		ereport(WARNING,
@@ -710,6 +712,23 @@ undo_start(Container *container, const char *name, pgsocket listener)
 	PG_END_TRY();
 	RESUME_INTERRUPTS();
 	hxpy_container_release(container);
+}
+
+/* Raise an error unless there are descriptors enough to start a container, or to undo that. */
+static void
+check_descriptors(void)
+{
+	int			count = 0;
+
+	while (count < START_DESCRIPTORS && AcquireExternalFD())
+		count++;
+	for (int i = 0; i < count; i++)
+		ReleaseExternalFD();
+	if (count < START_DESCRIPTORS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("too many open files for another session"),
+				 errhint("Close sessions, or raise max_files_per_process.")));
 }
 
 /* Rid the engine and the socket directory of what ended backends have left, once. */
@@ -733,13 +752,14 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 	Container  *container = MemoryContextAllocZero(context, sizeof(Container));
 	const char *image;
 	const char *image_id;
-	pgsocket	listener = PGINVALID_SOCKET;
+	volatile pgsocket listener = PGINVALID_SOCKET;
 	char	   *name = psprintf("hxpy-" UINT64_FORMAT "-%d-%u", GetSystemIdentifier(),
 								MyProcPid, ++counter);
 	MemoryContext old = CurrentMemoryContext;
 
 	container->control = container->data = PGINVALID_SOCKET;
 	container->directory_fd = -1;
+	check_descriptors();
 	clean_up_once();
 	image_id = resolve_image(options->images, &image);
 	container->image = MemoryContextStrdup(context, image);
@@ -758,9 +778,14 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 	}
 	PG_CATCH();
 	{
+		ErrorData  *error;
+
+		/* Undoing may fail itself, so that this error must be put away. */
 		MemoryContextSwitchTo(old);
+		error = CopyErrorData();
+		FlushErrorState();
 		undo_start(container, name, listener);
-		PG_RE_THROW();
+		ReThrowError(error);
 	}
 	PG_END_TRY();
 	return container;

@@ -15,9 +15,11 @@
 #include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
@@ -419,4 +421,159 @@ hxpy_datum_next(ColumnReader *reader, bool *isnull)
 		domain_check(value, *isnull, type->type_id, &type->domain_cache,
 					 GetMemoryChunkContext(type));
 	return value;
+}
+
+/* Read a batch of one value. */
+Datum
+hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnull)
+{
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(data, length, &ncolumns);
+
+	if (ncolumns != 1 || columns[0].count != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("invalid frame from the Python worker"),
+				 errdetail("A value was expected.")));
+	return hxpy_datum_next(hxpy_datum_reader(type, &columns[0]), isnull);
+}
+
+/* Append an integer of COPY's binary form, in network order, after its length. */
+static void
+copy_integer(ByteBuffer *out, uint64 value, uint32 width)
+{
+	uint32		length = pg_hton32(width);
+	uint64		ordered = pg_hton64(value << (64 - 8 * width));
+
+	hxpy_buffer_append(out, &length, sizeof(length));
+	hxpy_buffer_append(out, &ordered, width);
+}
+
+/* Append bytes of COPY's binary form after their length. */
+static void
+copy_bytes(ByteBuffer *out, const char *data, size_t length)
+{
+	uint32		ordered = pg_hton32((uint32) length);
+
+	if (length >= MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a value of %zu bytes is too long for PostgreSQL", length)));
+	hxpy_buffer_append(out, &ordered, sizeof(ordered));
+	hxpy_buffer_append(out, data, length);
+}
+
+/* Append text in the client's encoding, in which COPY's binary form reads it. */
+static void
+copy_text(ByteBuffer *out, const char *piece, size_t length)
+{
+	char	   *server;
+	char	   *client;
+
+	if (pg_get_client_encoding() == PG_UTF8)
+	{
+		copy_bytes(out, piece, length);		/* the receive function checks it */
+		return;
+	}
+	server = pg_any_to_server(piece, length, PG_UTF8);
+	if (server != piece)
+		length = strlen(server);
+	client = pg_server_to_client(server, length);
+	if (client != server)
+		length = strlen(client);
+	copy_bytes(out, client, length);
+}
+
+/* Append a value as its type's send function makes it. */
+static void
+copy_sent(ColumnReader *reader, ByteBuffer *out)
+{
+	ColumnType *type = reader->type;
+	bool		isnull;
+	Datum		value = hxpy_datum_next(reader, &isnull);
+	bytea	   *sent;
+
+	if (!OidIsValid(type->send.fn_oid))
+	{
+		Oid			function;
+		bool		is_varlena;
+
+		getTypeBinaryOutputInfo(type->base_id, &function, &is_varlena);
+		fmgr_info_cxt(function, &type->send, GetMemoryChunkContext(type));
+	}
+	sent = SendFunctionCall(&type->send, value);
+	copy_bytes(out, VARDATA(sent), VARSIZE(sent) - VARHDRSZ);
+}
+
+/*
+ * Append the next value in COPY's binary form.  The types' receive functions
+ * check it later.
+ */
+void
+hxpy_datum_next_copy(ColumnReader *reader, ByteBuffer *out)
+{
+	const WireColumn *wire = reader->wire;
+	uint64		index = reader->next;
+	uint32		null = PG_UINT32_MAX;
+	size_t		length;
+	const char *piece;
+
+	if (wire->nulls != NULL && wire->nulls[index] != 0)
+	{
+		skip_value(reader);
+		hxpy_buffer_append(out, &null, sizeof(null));
+		return;
+	}
+	switch (reader->type->tag)
+	{
+		case HXPY_TAG_BOOL:
+			copy_integer(out, wire->data[index] != 0, 1);
+			break;
+		case HXPY_TAG_INT16:
+			{
+				uint16		number;
+
+				memcpy(&number, wire->data + index * sizeof(number), sizeof(number));
+				copy_integer(out, number, 2);
+				break;
+			}
+		case HXPY_TAG_INT32:
+		case HXPY_TAG_FLOAT32:
+			copy_integer(out, (uint32) hxpy_wire_int32(wire->data, index), 4);
+			break;
+		case HXPY_TAG_INT64:
+		case HXPY_TAG_FLOAT64:
+		case HXPY_TAG_TIME:
+			copy_integer(out, (uint64) hxpy_wire_int64(wire->data, index), 8);
+			break;
+		case HXPY_TAG_DATE:
+			copy_integer(out, (uint32) DatumGetDateADT(date_datum(reader->type,
+																  hxpy_wire_int32(wire->data, index))), 4);
+			break;
+		case HXPY_TAG_TIMESTAMP:
+		case HXPY_TAG_TIMESTAMPTZ:
+			copy_integer(out, (uint64) DatumGetTimestamp(timestamp_datum(reader->type,
+																		 hxpy_wire_int64(wire->data, index))), 8);
+			break;
+		case HXPY_TAG_UUID:
+			copy_bytes(out, wire->data + index * UUID_LEN, UUID_LEN);
+			break;
+		case HXPY_TAG_BYTEA:
+			copy_bytes(out, wire->data + hxpy_wire_int64(wire->offsets, index),
+					   hxpy_wire_int64(wire->offsets, index + 1) -
+					   hxpy_wire_int64(wire->offsets, index));
+			break;
+		case HXPY_TAG_TEXT:
+			if (reader->type->is_varlena_text)
+			{
+				piece = next_piece(reader, index, &length);
+				copy_text(out, piece, length);
+				break;
+			}
+			/* FALLTHROUGH */
+		default:
+			copy_sent(reader, out);
+			return;
+	}
+	reader->next++;
 }

@@ -18,6 +18,7 @@
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
@@ -33,6 +34,7 @@
 
 #define DOCKER_STREAM_TAIL	(8 * 1024)
 #define DOCKER_LOGS_TAIL	(64 * 1024)
+#define DOCKER_END_TIMEOUT_MS	2000	/* for a call that was broken off */
 #define DOCKER_MESSAGE_MAX	1024	/* bytes of the engine's words we repeat */
 
 /* Makes the last bytes of a container's output out of the engine's frames */
@@ -452,15 +454,56 @@ docker_answered(void)
 	docker_version_valid = true;
 }
 
+/*
+ * Waits a moment for the end of a call that an error has broken off, and raises
+ * the error again: what the engine is making can be removed only once it is
+ * there.
+ */
+static void
+docker_end_broken_off(HttpRequest *req, MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	HOLD_INTERRUPTS();
+	PG_TRY();
+	{
+		(void) hxpy_http_wait(req, PGINVALID_SOCKET, DOCKER_END_TIMEOUT_MS);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();		/* the error has reset the count */
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	RESUME_INTERRUPTS();
+	ReThrowError(error);
+}
+
 /* Does a request to its end, whatever its status. */
 static HttpRequest *
 docker_call(const char *method, const char *path, json_t *body, long timeout_ms)
 {
+	MemoryContext context = CurrentMemoryContext;
 	char	   *text = body ? docker_write_json(body) : NULL;
 	char	   *versioned = docker_prepare(path, &timeout_ms);
 	HttpRequest *req = hxpy_http_start(method, versioned, text, timeout_ms);
 
-	(void) hxpy_http_wait(req, PGINVALID_SOCKET, -1);
+	PG_TRY();
+	{
+		(void) hxpy_http_wait(req, PGINVALID_SOCKET, -1);
+	}
+	PG_CATCH();
+	{
+		/* Only the call that creates has a body. */
+		if (body != NULL)
+			docker_end_broken_off(req, context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	docker_answered();
 	pfree(versioned);
 	if (text)

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "hxpy.h"
+#include "arguments.h"
 #include "column.h"
 #include "guc.h"
 #include "protocol.h"
@@ -31,31 +32,6 @@ PG_FUNCTION_INFO_V1(py_eval);
 PG_FUNCTION_INFO_V1(py_close);
 PG_FUNCTION_INFO_V1(py_close_all);
 PG_FUNCTION_INFO_V1(py_sessions);
-
-/* Return a text argument, NULL for NULL. */
-static char *
-optional_text(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
-
-/* Return a text argument that must not be NULL. */
-static char *
-required_text(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
-
-/* Return the session's name: argument 0, or the default one where it was left out. */
-static char *
-session_name(FunctionCallInfo fcinfo, bool given)
-{
-	return given ? required_text(fcinfo, 0, "session") : pstrdup(HXPY_DEFAULT_SESSION);
-}
 
 /* Convert a time limit to milliseconds. */
 static int64
@@ -112,12 +88,12 @@ checked_log_level(const char *level)
 Datum
 py_open(PG_FUNCTION_ARGS)
 {
-	char	   *name = required_text(fcinfo, 0, "session");
-	char	   *network = optional_text(fcinfo, 2);
+	char	   *name = hxpy_argument_text(fcinfo, 0, "session");
+	char	   *network = hxpy_argument_optional(fcinfo, 2);
 	SessionOptions options;
 
 	hxpy_session_default_options(&options);
-	options.image = optional_text(fcinfo, 1);
+	options.image = hxpy_argument_optional(fcinfo, 1);
 	if (network != NULL && strcmp(network, "none") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -131,9 +107,9 @@ py_open(PG_FUNCTION_ARGS)
 		options.has_persistent = true;
 	}
 	if (!PG_ARGISNULL(5))
-		options.log_level = checked_log_level(optional_text(fcinfo, 5));
+		options.log_level = checked_log_level(hxpy_argument_optional(fcinfo, 5));
 	if (!PG_ARGISNULL(6))
-		options.memory = memory_mb(optional_text(fcinfo, 6));
+		options.memory = memory_mb(hxpy_argument_optional(fcinfo, 6));
 	if (!PG_ARGISNULL(7))
 	{
 		options.cpus = PG_GETARG_FLOAT8(7);
@@ -167,8 +143,8 @@ run_source(PySession *session, const char *source)
 Datum
 py_init(PG_FUNCTION_ARGS)
 {
-	char	   *name = session_name(fcinfo, PG_NARGS() == 2);
-	char	   *code = required_text(fcinfo, PG_NARGS() - 1, "code");
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 2);
+	char	   *code = hxpy_argument_text(fcinfo, PG_NARGS() - 1, "code");
 	PySession  *session = hxpy_session_get(name);
 
 	if (!session->initialized)
@@ -185,7 +161,7 @@ py_init(PG_FUNCTION_ARGS)
 Datum
 py_timeout(PG_FUNCTION_ARGS)
 {
-	char	   *name = session_name(fcinfo, PG_NARGS() == 2);
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 2);
 	int			argument = PG_NARGS() - 1;
 	int64		timeout = PG_ARGISNULL(argument) ? -1 :
 		interval_ms(PG_GETARG_INTERVAL_P(argument));
@@ -201,8 +177,8 @@ Datum
 py_define(PG_FUNCTION_ARGS)
 {
 	bool		has_session = PG_NARGS() == 3;
-	char	   *name = session_name(fcinfo, has_session);
-	char	   *variable = required_text(fcinfo, has_session ? 1 : 0, "name");
+	char	   *name = hxpy_argument_session(fcinfo, has_session);
+	char	   *variable = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "name");
 	int			argument = has_session ? 2 : 1;
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argument);
 	PySession  *session = hxpy_session_get(name);
@@ -237,8 +213,8 @@ py_define(PG_FUNCTION_ARGS)
 Datum
 py_exec(PG_FUNCTION_ARGS)
 {
-	char	   *name = session_name(fcinfo, PG_NARGS() == 2);
-	char	   *code = required_text(fcinfo, PG_NARGS() - 1, "code");
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 2);
+	char	   *code = hxpy_argument_text(fcinfo, PG_NARGS() - 1, "code");
 
 	run_source(hxpy_session_get(name), code);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
@@ -255,21 +231,13 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 	GatherList	payload;
 	const char *reply;
 	size_t		reply_length;
-	uint32		ncolumns;
-	WireColumn *columns;
 
 	hxpy_gather_init(&payload, CurrentMemoryContext);
 	hxpy_column_write_batch(2, &payload);
 	hxpy_column_write_text("expr", hxpy_coltype_to_utf8(expression), &payload);
 	hxpy_column_write(want, &payload);
 	hxpy_session_request(session, HXPY_FRAME_EVAL, &payload, &reply, &reply_length);
-	columns = hxpy_datum_parse_batch(reply, reply_length, &ncolumns);
-	if (ncolumns != 1 || columns[0].count != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("invalid frame from the Python worker"),
-				 errdetail("A value was expected.")));
-	return hxpy_datum_next(hxpy_datum_reader(type, &columns[0]), isnull);
+	return hxpy_datum_single(type, reply, reply_length, isnull);
 }
 
 /*
@@ -278,8 +246,8 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 Datum
 py_eval(PG_FUNCTION_ARGS)
 {
-	char	   *name = session_name(fcinfo, PG_NARGS() >= 2);
-	char	   *expression = required_text(fcinfo, PG_NARGS() == 1 ? 0 : 1, "expression");
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() >= 2);
+	char	   *expression = hxpy_argument_text(fcinfo, PG_NARGS() == 1 ? 0 : 1, "expression");
 	Oid			type = PG_NARGS() == 3 ? get_fn_expr_argtype(fcinfo->flinfo, 2) : JSONBOID;
 	PySession  *session = hxpy_session_get(name);
 	bool		once = !session->options.persistent;
@@ -300,7 +268,7 @@ py_eval(PG_FUNCTION_ARGS)
 Datum
 py_close(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(hxpy_session_close(session_name(fcinfo, PG_NARGS() == 1)));
+	PG_RETURN_BOOL(hxpy_session_close(hxpy_argument_session(fcinfo, PG_NARGS() == 1)));
 }
 
 /*

@@ -38,6 +38,7 @@ int			hxpy_idle_timeout;
 int			hxpy_output;
 int			hxpy_output_limit;
 int			hxpy_max_frame_size;
+int			hxpy_batch_size;
 int			hxpy_numeric;
 
 static const struct config_enum_entry output_levels[] = {
@@ -174,6 +175,10 @@ define_sessions(void)
 							"Most memory of the server that one frame from Python may take.",
 							NULL, &hxpy_max_frame_size, 256, 1, 2048,
 							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.batch_size",
+							"Size of the batches that tables travel in.",
+							NULL, &hxpy_batch_size, 512, 16, 1024 * 1024,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomEnumVariable("hxpy.numeric",
 							 "What a numeric becomes in Python.",
 							 "float: int when its scale is 0, else float; decimal: exact Decimal.",

@@ -33,6 +33,7 @@ extern int	hxpy_idle_timeout;	/* ms, 0 for none */
 extern int	hxpy_output;		/* elevel, or 0 for none */
 extern int	hxpy_output_limit;	/* kB, one instruction */
 extern int	hxpy_max_frame_size;	/* MB */
+extern int	hxpy_batch_size;	/* kB */
 extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
 
 #define HXPY_NUMERIC_FLOAT		0

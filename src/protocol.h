@@ -17,6 +17,13 @@
 #define HXPY_FRAME_DEFINE		0x02
 #define HXPY_FRAME_EXEC			0x03
 #define HXPY_FRAME_EVAL			0x04
+#define HXPY_FRAME_GRID			0x05
+#define HXPY_FRAME_BATCH		0x06
+#define HXPY_FRAME_END			0x07
+#define HXPY_FRAME_ABORT		0x08
+#define HXPY_FRAME_EVAL_GRID	0x09
+#define HXPY_FRAME_APPLY		0x0A
+#define HXPY_FRAME_CALL			0x0B
 #define HXPY_FRAME_INTERRUPT	0x10
 
 /* frames of the container */
@@ -26,6 +33,7 @@
 #define HXPY_FRAME_RESULT		0x84
 #define HXPY_FRAME_ERROR		0x85
 #define HXPY_FRAME_DEAD			0x86
+#define HXPY_FRAME_ROWS			0x87
 
 /* tags of columns */
 #define HXPY_TAG_NULL			0

@@ -326,17 +326,39 @@ hxpy_session_list(void)
 	return list;
 }
 
+/* Return the time limit of a session's calls in milliseconds, 0 for none, and what set it. */
+static long
+call_limit(const PySession *session, const char **name)
+{
+	if (session->timeout_ms >= 0)
+	{
+		*name = "the session's timeout (py_timeout)";
+		return (long) session->timeout_ms;
+	}
+	*name = "hxpy.eval_timeout";
+	return hxpy_eval_timeout;
+}
+
 /* Run one instruction within the session's time limit. */
 void
 hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
 					 const char **reply, size_t *reply_length)
 {
-	bool		own_limit = session->timeout_ms >= 0;
+	const char *name;
+	long		limit = call_limit(session, &name);
 
-	hxpy_worker_request(session->worker, type, payload,
-						own_limit ? (long) session->timeout_ms : hxpy_eval_timeout,
-						own_limit ? "the session's timeout (py_timeout)" : "hxpy.eval_timeout",
-						reply, reply_length);
+	hxpy_worker_request(session->worker, type, payload, limit, name, reply, reply_length);
+	session->last_used = GetCurrentTimestamp();
+}
+
+/* Begin an instruction that streams, within the session's time limit. */
+void
+hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload, bool streaming)
+{
+	const char *name;
+	long		limit = call_limit(session, &name);
+
+	hxpy_worker_begin(session->worker, type, payload, streaming, limit, name);
 	session->last_used = GetCurrentTimestamp();
 }
 

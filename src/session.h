@@ -56,4 +56,7 @@ extern List *hxpy_session_list(void);
 extern void hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
 								 const char **reply, size_t *reply_length);
 
+extern void hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
+							   bool streaming);
+
 #endif							/* HXPY_SESSION_H */

@@ -77,13 +77,6 @@ hxpy_wire_width(uint8_t tag)
 	}
 }
 
-/* Tell whether a column of this tag is NUL-separated text. */
-bool
-hxpy_wire_is_text(uint8_t tag)
-{
-	return tag >= HXPY_TAG_TEXT && tag <= HXPY_TAG_SYMBOL;
-}
-
 /* Take bytes off the cursor, with their padding; NULL when there are too few. */
 static const char *
 take(Cursor *cursor, uint64_t length)

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol.h"
+
 /*
  * A parsed column.  All pointers point into the batch, whose owner keeps it
  * alive; every length was checked against the batch's end.
@@ -35,8 +37,14 @@ typedef void *(*WireAlloc) (size_t size);
 extern const char *hxpy_wire_parse(const char *batch, size_t length, WireAlloc alloc,
 								   WireColumn **columns, uint32_t *ncolumns);
 extern size_t hxpy_wire_width(uint8_t tag);
-extern bool hxpy_wire_is_text(uint8_t tag);
 extern int64_t hxpy_wire_int64(const char *data, uint64_t index);
 extern int32_t hxpy_wire_int32(const char *data, uint64_t index);
+
+/* Tell whether a column of this tag is NUL-separated text. */
+static inline bool
+hxpy_wire_is_text(uint8_t tag)
+{
+	return tag >= HXPY_TAG_TEXT && tag <= HXPY_TAG_SYMBOL;
+}
 
 #endif							/* HXPY_WIRE_H */

@@ -5,14 +5,15 @@
  * A WorkerConn owns two sockets: data (the Python of the user) and control (the
  * supervisor, process 1 of the container).  One request is under way at a time;
  * `busy` is set around it, so that whatever error breaks it off (cancel,
- * timeout, out of memory, a failing NOTICE) passes through recover(), which
- * interrupts Python and drains the reply, or else gives the session up: a stale
- * reply never answers a later request.  A connection given up is `lost`: its
+ * timeout, a failing query, a failing NOTICE) passes through
+ * hxpy_worker_break_off(), which interrupts Python, ends the stream and drains
+ * the reply, or else gives the session up: a stale reply never answers a later
+ * request.  A connection given up is `lost`: its
  * sockets are closed, which ends the container.
  *
  * All waits are on a WaitEventSet of the latch, the postmaster's death and both
- * sockets, made once for each connection.  recover() runs in PG_CATCH blocks:
- * nothing it calls may ereport.
+ * sockets, made once for each connection.  hxpy_worker_recover() runs in PG_CATCH
+ * blocks: nothing it calls may ereport.
  */
 #include "postgres.h"
 
@@ -30,29 +31,16 @@
 #include "hxpy.h"
 #include "column.h"
 #include "error.h"
+#include "frames.h"
 #include "guc.h"
 #include "protocol.h"
 #include "text.h"
 #include "worker.h"
 
-#define READ_STEP			65536
-#define MAX_READ_STEP		(1024 * 1024)
-#define KEEP_BUFFER			(1024 * 1024)
 #define MAX_PIECES			64
 #define DEATH_WAIT_MS		2000	/* for the supervisor's last words */
 #define SECOND_INTERRUPT_MS 500
 #define MAX_CONTROL_FRAME	(128 * 1024)
-
-/* One socket's incoming bytes. */
-typedef struct FrameStream
-{
-	pgsocket	socket;
-	ByteBuffer	buffer;
-	size_t		used;			/* bytes of the buffer that were handled */
-	uint64		discard;		/* bytes of an oversized frame still to skip */
-	const char *role;			/* what the greeting must say */
-	bool		greeted;
-} FrameStream;
 
 struct WorkerConn
 {
@@ -65,29 +53,17 @@ struct WorkerConn
 	uint32		data_mask;		/* what is waited for on it */
 	uint32		request;		/* number of the latest request */
 	bool		busy;			/* that request is under way */
-	bool		reply_seen;		/* the head of its reply has come */
+	bool		streaming;		/* it takes more frames: END or ABORT was not sent */
+	bool		reply_seen;		/* the head of its RESULT or ERROR has come */
+	instr_time	started;		/* when it began */
+	long		timeout_ms;		/* its limit, 0 for none */
+	const char *timeout_name;	/* what set the limit */
 	const GatherList *sending;	/* payload not yet fully sent, or NULL */
 	char		header[HXPY_HEADER_SIZE];
 	size_t		sent;			/* bytes of header and payload sent so far */
+	GatherList	nothing;		/* payload of frames without one */
 	char	   *lost;			/* why the session is over, or NULL */
 };
-
-/* A frame as it stands in a stream's buffer, until the next one is read. */
-typedef struct Frame
-{
-	uint8		type;
-	uint32		request;
-	const char *payload;
-	size_t		length;
-} Frame;
-
-/* What came of a try to read. */
-typedef enum ReadResult
-{
-	READ_NOTHING,				/* would block */
-	READ_SOME,
-	READ_CLOSED
-} ReadResult;
 
 /* Close the sockets; the end of its connection ends the container. */
 static void
@@ -116,6 +92,7 @@ lose(WorkerConn *conn, const char *reason)
 	if (conn->lost == NULL)
 		conn->lost = MemoryContextStrdup(conn->context, reason);
 	conn->busy = false;
+	conn->streaming = false;
 	conn->sending = NULL;
 	close_sockets(conn);
 }
@@ -157,18 +134,15 @@ hxpy_worker_create(pgsocket control, pgsocket data, const char *session, MemoryC
 
 	conn->context = context;
 	conn->session = pstrdup(session);
-	hxpy_buffer_init(&conn->data.buffer, context);
-	hxpy_buffer_init(&conn->control.buffer, context);
+	hxpy_frames_init(&conn->data, data, "worker", context);
+	hxpy_frames_init(&conn->control, control, "supervisor", context);
+	hxpy_gather_init(&conn->nothing, context);
 	conn->events = HxpyCreateWaitEventSet(4);
 	AddWaitEventToSet(conn->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(conn->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	conn->data_event = AddWaitEventToSet(conn->events, WL_SOCKET_READABLE, data, NULL, NULL);
 	conn->data_mask = WL_SOCKET_READABLE;
 	AddWaitEventToSet(conn->events, WL_SOCKET_READABLE, control, NULL, NULL);
-	conn->data.socket = data;
-	conn->control.socket = control;
-	conn->data.role = "worker";
-	conn->control.role = "supervisor";
 	MemoryContextSwitchTo(old);
 	return conn;
 }
@@ -224,85 +198,6 @@ wait_events(WorkerConn *conn, long timeout_ms)
 		ResetLatch(MyLatch);
 }
 
-/* Read what a socket has, at most one step. */
-static ReadResult
-read_some(FrameStream *stream, size_t wanted)
-{
-	size_t		step = Max(READ_STEP, Min(wanted, MAX_READ_STEP));
-	ssize_t		count;
-
-	if (stream->used > 0)
-	{
-		hxpy_buffer_consume(&stream->buffer, stream->used);
-		stream->used = 0;
-	}
-	count = recv(stream->socket, hxpy_buffer_reserve(&stream->buffer, step), step, 0);
-	if (count > 0)
-	{
-		stream->buffer.length += count;
-		return READ_SOME;
-	}
-	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		return READ_NOTHING;
-	return READ_CLOSED;
-}
-
-/* Skip bytes of an oversized frame that have arrived. */
-static void
-skip_discarded(FrameStream *stream)
-{
-	size_t		have = stream->buffer.length - stream->used;
-	size_t		skip = Min(stream->discard, have);
-
-	stream->used += skip;
-	stream->discard -= skip;
-}
-
-/*
- * Take the next frame out of a stream's buffer, if it is there whole; else say
- * how many bytes are missing.  Returns NULL, or what is wrong.
- */
-static const char *
-take_frame(FrameStream *stream, size_t limit, Frame *frame, bool *found, size_t *missing)
-{
-	const char *start;
-	size_t		have;
-	uint16		magic;
-	uint64		length;
-
-	*found = false;
-	*missing = 0;
-	skip_discarded(stream);
-	start = stream->buffer.data + stream->used;
-	have = stream->buffer.length - stream->used;
-	if (have < HXPY_HEADER_SIZE)
-		return NULL;
-	memcpy(&magic, start, sizeof(magic));
-	memcpy(&frame->request, start + 4, sizeof(frame->request));
-	memcpy(&length, start + 8, sizeof(length));
-	frame->type = (uint8) start[3];
-	if (magic != HXPY_PROTOCOL_MAGIC || start[2] != HXPY_PROTOCOL_VERSION)
-		return "wrong header";
-	frame->length = length;
-	if (length > limit)
-	{
-		stream->used += HXPY_HEADER_SIZE;
-		stream->discard = length;
-		frame->payload = NULL;
-		*found = true;
-		return NULL;
-	}
-	if (have - HXPY_HEADER_SIZE < length)
-	{
-		*missing = length - (have - HXPY_HEADER_SIZE);
-		return NULL;
-	}
-	frame->payload = start + HXPY_HEADER_SIZE;
-	stream->used += HXPY_HEADER_SIZE + length;
-	*found = true;
-	return NULL;
-}
-
 /* Try to send more of the frame under way; false when the worker is gone. */
 static bool
 send_more(WorkerConn *conn)
@@ -345,31 +240,22 @@ send_more(WorkerConn *conn)
 static void
 send_interrupt(WorkerConn *conn)
 {
-	char		header[HXPY_HEADER_SIZE] = {0};
-	uint16		magic = HXPY_PROTOCOL_MAGIC;
+	char		header[HXPY_HEADER_SIZE];
 
-	memcpy(header, &magic, sizeof(magic));
-	header[2] = HXPY_PROTOCOL_VERSION;
-	header[3] = HXPY_FRAME_INTERRUPT;
-	memcpy(header + 4, &conn->request, sizeof(conn->request));
+	hxpy_frames_header(header, HXPY_FRAME_INTERRUPT, conn->request, 0);
 	if (send(conn->control.socket, header, sizeof(header), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		elog(DEBUG1, "could not send an interrupt: %m");
 }
 
-/* Prepare to send a frame. */
+/* Prepare to send a frame of the request under way. */
 static void
 start_frame(WorkerConn *conn, uint8 type, const GatherList *payload)
 {
-	uint16		magic = HXPY_PROTOCOL_MAGIC;
-	uint64		length = payload->length;
-
-	memcpy(conn->header, &magic, sizeof(magic));
-	conn->header[2] = HXPY_PROTOCOL_VERSION;
-	conn->header[3] = (char) type;
-	memcpy(conn->header + 4, &conn->request, sizeof(conn->request));
-	memcpy(conn->header + 8, &length, sizeof(length));
+	hxpy_frames_header(conn->header, type, conn->request, payload->length);
 	conn->sent = 0;
 	conn->sending = payload;
+	if (type == HXPY_FRAME_END || type == HXPY_FRAME_ABORT)
+		conn->streaming = false;
 }
 
 /* Return a text field of a DEAD or HELLO frame. */
@@ -443,10 +329,10 @@ read_control(WorkerConn *conn)
 		size_t		missing;
 		const char *error;
 
-		result = read_some(&conn->control, 0);
+		result = hxpy_frames_read(&conn->control, 0);
 		do
 		{
-			error = take_frame(&conn->control, MAX_CONTROL_FRAME, &frame, &found, &missing);
+			error = hxpy_frames_take(&conn->control, MAX_CONTROL_FRAME, &frame, &found, &missing);
 			if (error != NULL || (found && frame.payload == NULL))
 				raise_protocol_error(conn, error ? error : "oversized control frame");
 			if (!found)
@@ -490,58 +376,83 @@ raise_data_closed(WorkerConn *conn)
 	raise_lost(conn, "", NULL);
 }
 
+/* Wait for something to happen, within the request's limit. */
+static void
+wait_request(WorkerConn *conn)
+{
+	long		left = -1;
+
+	if (conn->timeout_ms > 0)
+	{
+		left = conn->timeout_ms - elapsed_ms(conn->started);
+		if (left <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_QUERY_CANCELED),
+					 errmsg("canceling Python due to %s", conn->timeout_name),
+					 errhint("The limit is %ld ms.", conn->timeout_ms)));
+	}
+	wait_events(conn, left);
+	CHECK_FOR_INTERRUPTS();
+}
+
 /*
- * Read and handle frames of the data connection until the reply to the request
- * is there whole; true then.
+ * Take the next frame of the answer out of what was read, handling others on
+ * the way; false when there is none whole.
  */
 static bool
-read_reply(WorkerConn *conn, Frame *frame)
+take_answer(WorkerConn *conn, Frame *frame, size_t *missing)
 {
-	ReadResult	result;
-	size_t		missing = 0;
-
-	do
+	for (;;)
 	{
 		bool		found;
+		const char *error = hxpy_frames_take(&conn->data,
+											 (size_t) hxpy_max_frame_size * 1024 * 1024,
+											 frame, &found, missing);
 
-		result = read_some(&conn->data, missing);
-		do
+		if (error != NULL)
+			raise_protocol_error(conn, error);
+		if (!found)
+			return false;
+		note_reply(conn, frame);
+		if (frame->payload == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("a value of %zu bytes from Python is larger than hxpy.max_frame_size",
+							frame->length),
+					 errhint("Raise hxpy.max_frame_size, now %d MB.", hxpy_max_frame_size)));
+		if (frame->type == HXPY_FRAME_OUTPUT)
 		{
-			const char *error = take_frame(&conn->data,
-										   (size_t) hxpy_max_frame_size * 1024 * 1024,
-										   frame, &found, &missing);
+			/* What subprocesses wrote before has come that way. */
+			read_control(conn);
+			hxpy_error_show_output(frame->payload, frame->length);
+		}
+		else if (frame->type == HXPY_FRAME_LOG)
+			hxpy_error_show_log(frame->payload, frame->length, conn->session);
+		else if (frame->type == HXPY_FRAME_HELLO)
+			take_greeting(conn, &conn->data, frame);
+		else if (conn->reply_seen ||
+				 (frame->type == HXPY_FRAME_ROWS && frame->request == conn->request))
+			return true;
+		else
+			raise_protocol_error(conn, "unexpected frame");
+	}
+}
 
-			if (error != NULL)
-				raise_protocol_error(conn, error);
-			if (!found)
-				break;
-			note_reply(conn, frame);
-			if (frame->payload == NULL)
-				ereport(ERROR,
-						(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-						 errmsg("a value of %llu bytes from Python is larger than hxpy.max_frame_size",
-								(unsigned long long) frame->length),
-						 errhint("Raise hxpy.max_frame_size, now %d MB.",
-								 hxpy_max_frame_size)));
-			if (frame->type == HXPY_FRAME_OUTPUT)
-			{
-				/* What subprocesses wrote before has come that way. */
-				read_control(conn);
-				hxpy_error_show_output(frame->payload, frame->length);
-			}
-			else if (frame->type == HXPY_FRAME_LOG)
-				hxpy_error_show_log(frame->payload, frame->length, conn->session);
-			else if (frame->type == HXPY_FRAME_HELLO)
-				take_greeting(conn, &conn->data, frame);
-			else if (conn->reply_seen)
-				return true;
-			else
-				raise_protocol_error(conn, "unexpected frame");
-		} while (found);
-	} while (result == READ_SOME);
-	if (result == READ_CLOSED)
+/* Read what the worker has sent, at most one step. */
+static void
+read_data(WorkerConn *conn, size_t missing)
+{
+	if (hxpy_frames_read(&conn->data, missing) == READ_CLOSED)
 		raise_data_closed(conn);
-	return false;
+}
+
+/* Raise the error that is the request's answer. */
+static void
+raise_answer(WorkerConn *conn, const Frame *frame)
+{
+	/* With a stream open, break_off() has to end that. */
+	conn->busy = conn->streaming || conn->sending != NULL;
+	hxpy_error_raise_python(frame->payload, frame->length);
 }
 
 /*
@@ -561,11 +472,11 @@ drain_data(WorkerConn *conn)
 		bool		found;
 		size_t		missing;
 
-		result = read_some(&conn->data, 0);
+		result = hxpy_frames_read(&conn->data, 0);
 		do
 		{
 			/* With a limit of 0 every payload is skipped unread. */
-			if (take_frame(&conn->data, 0, &frame, &found, &missing) != NULL)
+			if (hxpy_frames_take(&conn->data, 0, &frame, &found, &missing) != NULL)
 				return false;
 			if (found)
 				note_reply(conn, &frame);
@@ -586,10 +497,10 @@ drain_control(WorkerConn *conn)
 		bool		found;
 		size_t		missing;
 
-		result = read_some(&conn->control, 0);
+		result = hxpy_frames_read(&conn->control, 0);
 		do
 		{
-			if (take_frame(&conn->control, 0, &frame, &found, &missing) != NULL ||
+			if (hxpy_frames_take(&conn->control, 0, &frame, &found, &missing) != NULL ||
 				(found && frame.type == HXPY_FRAME_DEAD))
 				return false;
 		} while (found);
@@ -597,13 +508,21 @@ drain_control(WorkerConn *conn)
 	return result != READ_CLOSED;
 }
 
+/* Tell whether nothing of a broken-off request is left on the way. */
+static bool
+is_drained(const WorkerConn *conn)
+{
+	return conn->reply_seen && conn->sending == NULL && !conn->streaming &&
+		conn->data.discard == 0;
+}
+
 /*
- * Bring a broken-off request to its end: interrupt Python and wait for the
- * reply, or give the session up after hxpy.cancel_grace.  Runs in PG_CATCH
- * blocks, with interrupts held.
+ * Bring a broken-off request to its end: interrupt Python, end its stream and
+ * wait for the reply, or give the session up after hxpy.cancel_grace.  May run
+ * in PG_CATCH blocks; interrupts are held.
  */
-static void
-recover(WorkerConn *conn)
+void
+hxpy_worker_recover(WorkerConn *conn)
 {
 	instr_time	start;
 	bool		repeated = false;
@@ -612,18 +531,23 @@ recover(WorkerConn *conn)
 		return;
 	HOLD_INTERRUPTS();
 	INSTR_TIME_SET_CURRENT(start);
-	send_interrupt(conn);
+	if (!conn->reply_seen)
+		send_interrupt(conn);
 	for (;;)
 	{
 		long		elapsed;
 
+		if (conn->sending == NULL && conn->streaming)
+			start_frame(conn, HXPY_FRAME_ABORT, &conn->nothing);
 		if (!drain_data(conn) || !drain_control(conn))
 		{
 			lose(conn, "Python ended while it was being interrupted");
 			break;
 		}
-		if (conn->reply_seen && conn->data.discard == 0)
+		if (is_drained(conn))
 			break;
+		if (conn->sending == NULL && conn->streaming)
+			continue;
 		elapsed = elapsed_ms(start);
 		if (ProcDiePending || elapsed >= hxpy_cancel_grace)
 		{
@@ -639,104 +563,161 @@ recover(WorkerConn *conn)
 					Min(hxpy_cancel_grace, SECOND_INTERRUPT_MS) - elapsed);
 	}
 	conn->busy = false;
-	conn->sending = NULL;
 	RESUME_INTERRUPTS();
 }
 
-/* Send the frame prepared and wait for the reply. */
-static void
-run_request(WorkerConn *conn, long timeout_ms, const char *timeout_name, Frame *reply)
+/*
+ * End the request that the current error has broken off, and throw the error
+ * on, with what became of the session when it is a cancel.  To be called in a
+ * PG_CATCH block around the request, with the memory context from before.
+ */
+void
+hxpy_worker_break_off(WorkerConn *conn, MemoryContext context)
 {
-	instr_time	start;
-
-	INSTR_TIME_SET_CURRENT(start);
-	for (;;)
-	{
-		long		left = timeout_ms > 0 ? timeout_ms - elapsed_ms(start) : -1;
-
-		if (timeout_ms > 0 && left <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_QUERY_CANCELED),
-					 errmsg("canceling Python due to %s", timeout_name),
-					 errhint("The limit is %ld ms.", timeout_ms)));
-		if (!send_more(conn))
-			raise_data_closed(conn);
-		wait_events(conn, left);
-		CHECK_FOR_INTERRUPTS();
-		if (read_reply(conn, reply))
-			break;
-		read_control(conn);
-	}
-	/* Output of subprocesses was sent before the reply. */
-	read_control(conn);
-}
-
-/* Say in an error that broke a request off what became of the session. */
-static void
-rethrow_with_outcome(WorkerConn *conn, MemoryContext context)
-{
+	bool		was_busy = conn->busy;
 	ErrorData  *error;
 
+	hxpy_worker_recover(conn);
+	if (!was_busy)
+		PG_RE_THROW();
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
-	if (error->detail == NULL && conn->lost == NULL)
+	if (conn->lost != NULL && error->detail == NULL)
+		error->detail = psprintf("Session \"%s\" is lost: %s.", conn->session, conn->lost);
+	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->detail == NULL)
 		error->detail = psprintf("Python was interrupted; session \"%s\" keeps its variables.",
 								 conn->session);
-	else if (error->detail == NULL)
-		error->detail = psprintf("Session \"%s\" is lost: %s.", conn->session, conn->lost);
 	ReThrowError(error);
+}
+
+/* Raise an error unless a request may begin; to be called before the PG_TRY around it. */
+void
+hxpy_worker_check_ready(WorkerConn *conn)
+{
+	if (conn->lost != NULL)
+		raise_lost(conn, "", NULL);
+	if (conn->busy)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("session \"%s\" is busy with another request", conn->session),
+				 errhint("Use another session within a query that streams to or from this one.")));
+}
+
+/*
+ * Begin a request by its first frame.  With `streaming`, more frames follow
+ * through hxpy_worker_send, the last of them END.  Every payload must live until
+ * the next call.
+ */
+void
+hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload, bool streaming,
+				  long timeout_ms, const char *timeout_name)
+{
+	Assert(conn->lost == NULL && !conn->busy);
+	hxpy_frames_shrink(&conn->data);
+	if (++conn->request == 0)
+		conn->request = 1;
+	start_frame(conn, type, payload);
+	conn->reply_seen = false;
+	conn->streaming = streaming;
+	conn->timeout_ms = timeout_ms;
+	conn->timeout_name = timeout_name;
+	INSTR_TIME_SET_CURRENT(conn->started);
+	conn->busy = true;
+	if (!send_more(conn))
+		raise_data_closed(conn);
+}
+
+/* Handle the answer's frames that are there while the request still streams. */
+static void
+take_early_answers(WorkerConn *conn, RowsSink sink, void *arg)
+{
+	Frame		frame;
+	size_t		missing;
+
+	read_data(conn, 0);
+	while (take_answer(conn, &frame, &missing))
+	{
+		if (frame.type == HXPY_FRAME_ERROR)
+			raise_answer(conn, &frame);
+		if (frame.type != HXPY_FRAME_ROWS || sink == NULL)
+			raise_protocol_error(conn, "answer to an unfinished request");
+		sink(arg, frame.payload, frame.length);
+	}
+}
+
+/*
+ * Send a further frame of the request under way.  Waits only for the frame
+ * before to be gone; rows that come meanwhile go to the sink.
+ */
+void
+hxpy_worker_send(WorkerConn *conn, uint8 type, const GatherList *payload, RowsSink sink,
+				 void *arg)
+{
+	for (;;)
+	{
+		if (!send_more(conn))
+			raise_data_closed(conn);
+		take_early_answers(conn, sink, arg);
+		if (conn->sending == NULL)
+			break;
+		wait_request(conn);
+		read_control(conn);
+	}
+	start_frame(conn, type, payload ? payload : &conn->nothing);
+	if (!send_more(conn))
+		raise_data_closed(conn);
+}
+
+/*
+ * Wait for the next frame of the answer: true for rows, false for the result,
+ * which ends the request.  The payload is valid until the next call.
+ */
+bool
+hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length)
+{
+	Frame		frame;
+	size_t		missing;
+
+	while (!take_answer(conn, &frame, &missing))
+	{
+		if (!send_more(conn))
+			raise_data_closed(conn);
+		wait_request(conn);
+		read_data(conn, missing);
+		read_control(conn);
+	}
+	if (frame.type == HXPY_FRAME_ERROR)
+		raise_answer(conn, &frame);
+	*payload = frame.payload;
+	*length = frame.length;
+	conn->busy = frame.type == HXPY_FRAME_ROWS;
+	return conn->busy;
 }
 
 /*
  * Send a request and wait for its reply, which stays valid until the next
  * request.  A Python exception, a lost worker, cancel and timeout are errors;
  * after them the connection is ready for the next request, or lost.
- * timeout_ms 0 means none.
  */
 void
 hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload, long timeout_ms,
 					const char *timeout_name, const char **reply, size_t *reply_length)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Frame		frame;
 
-	if (conn->lost != NULL)
-		raise_lost(conn, "", NULL);
-	if (conn->busy)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("session \"%s\" is busy with another request", conn->session)));
-	if (conn->data.buffer.capacity > KEEP_BUFFER &&
-		conn->data.used == conn->data.buffer.length)
-	{
-		hxpy_buffer_free(&conn->data.buffer);
-		conn->data.used = 0;
-	}
-	if (++conn->request == 0)
-		conn->request = 1;
-	start_frame(conn, type, payload);
-	conn->reply_seen = false;
-	conn->busy = true;
+	hxpy_worker_check_ready(conn);
 	PG_TRY();
 	{
-		run_request(conn, timeout_ms, timeout_name, &frame);
+		hxpy_worker_begin(conn, type, payload, false, timeout_ms, timeout_name);
+		if (hxpy_worker_next(conn, reply, reply_length))
+			raise_protocol_error(conn, "rows in place of a result");
 	}
 	PG_CATCH();
 	{
-		bool		was_busy = conn->busy;
-
-		recover(conn);
-		if (was_busy)
-			rethrow_with_outcome(conn, context);
-		PG_RE_THROW();
+		hxpy_worker_break_off(conn, context);
 	}
 	PG_END_TRY();
-	conn->busy = false;
-	if (frame.type == HXPY_FRAME_ERROR)
-		hxpy_error_raise_python(frame.payload, frame.length);
-	*reply = frame.payload;
-	*reply_length = frame.length;
 }
 
 /*
@@ -749,11 +730,11 @@ hxpy_worker_open(WorkerConn *conn, const GatherList *options, long timeout_ms)
 	const char *reply;
 	size_t		reply_length;
 	StringInfoData frame;
+	char		header[HXPY_HEADER_SIZE];
 
 	initStringInfo(&frame);
-	start_frame(conn, HXPY_FRAME_OPEN, options);
-	conn->sending = NULL;
-	appendBinaryStringInfo(&frame, conn->header, HXPY_HEADER_SIZE);
+	hxpy_frames_header(header, HXPY_FRAME_OPEN, 0, options->length);
+	appendBinaryStringInfo(&frame, header, HXPY_HEADER_SIZE);
 	appendBinaryStringInfo(&frame, options->own.data, options->own.length);
 	if (options->own.length != options->length ||
 		send(conn->control.socket, frame.data, frame.len, MSG_NOSIGNAL) != frame.len)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import operator
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -145,7 +146,7 @@ def _decode_column(view: memoryview, position: int, depth: int) -> tuple[Column,
     tag, flags, name_length, extra_length, count = _HEAD.unpack(head)
     label, position = _take(view, position, name_length + extra_length)
     text = str(label, "utf-8")
-    if name_length == len(text) or extra_length == 0:
+    if len(label) == len(text) or extra_length == 0:
         name, extra = text[:name_length], text[name_length:]
     else:
         name, extra = str(label[:name_length], "utf-8"), str(label[name_length:], "utf-8")
@@ -213,8 +214,13 @@ def _decode_timestamp(column: Column) -> list[Any]:
 
 def _decode_timestamptz(column: Column) -> list[Any]:
     zone = time_zone(column.extra)
-    return [(_EPOCH_UTC + dt.timedelta(microseconds=value)).astimezone(zone)
-            for value in column.data]
+    try:
+        return [(_EPOCH_UTC + dt.timedelta(microseconds=value)).astimezone(zone)
+                for value in column.data]
+    except OverflowError:
+        raise ConversionError("22008", f"timestamp with time zone out of range for Python in the "
+                              f'time zone "{column.extra}"',
+                              "Pass the value as text, or NULL in its place.") from None
 
 
 def _decode_interval(column: Column) -> list[Any]:
@@ -250,7 +256,12 @@ def _number(text: str) -> int | float | None:
     if not text:
         return None
     if text.isdigit() or text[1:].isdigit() and text[0] == "-":
-        return int(text)
+        try:
+            return int(text)
+        except ValueError:      # more digits than sys.get_int_max_str_digits()
+            from decimal import Decimal
+
+            return int(Decimal(text))
     return float(text)
 
 
@@ -326,8 +337,8 @@ def _numeric_array(values: list[Any]) -> Any:
     kinds = set(map(type, values))
     if kinds == {int} and all(-1 << 63 <= value < 1 << 63 for value in values):
         return numpy.array(values, dtype="<i8")
-    if float in kinds and all(type(value) is not int or abs(value) <= 1 << 53
-                              for value in values):
+    if not kinds or float in kinds and all(type(value) is not int or abs(value) <= 1 << 53
+                                           for value in values):
         return numpy.array(values, dtype="<f8")
     array = numpy.empty(len(values), dtype=object)
     array[:] = values
@@ -379,7 +390,9 @@ def time_zone(name: str) -> dt.tzinfo:
         counts = struct.pack(">6L", 0, 0, 0, 0, 1, 4)
         return b"TZif" + version + b"\0" * 15 + counts + struct.pack(">lBB", 0, 0, 0) + b"UTC\0"
 
-    data = block(b"2") + block(b"2") + b"\n" + name.encode() + b"\n"
+    # PostgreSQL writes "<+05:30>-05:30"; Python's reader takes no colon between < and >.
+    rule = re.sub("<[^>]*>", lambda match: match[0].replace(":", ""), name)
+    data = block(b"2") + block(b"2") + b"\n" + rule.encode() + b"\n"
     try:
         return zoneinfo.ZoneInfo.from_file(io.BytesIO(data), key=name)
     except ValueError:
@@ -429,11 +442,13 @@ def _to_int(value: Any, want: Column) -> int:
     if type(value).__name__ == "bool_" or type(value).__name__ == "bool":
         return int(value)
     if isinstance(value, float) or _is_floating(value):
-        if value != value or value in (float("inf"), float("-inf")):
-            raise _out_of_range(float(value), want)
-        if float(value).is_integer():
-            return int(value)
-        raise ConversionError("22003", f"value {float(value)!r} has a fraction, "
+        try:
+            whole = int(value)
+        except (ValueError, OverflowError):     # NaN, infinity
+            raise _out_of_range(value, want) from None
+        if whole == value:
+            return whole
+        raise ConversionError("22003", f"value {value!s} has a fraction, "
                               f"{want.sql_name()} has none", "Use round() in Python.")
     raise _no_mapping(value, want)
 
@@ -450,9 +465,12 @@ def _to_float(value: Any, want: Column) -> float:
         return value
     if isinstance(value, (float, int)) or _is_floating(value) or _is_numpy_int(value):
         try:
-            return float(value)
-        except OverflowError:
+            number = float(value)
+        except (OverflowError, ValueError):     # a signalling NaN is a ValueError
             raise _out_of_range(value, want) from None
+        if number in (float("inf"), float("-inf")) and number != value:
+            raise _out_of_range(value, want)    # a Decimal or longdouble
+        return number
     raise _no_mapping(value, want)
 
 
@@ -545,13 +563,20 @@ def _plain_datetime(value: Any, want: Column) -> dt.datetime:
         return dt.datetime(value.year, value.month, value.day)
     if type(value).__name__ == "datetime64":
         nanoseconds = value.astype("M8[ns]") if value.dtype.str[4:-1] == "ns" else None
-        plain = value.astype("M8[us]").item()
-        if not isinstance(plain, dt.datetime):
+        whole = value.astype("M8[us]")
+        plain = whole.item()
+        if not isinstance(plain, dt.datetime) or _has_wrapped(value, whole):
             raise _datetime_range(value, want)
         if nanoseconds is not None and int(nanoseconds.astype("i8")) % 1000 >= 500:
             plain += _MICROSECOND
         return plain
     raise _no_mapping(value, want)
+
+
+def _has_wrapped(value: Any, microseconds: Any) -> bool:
+    """Tell whether numpy's conversion to microseconds has overflowed, which it does in silence."""
+    return value.dtype.str[4:-1][-2:] not in ("ns", "ps", "fs", "as") \
+        and bool(microseconds.astype(value.dtype) != value)
 
 
 def _datetime_range(value: Any, want: Column) -> ConversionError:
@@ -579,7 +604,10 @@ def _to_time(value: Any, want: Column) -> int:
 def _to_timestamp(value: Any, want: Column) -> int:
     value = _plain_datetime(value, want)
     if value.tzinfo is not None:
-        value = value.astimezone(time_zone(want.extra)).replace(tzinfo=None)
+        try:
+            value = value.astimezone(time_zone(want.extra)).replace(tzinfo=None)
+        except OverflowError:
+            raise _datetime_range(value, want) from None
     return (value - _EPOCH) // _MICROSECOND
 
 
@@ -592,10 +620,9 @@ def _to_timestamptz(value: Any, want: Column) -> int:
 
 def _to_interval(value: Any, want: Column) -> int:
     if isinstance(value, dt.timedelta):
-        nanoseconds = getattr(value, "nanoseconds", 0)
-        if type(value) is not dt.timedelta and hasattr(value, "to_pytimedelta"):
-            value = value.to_pytimedelta()
-        return value // _MICROSECOND + (nanoseconds >= 500)
+        # Not // nor to_pytimedelta(): pandas' have nanoseconds and round by themselves.
+        microseconds = (value.days * 86400 + value.seconds) * 1000000 + value.microseconds
+        return microseconds + (getattr(value, "nanoseconds", 0) >= 500)
     if type(value).__name__ == "timedelta64":
         unit = value.dtype.str[4:-1]
         if unit.endswith(("Y", "M")) or not unit:
@@ -603,7 +630,10 @@ def _to_interval(value: Any, want: Column) -> int:
                                   "has no fixed length")
         if unit == "ns":
             return (int(value.astype("i8")) + 500) // 1000
-        return int(value.astype("m8[us]").astype("i8"))
+        whole = value.astype("m8[us]")
+        if _has_wrapped(value, whole):
+            raise _datetime_range(value, want)
+        return int(whole.astype("i8"))
     raise _no_mapping(value, want)
 
 
@@ -775,10 +805,14 @@ def _flatten(value: Any, want: Column) -> tuple[Any, tuple[int, ...]]:
         return _flatten_list(value.tolist(), want)
     module = type(value).__module__.partition(".")[0]
     if module == "pandas" and hasattr(value, "to_numpy") and getattr(value, "ndim", 0) == 1:
-        if value.isna().any():
-            value = value.astype(object)
-            value = value.where(value.notna(), None) if hasattr(value, "where") else value
-        value = value.to_numpy()
+        import numpy
+
+        missing = numpy.asarray(value.isna())
+        if missing.any():
+            value = numpy.array(value, dtype=object)
+            value[missing] = None
+        else:
+            value = value.to_numpy()
         module = "numpy"
     if module == "numpy" and hasattr(value, "ravel") and hasattr(value, "tolist"):
         if value.ndim == 0:
@@ -801,7 +835,7 @@ def _flatten_list(value: list[Any], want: Column) -> tuple[list[Any], tuple[int,
     while value and all(_is_nested(item) for item in value):
         if want.children[0].tag == protocol.RECORD and _is_row(value):
             break
-        items = [item.tolist() if hasattr(item, "tolist") else list(item) for item in value]
+        items = [_listed(item) for item in value]
         length = len(items[0])
         if any(len(item) != length for item in items):
             raise ConversionError("2202E", "nested lists of different lengths are no array",
@@ -812,6 +846,12 @@ def _flatten_list(value: list[Any], want: Column) -> tuple[list[Any], tuple[int,
                                   "Return jsonb.")
         value = [element for item in items for element in item]
     return value, tuple(shape)
+
+
+def _listed(item: Any) -> list[Any]:
+    if not hasattr(item, "tolist") or getattr(item.dtype, "kind", "") in "Mm":
+        return list(item)       # tolist() makes ints of nanoseconds
+    return item.tolist()        # type: ignore[no-any-return]
 
 
 def _is_nested(item: Any) -> bool:
@@ -840,8 +880,9 @@ def _encode_native(child: Column, array: Any) -> list[Buffer]:
         else:
             limits = numpy.iinfo(target)
             if kind == "f":
-                bad = ~((array == numpy.floor(array)) & (array >= float(limits.min))
-                        & (array < float(limits.max) + 1))
+                with numpy.errstate(over="ignore", invalid="ignore"):
+                    bad = ~((array == numpy.floor(array)) & (array >= float(limits.min))
+                            & (array < float(limits.max) + 1))
             elif kind == "b":
                 bad = None
             else:

@@ -24,6 +24,13 @@ OPEN = 0x01
 DEFINE = 0x02
 EXEC = 0x03
 EVAL = 0x04
+GRID = 0x05
+BATCH = 0x06
+END = 0x07
+ABORT = 0x08
+EVAL_GRID = 0x09
+APPLY = 0x0A
+CALL = 0x0B
 INTERRUPT = 0x10
 
 # Frames of the container.
@@ -33,6 +40,7 @@ LOG = 0x83
 RESULT = 0x84
 ERROR = 0x85
 DEAD = 0x86
+ROWS = 0x87
 
 # Tags of columns.
 NULL = 0
@@ -61,6 +69,7 @@ RECORD = 26
 
 # Flags of columns.
 HAS_NULLS = 0x01
+DICTIONARY = 0x02    # of TEXT: distinct values and codes
 
 # Limits.
 MAX_DEPTH = 64

@@ -108,7 +108,10 @@ class Supervisor:
             if kind == protocol.INTERRUPT:
                 self.shared[worker.TARGET] = request
                 if self.shared[worker.RUNNING] == request:
-                    os.killpg(self.child, signal.SIGINT)
+                    try:
+                        os.killpg(self.child, signal.SIGINT)
+                    except ProcessLookupError:      # the user's code has left its group
+                        os.kill(self.child, signal.SIGINT)
             elif kind == protocol.OPEN:
                 options = columns.decode_texts(payload)
                 self.output_limit = int(options["output_limit"])
@@ -237,7 +240,9 @@ def start_worker(control: socket.socket, shared: memoryview, path: str, output: 
             signal.signal(number, signal.SIG_DFL)
         except OSError:
             pass
+    # As Python itself begins: an error instead of death.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     set_dumpable(True)
     try:
         with open("/proc/self/oom_score_adj", "w") as file:

@@ -23,10 +23,11 @@ import termios
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from . import columns, protocol
+from . import columns, hayson, protocol
+from .columns import Column
 from .errors import HxpyError
 from .protocol import Buffer, Connection, ConnectionClosed, ProtocolError
 from .session import Session, describe_exception
@@ -56,14 +57,18 @@ class Worker:
         self.lock = threading.Lock()    # the user's threads print too
         self.main_thread = threading.get_ident()
         self.streams = (Output(self, 1), Output(self, 2))
+        self.pipe = os.dup(1)           # the user's code may put something else in its place
         self.masked = False
         self.postponed = False
+        self.streaming = False      # frames of the request's stream are still to come
         self.output_left = 0
         self.output_limit = 1 << 20
         self.parsed: OrderedDict[bytes, list[Any]] = OrderedDict()
         self.handlers: dict[int, Callable[[Buffer], Sequence[Buffer]]] = {
             protocol.OPEN: self.open, protocol.DEFINE: self.define,
             protocol.EXEC: self.execute, protocol.EVAL: self.evaluate,
+            protocol.GRID: self.grid, protocol.EVAL_GRID: self.evaluate_grid,
+            protocol.APPLY: self.apply, protocol.CALL: self.call,
         }
 
     # Interrupts ------------------------------------------------------------
@@ -100,9 +105,14 @@ class Worker:
         """Answer requests until the server closes the connection."""
         while True:
             kind, request, payload = self.connection.receive()
+            if self.streaming:
+                # The request has failed already: skip the rest of its stream.
+                self.streaming = kind == protocol.BATCH
+                continue
             handler = self.handlers.get(kind)
             if handler is None or request == 0:
                 raise ProtocolError(f"unexpected frame of type {kind}")
+            self.streaming = kind in (protocol.GRID, protocol.APPLY)
             self.reply(request, handler, payload)
 
     def reply(self, request: int, handler: Callable[[Buffer], Sequence[Buffer]],
@@ -119,9 +129,9 @@ class Worker:
                     raise KeyboardInterrupt     # it came before the request did
                 answer, kind = handler(payload), protocol.RESULT
                 self.flush()
-                self.shared[RUNNING] = 0
+                self.end_request()
             except BaseException as error:
-                self.shared[RUNNING] = 0
+                self.end_request()
                 answer, kind = self.failure(error), protocol.ERROR
         except KeyboardInterrupt as error:
             self.shared[RUNNING] = 0
@@ -130,6 +140,11 @@ class Worker:
         self.drain_output(0.5)
         self.shared[ENDED] = time.monotonic_ns()
         self.send(kind, request, answer)
+
+    def end_request(self) -> None:
+        """Say that no request runs; the moment first, or the session seems idle since the last."""
+        self.shared[ENDED] = time.monotonic_ns()
+        self.shared[RUNNING] = 0
 
     def flush(self) -> None:
         """Send unfinished lines of output."""
@@ -162,7 +177,7 @@ class Worker:
         left = array.array("i", [0])
         deadline = 0.0
         while True:
-            fcntl.ioctl(1, termios.FIONREAD, left, True)
+            fcntl.ioctl(self.pipe, termios.FIONREAD, left, True)
             if not left[0] and not self.shared[FORWARDING]:
                 return
             now = time.monotonic()
@@ -199,6 +214,103 @@ class Worker:
         value = self.session.evaluate(source)
         return columns.encode_batch([columns.encode_column(want, [value])])
 
+    def batches(self) -> Iterator[list[Column]]:
+        """Yield the batches of the request's stream as they come.
+
+        An abort by the server raises KeyboardInterrupt.
+        """
+        while True:
+            self.masked = True
+            try:
+                kind, _, payload = self.connection.receive()
+            finally:
+                self.masked = False
+            if kind != protocol.BATCH:
+                self.streaming = False
+            if kind == protocol.ABORT or self.postponed:
+                self.postponed = False
+                raise KeyboardInterrupt
+            if kind == protocol.END:
+                return
+            if kind != protocol.BATCH:
+                raise ProtocolError(f"frame of type {kind} within a stream")
+            yield columns.decode_batch(payload)
+
+    def grid(self, payload: Buffer) -> Sequence[Buffer]:
+        """Set a variable to the streamed table, as a Grid or a matrix."""
+        from . import tables
+
+        name, kind, meta, *schema = columns.decode_batch(payload)
+        matrix = kind.values()[0] == "matrix"
+        reader = tables.TableReader(schema, hayson.loads(meta.values()[0]), matrix)
+        for batch in self.batches():
+            reader.add(batch)
+        self.session.define(name.values()[0], reader.matrix() if matrix else reader.grid())
+        return columns.encode_batch([])
+
+    def evaluate_grid(self, payload: Buffer) -> Sequence[Buffer]:
+        """Stream the rows of an expression's value.
+
+        mode "table": the wanted columns; "rows": one Hayson dict a row; "append":
+        those of the wanted columns that the value has, by name; "create": whatever
+        it has, with inferred types.  The latter two send a batch without rows first,
+        which tells the columns.
+        """
+        source, mode, *want = columns.decode_batch(payload)
+        self.send_rows(self.session.evaluate(source.values()[0]), mode.values()[0], want)
+        return columns.encode_batch([])
+
+    def send_rows(self, value: Any, mode: str, want: list[Column]) -> None:
+        """Send a table value in chunks as ROWS frames."""
+        from . import tables
+
+        request = self.shared[RUNNING]
+        mapping: list[int] | None = None
+        for chunk in tables.chunks(value, tables.CHUNK_ROWS):
+            if mode == "rows":
+                self.send(protocol.ROWS, request, tables.encode_rows(chunk))
+                continue
+            if mapping is None:
+                if mode == "create":
+                    want = tables.infer(chunk)
+                if mode == "append":
+                    want = tables.choose(want, chunk.names)
+                mapping = tables.match(want, chunk.names)
+                if mode != "table":
+                    self.send(protocol.ROWS, request, columns.encode_batch(
+                        [columns.encode_column(column, []) for column in want]))
+            self.send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
+
+    def apply(self, payload: Buffer) -> Sequence[Buffer]:
+        """Send the streamed table through a callable, batch by batch, and its rows back."""
+        from . import tables
+
+        source, how, count, *schema = columns.decode_batch(payload)
+        split = len(schema) - int(count.values()[0])
+        schema, want = schema[:split], schema[split:]
+        function = self.session.evaluate(source.values()[0])
+        if not callable(function):
+            raise HxpyError("42809", f"Python type \"{type(function).__name__}\" is not callable")
+        reader = tables.TableReader(schema)
+        arrays = how.values()[0] == "arrays"
+        for batch in self.batches():
+            reader.add(batch)
+            result = function(*reader.arrays()) if arrays else function(reader.frame())
+            if result is not None:
+                self.send_rows(result, "table", want)
+        return columns.encode_batch([])
+
+    def call(self, payload: Buffer) -> Sequence[Buffer]:
+        """Return what a callable makes of the columns after the wanted one."""
+        from . import tables
+
+        source, want, *arguments = columns.decode_batch(payload)
+        function = self.session.evaluate(source.values()[0])
+        reader = tables.TableReader(arguments)
+        reader.add(arguments)
+        value = function(*reader.arrays())
+        return columns.encode_batch([columns.encode_column(want, [value])])
+
     def parse(self, payload: Buffer) -> list[Any]:
         """Return an instruction's source and wanted columns; the same bytes parse once."""
         key = bytes(payload) if len(payload) <= _CACHED_LENGTH else b""
@@ -215,7 +327,7 @@ class Worker:
 
 
 class Output(io.TextIOBase):
-    """sys.stdout or sys.stderr: complete lines go to the server at once."""
+    """sys.stdout or sys.stderr: what ends with a line's end goes to the server at once."""
 
     def __init__(self, worker: Worker, stream: int) -> None:
         self.worker = worker
@@ -244,12 +356,13 @@ class Output(io.TextIOBase):
         return False
 
     def write(self, text: str) -> int:
-        """Send what is complete up to a line's end and keep the rest."""
+        """Send what has come once it ends with a line's end, so that a print is one message."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        whole, newline, self.rest = (self.rest + text).rpartition("\n")
-        if newline:
-            self.emit(whole)
+        self.rest += text
+        if self.rest.endswith("\n"):
+            rest, self.rest = self.rest, ""
+            self.emit(rest[:-1])
         elif len(self.rest) > 65536:
             self.flush()
         return len(text)

@@ -371,6 +371,7 @@ def test_lenient_reader(text, value):
     ('{"_kind":"coord","lat":1}', 'coord without "lng"'),
     ('{"_kind":"xstr","type":"span","val":""}', "bad xstr: "),
     ('{"_kind":"xstr","type":"Buf","val":"A"}', "bad xstr: "),
+    ('{"_kind":"xstr","type":"Buf","val":"AP8=!!"}', "bad xstr: "),
     ('{"_kind":"grid","rows":[5]}', "bad grid: a row must be an object"),
     ('{"_kind":"grid","cols":[{}]}', 'grid without "name"'),
     ('{"_kind":"grid","cols":[5]}', "bad grid"),

@@ -277,16 +277,28 @@ def test_number_of_other_types():
 # Time zones
 
 
-@pytest.mark.parametrize("name, key", [
-    ("New_York", "America/New_York"), ("America/New_York", "America/New_York"),
-    ("Buenos_Aires", "America/Argentina/Buenos_Aires"), ("Knox", "America/Indiana/Knox"),
-    ("GMT+5", "Etc/GMT+5"), ("GMT-14", "Etc/GMT-14"), ("GMT", "Etc/GMT"), ("EST5EDT", "EST5EDT"),
-    ("US/Eastern", "US/Eastern"), ("Calcutta", "Asia/Calcutta"), ("Montreal", "America/Montreal"),
-    ("Alaska", "America/Anchorage"), ("Japan", "Japan"), ("Singapore", "Asia/Singapore"),
-    ("Port-au-Prince", "America/Port-au-Prince"),
+# Debian 13 has a tzdata without the old names; they must be understood nevertheless.
+HERE = zoneinfo.available_timezones()
+
+
+@pytest.mark.parametrize("name, key, canonical", [
+    ("New_York", "America/New_York", "New_York"),
+    ("America/New_York", "America/New_York", "New_York"),
+    ("Buenos_Aires", "America/Argentina/Buenos_Aires", "Buenos_Aires"),
+    ("America/Buenos_Aires", "America/Buenos_Aires", "Buenos_Aires"),
+    ("Knox", "America/Indiana/Knox", "Knox"), ("GMT+5", "Etc/GMT+5", "GMT+5"),
+    ("GMT-14", "Etc/GMT-14", "GMT-14"), ("GMT", "Etc/GMT", "GMT"),
+    ("EST5EDT", "EST5EDT", "New_York"),
+    ("US/Eastern", "US/Eastern", "New_York"), ("Calcutta", "Asia/Calcutta", "Kolkata"),
+    ("Asia/Calcutta", "Asia/Calcutta", "Kolkata"), ("Montreal", "America/Montreal", "Toronto"),
+    ("Alaska", "America/Anchorage", "Anchorage"), ("Japan", "Japan", "Tokyo"),
+    ("Singapore", "Asia/Singapore", "Singapore"), ("Etc/Zulu", "Etc/Zulu", "UTC"),
+    ("Port-au-Prince", "America/Port-au-Prince", "Port-au-Prince"),
 ])
-def test_zones_by_name(name, key):
-    assert tz_from_name(name) == zoneinfo.ZoneInfo(key)
+def test_zones_by_name(name, key, canonical):
+    zone = tz_from_name(name)
+    assert zone == zoneinfo.ZoneInfo(key) if key in HERE else zone == tz_from_name(canonical)
+    assert tz_name(zone) == canonical
 
 
 def test_special_zones():
@@ -304,7 +316,8 @@ def test_ambiguous_zones(name):
 
 
 @pytest.mark.parametrize("name", ["", "Nowhere", "../etc/passwd", "/etc/passwd", "Factory", "a b",
-                                  "localtime", "New_York\n", "America", "GMT+15"])
+                                  "localtime", "New_York\n", "America", "GMT+15", "America/Nowhere",
+                                  "Nowhere/Calcutta"])
 def test_unknown_zones(name):
     with pytest.raises(ValueError):
         tz_from_name(name)
@@ -314,9 +327,14 @@ def test_unknown_zones(name):
     ("America/New_York", "New_York"), ("US/Eastern", "New_York"), ("EST5EDT", "New_York"),
     ("Asia/Calcutta", "Kolkata"), ("America/Montreal", "Toronto"), ("UTC", "UTC"),
     ("Etc/UTC", "UTC"), ("Etc/Zulu", "UTC"), ("GMT", "GMT"), ("Etc/GMT-3", "GMT-3"),
+    ("posix/Canada/Atlantic", "Halifax"),
     ("Canada/Central", "Winnipeg"), ("Brazil/West", "Manaus"), ("Australia/West", "Perth"),
 ])
 def test_names_of_zoneinfo(key, name):
+    try:
+        zoneinfo.ZoneInfo(key)
+    except zoneinfo.ZoneInfoNotFoundError:
+        pytest.skip(f"no zone {key} on this machine")
     assert tz_name(zoneinfo.ZoneInfo(key)) == name
     assert tz_name(dt.datetime(2020, 7, 1, tzinfo=zoneinfo.ZoneInfo(key))) == name
 
@@ -338,7 +356,7 @@ def test_offsets_without_a_name(minutes):
 
 def test_names_of_pytz():
     pytz = pytest.importorskip("pytz")
-    moment = pytz.timezone("US/Eastern").localize(dt.datetime(2020, 7, 1))
+    moment = pytz.timezone("America/New_York").localize(dt.datetime(2020, 7, 1))
     assert tz_name(moment) == tz_name(pytz.timezone("America/New_York")) == "New_York"
     assert tz_name(pytz.utc) == "UTC" and tz_name(pytz.FixedOffset(-300)) == "GMT+5"
     with pytest.raises(ValueError):
@@ -364,7 +382,7 @@ def test_a_zone_with_a_name_of_its_own_goes_by_its_offset():
 
 
 def test_all_zones_of_this_machine_have_a_name_that_reads_back():
-    for key in zoneinfo.available_timezones() - {"localtime", "Factory"}:
+    for key in HERE - {"localtime", "Factory"}:
         name = tz_name(zoneinfo.ZoneInfo(key))
         assert "/" not in name and tz_name(tz_from_name(name)) == name
 
@@ -381,7 +399,7 @@ def test_zones_are_those_of_fantom():
             assert tz_name(tz_from_name(short)) == short == tz_name(tz_from_name(name))
     for alias, name in aliases.items():
         assert tz_name(tz_from_name(alias)) == name, alias
-    for key in zoneinfo.available_timezones() - {"localtime", "Factory"}:
+    for key in HERE - {"localtime", "Factory"}:
         assert tz_name(zoneinfo.ZoneInfo(key)) in simple, key
 
 

@@ -79,7 +79,7 @@ sub docker
 	my $output = <$pipe> // '';
 	close $pipe;
 	my $status = $? >> 8;
-	chomp $output;
+	$output =~ s/\s+\z//;
 	return wantarray ? ($output, $status) : $output;
 }
 
@@ -104,7 +104,8 @@ sub containers
 sub socket_dirs
 {
 	my ($node) = @_;
-	return glob($node->data_dir . '/pgsql_tmp_hxpy/*');
+	my @paths = glob($node->data_dir . '/pgsql_tmp_hxpy/*');
+	return @paths;
 }
 
 # Call until it returns something true, which is returned; false after a time.
@@ -187,8 +188,8 @@ sub variant_image
 	my ($variant) = @_;
 	my $name = "hxpytest:$variant-$$";
 	my %change = (
-		dies => q{import hxpy, os; os.rename(hxpy.__path__[0], '/usr/hxpy.away')},
-		sleeps => q{import hxpy; open(hxpy.__path__[0] + '/__main__.py', 'w').write('import time\ntime.sleep(600)\n')});
+		dies => q{import hxpy, shutil; shutil.rmtree(hxpy.__path__[0])},
+		sleeps => q{import hxpy, shutil; shutil.rmtree(hxpy.__path__[0] + '/__pycache__', True); open(hxpy.__path__[0] + '/__main__.py', 'w').write('import time\ntime.sleep(600)\n')});
 	my $run = join ', ', map { my $s = $_; $s =~ s/(["\\])/\\$1/g; qq{"$s"} } '/usr/bin/python3',
 	  '-I', '-c', $change{$variant};
 	my $file = PostgreSQL::Test::Utils::tempdir() . '/Dockerfile';
@@ -229,11 +230,13 @@ sub stop_all
 		waitpid $_, 0 for @engines;
 		@engines = ();
 	}
-	if (@images)
-	{
-		docker('rmi', @images);
-		@images = ();
-	}
+}
+
+# Remove the images that the test has made.
+sub remove_images
+{
+	docker('rmi', '-f', @images) if @images;
+	@images = ();
 }
 
 # End a test: nothing may be left of it.
@@ -247,6 +250,7 @@ sub hxpy_finish
 		  or diag join ' ', socket_dirs($node);
 		$node->stop if defined $node->{_pid};
 	}
+	remove_images();
 	done_testing();
 }
 
@@ -269,6 +273,7 @@ END
 			docker('rm', '-f', @left);
 			$status ||= 1;
 		}
+		eval { remove_images() };
 		$? = $status;
 	}
 }

@@ -161,7 +161,8 @@ def tz_from_name(name: str) -> dt.tzinfo | None:
 
     Simple names ("New_York"), full names ("America/New_York") and the other
     names that tzdata keeps ("EST5EDT", "US/Eastern", "Calcutta") are taken, as
-    Fantom does.  Raises ValueError for any other.
+    Fantom does; the last also where the machine's tzdata has left them out, as
+    Debian's does.  Raises ValueError for any other.
     """
     import zoneinfo
 
@@ -175,11 +176,18 @@ def tz_from_name(name: str) -> dt.tzinfo | None:
         return zoneinfo.ZoneInfo(name if "/" in name else _full_name(name))
     except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
         pass
-    zones = {canonical for alias, canonical in _aliases().items() if alias.endswith("/" + name)}
-    if len(zones) == 1:
-        return tz_from_name(zones.pop())
-    if zones:
-        raise ValueError(f'time zone "{name}" is ambiguous: {" or ".join(sorted(zones))}')
+    area, _, segment = name.rpartition("/")
+    aliases = _aliases()
+    other = aliases.get(name)
+    if other is None and area in _AREAS:
+        other = aliases.get(segment, segment)
+    if other is not None:
+        return tz_from_name(other)
+    others = {canonical for alias, canonical in aliases.items() if alias.endswith("/" + name)}
+    if len(others) == 1:
+        return tz_from_name(others.pop())
+    if others:
+        raise ValueError(f'time zone "{name}" is ambiguous: {" or ".join(sorted(others))}')
     raise ValueError(f'time zone "{name}" is unknown')
 
 
@@ -244,6 +252,7 @@ def _key(zone: Any) -> str | None:
 @functools.lru_cache(maxsize=1024)
 def _haystack_name(key: str) -> str | None:
     """Return Haystack's name for a tzdata name, None where it has none."""
+    key = key.removeprefix("posix/").removeprefix("right/")  # tzdata's copies of all zones
     segment = key.rpartition("/")[2]
     aliases = _aliases()
     name = aliases.get(key) or aliases.get(segment) or segment

@@ -1,0 +1,460 @@
+"""Tables of the server as Python's: batches of columns → Grid, DataFrame, ndarrays.
+
+A `TableReader` takes one batch after the other and does all work at once, while
+the server scans the next: texts become objects, fixed-width values move to
+arrays that grow.  A table of one batch shares the frame's memory; from the second
+batch on every value is copied once and no frame is kept (only arrays in columns
+keep theirs).  dtypes: see `TableReader`.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy
+import pandas
+
+from . import protocol
+from .columns import Column, time_zone
+from .errors import ConversionError
+from .haystack.grid import Grid, GridBuilder
+from .protocol import ProtocolError
+
+__all__ = ["TableReader"]
+
+_EXACT = 1 << 53            # whole numbers up to here are exact in a float
+# How a full array grows, by the bytes it has.
+_GROWTH = ((1 << 20, 16), (1 << 26, 4), (1 << 30, 2), (1 << 63, 1.25))
+_OBJECT_GROWTH = 1.5
+_BLOCK_BYTES = 1 << 18      # of a matrix that are filled column by column: a core's cache
+_OLD_PANDAS = int(pandas.__version__.partition(".")[0]) < 2     # has nanoseconds only
+
+_INTEGERS = {
+    protocol.INT16: "<i2", protocol.INT32: "<i4", protocol.INT64: "<i8",
+}
+_FLOATS = {protocol.FLOAT32: "<f4", protocol.FLOAT64: "<f8"}
+_TIMES = {
+    protocol.TIMESTAMP: "<M8[us]", protocol.TIMESTAMPTZ: "<M8[us]", protocol.INTERVAL: "<m8[us]",
+}
+_NUMBERS = {**_INTEGERS, **_FLOATS}
+
+
+class _Growing:
+    """An array that grows at its end.  Its first part is shared, not copied."""
+
+    __slots__ = ("array", "size")
+
+    def __init__(self) -> None:
+        self.array: Any = None
+        self.size = 0
+
+    def append(self, values: Any) -> Any:
+        """Add an array and return the place where its values stand now, until the next call."""
+        if self.array is None:
+            usable = values.flags.writeable and values.flags.aligned
+            self.array = values if usable else values.copy()
+            self.size = len(values)
+            return self.array
+        start, end = self.size, self.size + len(values)
+        self.reserve(end)
+        place = self.array[start:end]
+        place[...] = values
+        self.size = end
+        return place
+
+    def reserve(self, end: int) -> None:
+        """Make room for `end` values.
+
+        What is not used yet costs no memory, and so room is ample.  Arrays of
+        objects would be filled with None; they grow by less, moved by the kernel.
+        """
+        old = self.array
+        if end <= len(old):
+            return
+        if old.dtype.hasobject and old.flags.owndata and old.base is None:
+            old.resize(int(end * _OBJECT_GROWTH), refcheck=False)
+            return
+        factor = next(factor for limit, factor in _GROWTH if old.nbytes <= limit)
+        self.array = numpy.empty((int(end * factor), *old.shape[1:]), dtype=old.dtype)
+        self.array[:self.size] = old[:self.size]
+
+    def take(self, dtype: Any, shape: tuple[int, ...] = ()) -> Any:
+        """Return the array, of this dtype when it holds nothing, and forget it."""
+        array, self.array = self.array, None
+        if array is None:
+            array = numpy.empty((0, *shape), dtype=dtype)
+        elif len(array) != self.size:
+            array.resize((self.size, *array.shape[1:]), refcheck=False)
+        self.size = 0
+        return array
+
+
+def _nulls(column: Column) -> Any:
+    """Return where a column is NULL as a boolean array, or None when it never is."""
+    if column.mask is None:
+        return None
+    null = numpy.frombuffer(column.mask, dtype="?")
+    return null if null.any() else None
+
+
+def _texts(column: Column) -> list[str]:
+    """Return a text column's values; NULL as what its text is."""
+    texts = str(column.data, "utf-8").split("\0") if column.count else []
+    if len(texts) != column.count:
+        raise ProtocolError("a text column holds another number of values")
+    return texts
+
+
+# One class a kind of column ------------------------------------------------
+
+
+class _Fixed:
+    """A column of fixed width: integers, floats, booleans, timestamps, intervals."""
+
+    def __init__(self, want: Column) -> None:
+        self.want = want
+        self.values = _Growing()
+        self.null: _Growing | None = None
+        self.dtype = {**_NUMBERS, **_TIMES, protocol.BOOL: "?"}[want.tag]
+
+    def add(self, column: Column) -> None:
+        """Take a batch's column."""
+        before = self.values.size
+        place = self.values.append(numpy.frombuffer(column.data, dtype=self.dtype))
+        null = _nulls(column)
+        if self.dtype[1:2] in ("f", "M", "m"):
+            if null is not None:
+                place[null] = "NaT" if self.dtype[1] in "Mm" else numpy.nan
+        elif null is not None or self.null is not None:
+            if self.null is None:
+                self.null = _Growing()
+                self.null.append(numpy.zeros(before, dtype="?"))
+            self.null.append(numpy.zeros(column.count, dtype="?") if null is None else null)
+
+    def take(self) -> Any:
+        """Return the column's array and forget it."""
+        values = self.values.take(self.dtype)
+        if self.null is not None:
+            null, self.null = self.null.take("?"), None
+            cls = pandas.arrays.BooleanArray if self.dtype == "?" else pandas.arrays.IntegerArray
+            return cls(values, null)
+        if self.want.tag == protocol.TIMESTAMPTZ:
+            zone = time_zone(self.want.extra)
+            if _OLD_PANDAS:
+                return pandas.DatetimeIndex(values, tz="UTC").tz_convert(zone).array
+            return pandas.array(values.view("i8"), dtype=pandas.DatetimeTZDtype("us", zone),
+                                copy=False)
+        return values
+
+
+class _Objects:
+    """A column of Python objects, None for NULL."""
+
+    def __init__(self, want: Column) -> None:
+        self.want = want
+        self.values = _Growing()
+
+    def add(self, column: Column) -> None:
+        """Take a batch's column."""
+        column.extra = self.want.extra
+        self.values.append(_object_array(column.values()))
+
+    def take(self) -> Any:
+        """Return the column's array and forget it."""
+        return self.values.take(object)
+
+
+def _object_array(values: list[Any]) -> Any:
+    """Return a list as a 1-D array of its objects."""
+    return numpy.fromiter(values, dtype=object, count=len(values))
+
+
+class _Texts(_Objects):
+    """A column of str; what comes as a dictionary shares its objects."""
+
+    def add(self, column: Column) -> None:
+        """Take a batch's column."""
+        if len(column.offsets):
+            distinct = _object_array(str(column.data, "utf-8").split("\0"))
+            values = distinct.take(numpy.frombuffer(column.offsets, dtype="<i4"))
+        else:
+            values = _object_array(_texts(column))
+        place = self.values.append(values)
+        null = _nulls(column)
+        if null is not None:
+            place[null] = None
+
+
+class _Dates(_Objects):
+    """A column of datetime.date."""
+
+    def add(self, column: Column) -> None:
+        """Take a batch's column."""
+        days = numpy.frombuffer(column.data, dtype="<i4").astype("M8[D]")
+        place = self.values.append(days.astype(object))
+        null = _nulls(column)
+        if null is not None:
+            place[null] = None
+
+
+class _Numerics:
+    """A column of numeric, each batch in the narrowest dtype until the end tells which it is."""
+
+    def __init__(self, want: Column) -> None:
+        self.parts: list[tuple[Any, Any]] = []      # values and where they are NULL
+
+    def add(self, column: Column) -> None:
+        """Take a batch's column."""
+        null = _nulls(column)
+        if column.count == 0 or null is not None and null.all():
+            self.parts.append((numpy.zeros(column.count, dtype="i8"), null))
+            return
+        texts = _texts(column)
+        if null is not None:
+            texts = [text or "0" for text in texts]
+        data = bytes(column.data)
+        kind: Any = float
+        if b"." not in data and b"n" not in data and b"N" not in data:
+            kind = int      # neither a fraction nor NaN nor Infinity
+        elif data.count(b".") != column.count or null is not None:
+            kind = None     # perhaps ints among the floats
+        try:
+            if kind is None:
+                values = _mixed_array(column.values())
+            else:
+                values = numpy.fromiter(map(kind, texts), dtype=kind, count=len(texts))
+        except OverflowError:
+            values = _object_array(column.values())
+        self.parts.append((values, null))
+
+    def take(self) -> Any:
+        """Return the column's array and forget it: int64, Int64, float64 or objects."""
+        parts, self.parts = self.parts, []
+        kinds = {values.dtype.kind for values, null in parts if null is None or not null.all()}
+        exact = all(values.dtype.kind != "i" or numpy.abs(values).max(initial=0) <= _EXACT
+                    for values, _ in parts)
+        if kinds == {"i"}:
+            values = numpy.concatenate([values for values, _ in parts])
+            if all(null is None for _, null in parts):
+                return values
+            return pandas.arrays.IntegerArray(values, numpy.concatenate(
+                [numpy.zeros(len(values), dtype="?") if null is None else null
+                 for values, null in parts]))
+        dtype: Any = object if "O" in kinds or not exact else "f8"
+        result = numpy.empty(sum(len(values) for values, _ in parts), dtype=dtype)
+        position = 0
+        for values, null in parts:
+            place = result[position:position + len(values)]
+            place[...] = values
+            if null is not None:
+                place[null] = None if dtype is object else numpy.nan
+            position += len(values)
+        return result
+
+
+def _mixed_array(values: list[Any]) -> Any:
+    """Return ints, floats and None as float64, or as objects when that would lose digits."""
+    if any(type(value) is int and not -_EXACT <= value <= _EXACT for value in values):
+        return _object_array(values)
+    return numpy.array(values, dtype="f8")
+
+
+_KINDS: dict[int, Any] = {
+    **dict.fromkeys((protocol.BOOL, *_NUMBERS, *_TIMES), _Fixed),
+    protocol.DATE: _Dates, protocol.TEXT: _Texts, protocol.OTHER: _Texts,
+}
+
+
+def _collector(want: Column) -> Any:
+    if want.tag == protocol.NUMERIC and want.extra != "decimal":
+        return _Numerics(want)
+    return _KINDS.get(want.tag, _Objects)(want)
+
+
+class _Matrix:
+    """Batches of numbers as a 2-D array, filled in blocks that stay in the core's cache."""
+
+    def __init__(self, schema: Sequence[Column]) -> None:
+        for want in schema:
+            if want.tag not in _NUMBERS and want.tag != protocol.NUMERIC:
+                error = ConversionError(
+                    "42804", f'column "{want.name}" of type {want.sql_name()} has no place in '
+                    "a matrix", "Leave it out, or cast it to a numeric type.")
+                error.detail = "A matrix has integer, floating-point and numeric columns."
+                raise error
+        tags = {want.tag for want in schema}
+        self.dtype = numpy.dtype(_NUMBERS.get(tags.pop(), "f8") if len(tags) == 1 else "f8")
+        self.width = len(schema)
+        self.values = _Growing()
+
+    def add(self, batch: Sequence[Column]) -> None:
+        """Take a batch."""
+        arrays = [_numbers(column) for column in batch]
+        if self.dtype.kind == "i" and any(array.dtype.kind == "f" for array in arrays):
+            self.dtype = numpy.dtype("f8")      # of NULLs
+            if self.values.array is not None:
+                self.values.array = self.values.array.astype("f8")
+        start = self.values.size
+        count = batch[0].count if batch else 0
+        if self.values.array is None:
+            self.values.array = numpy.empty((count, self.width), dtype=self.dtype)
+        self.values.reserve(start + count)
+        self.values.size += count
+        matrix = self.values.array
+        step = max(64, _BLOCK_BYTES // max(self.width * self.dtype.itemsize, 1))
+        for low in range(0, count, step):
+            high = min(low + step, count)
+            block = matrix[start + low:start + high]
+            for place, array in enumerate(arrays):
+                block[:, place] = array[low:high]
+
+    def take(self) -> Any:
+        """Return the matrix and forget it."""
+        return self.values.take(self.dtype, (self.width,))
+
+
+def _numbers(column: Column) -> Any:
+    """Return a column of numbers as an array; NULL as NaN of a float dtype."""
+    null = _nulls(column)
+    if column.tag == protocol.NUMERIC:
+        texts = _texts(column)
+        if null is not None:
+            texts = [text or "nan" for text in texts]
+        return numpy.fromiter(map(float, texts), dtype="f8", count=len(texts))
+    values = numpy.frombuffer(column.data, dtype=_NUMBERS[column.tag])
+    if null is not None:
+        values = values.astype("f8") if column.tag in _INTEGERS else values.copy()
+        values[null] = numpy.nan
+    return values
+
+
+class TableReader:
+    """Batches of columns as a table.
+
+    schema: the columns, with count 0.  meta: the table's meta; meta["cols"], if any,
+    is a dict from columns' names to theirs.  With matrix=True only matrix() may be
+    asked for, else anything else; asking takes the table out and leaves the reader
+    as new.
+
+    SQL type → column, without NULLs / with NULLs:
+        int2, int4, int8        int16, int32, int64 / Int16, Int32, Int64
+        boolean                 bool / boolean
+        float4, float8          float32, float64 / NaN
+        timestamp, timestamptz  datetime64[us], datetime64[us, TimeZone] / NaT
+        interval                timedelta64[us] / NaT
+        numeric                 int64 / Int64 when all have scale 0 and fit, else float64 / NaN;
+                                object where a float would lose a whole number's digits
+        everything else         object / None
+    All of them are writable.  pandas before 2.0 holds datetimes in nanoseconds, and
+    raises for those outside of the years 1678 to 2261.
+    """
+
+    def __init__(self, schema: Sequence[Column], meta: Mapping[str, Any] | None = None,
+                 matrix: bool = False) -> None:
+        self.schema = list(schema)
+        self.meta = dict(meta or {})
+        cols = self.meta.pop("cols", None)
+        self.column_meta: dict[str, Any] = cols if isinstance(cols, dict) else {}
+        self._names = _unique([want.name for want in self.schema])
+        self._matrix = _Matrix(self.schema) if matrix else None
+        self._collectors = [] if matrix else [_collector(want) for want in self.schema]
+
+    def add(self, batch: Sequence[Column]) -> None:
+        """Take a batch: the schema's columns in their order, all of one length.
+
+        Raises ProtocolError when it is none, and what decoding Hayson raises.
+        """
+        if [column.tag for column in batch] != [want.tag for want in self.schema] \
+                or len({column.count for column in batch}) > 1:
+            raise ProtocolError("a batch that does not match its table")
+        enabled = gc.isenabled()
+        gc.disable()    # a million new dicts are no garbage
+        try:
+            if self._matrix is not None:
+                self._matrix.add(batch)
+            else:
+                for collector, column in zip(self._collectors, batch):
+                    collector.add(column)
+        finally:
+            if enabled:
+                gc.enable()
+
+    def clear(self) -> None:
+        """Forget the batches, to start a new table of the same columns."""
+        self.__init__(self.schema, {**self.meta, "cols": self.column_meta},  # type: ignore[misc]
+                      self._matrix is not None)
+
+    def grid(self) -> Grid:
+        """Return a Grid of these arrays.
+
+        Names that Haystack does not allow, or that come twice, are made legal as
+        GridBuilder.add_col does: the SQL name is in the column's meta "sqlName".
+        """
+        builder = GridBuilder().set_meta(self.meta)
+        for want in self.schema:
+            builder._add(want.name, self.column_meta.get(want.name) or {})
+        builder._columns = self._take()
+        return builder.to_grid()
+
+    def frame(self) -> pandas.DataFrame:
+        """Return a DataFrame of these arrays.
+
+        Columns have their SQL names (a name that comes twice gets _2, _3 …); attrs
+        is the meta, attrs["cols"] the columns' by name.
+        """
+        frame = pandas.DataFrame(dict(zip(self._names, self._take())), copy=False)
+        metas = {name: self.column_meta[want.name]
+                 for name, want in zip(self._names, self.schema) if want.name in self.column_meta}
+        frame.attrs = {**self.meta, "cols": metas} if metas else dict(self.meta)
+        return frame
+
+    def arrays(self) -> dict[str, Any]:
+        """Return a dict of ndarrays by the names that frame() gives.
+
+        timestamptz is datetime64[us] in UTC; integers with NULLs are float64 with
+        NaN where that is exact, else objects with None; booleans with NULLs are objects.
+        """
+        return dict(zip(self._names, map(_plain_array, self._take())))
+
+    def matrix(self) -> numpy.ndarray[Any, Any]:
+        """Return a C-contiguous ndarray of shape (rows, columns); NULL is NaN.
+
+        The dtype is the columns' own when all have the same integer or float type
+        and, of integers, no NULL; else float64.
+        """
+        if self._matrix is None:
+            raise TypeError("the reader was not made for a matrix")
+        array: numpy.ndarray[Any, Any] = self._matrix.take()
+        return array
+
+    def _take(self) -> list[Any]:
+        if self._matrix is not None:
+            raise TypeError("the reader was made for a matrix")
+        return [collector.take() for collector in self._collectors]
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Return names without repetition: the second "a" becomes "a_2"."""
+    unique: dict[str, None] = {}
+    for name in names:
+        other, count = name, 1
+        while other in unique:
+            count += 1
+            other = f"{name}_{count}"
+        unique[other] = None
+    return list(unique)
+
+
+def _plain_array(column: Any) -> Any:
+    """Return a column as an ndarray."""
+    if isinstance(column, pandas.arrays.IntegerArray):
+        exact = numpy.abs(column.to_numpy("f8", na_value=0)).max(initial=0) <= _EXACT
+        return column.to_numpy("f8", na_value=numpy.nan) if exact \
+            else column.to_numpy(object, na_value=None)
+    if isinstance(column, pandas.arrays.BooleanArray):
+        return column.to_numpy(object, na_value=None)
+    if isinstance(column, numpy.ndarray):
+        return column
+    return column.asi8.view("M8[ns]" if _OLD_PANDAS else "M8[us]")

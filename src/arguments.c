@@ -1,0 +1,36 @@
+/*
+ * arguments.c
+ *	  Arguments of the SQL-callable functions.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "hxpy.h"
+#include "arguments.h"
+#include "session.h"
+
+/* Return a text argument, NULL for NULL. */
+char *
+hxpy_argument_optional(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* Return a text argument that must not be NULL. */
+char *
+hxpy_argument_text(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* Return the session's name: argument 0, or the default one where it was left out. */
+char *
+hxpy_argument_session(FunctionCallInfo fcinfo, bool given)
+{
+	return given ? hxpy_argument_text(fcinfo, 0, "session") : pstrdup(HXPY_DEFAULT_SESSION);
+}

@@ -1,0 +1,143 @@
+/*
+ * grid.c
+ *	  Worker → rows.
+ *
+ * Batches of columns become tuples of a tuplestore (work_mem is honoured), one
+ * batch at a time.  The worker is told which columns are wanted and encodes
+ * each cell for its type; what it sends is checked as everything from there
+ * (wire.c, datum.c).
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "hxpy.h"
+#include "column.h"
+#include "grid.h"
+#include "protocol.h"
+
+/* Make a reader of rows of a type; everything lives in the current memory context. */
+RowsReader *
+hxpy_grid_reader(TupleDesc tupdesc, Tuplestorestate *store)
+{
+	RowsReader *reader = palloc0(sizeof(RowsReader));
+
+	reader->tupdesc = tupdesc;
+	reader->store = store;
+	reader->types = palloc(Max(tupdesc->natts, 1) * sizeof(ColumnType *));
+	reader->names = palloc(Max(tupdesc->natts, 1) * sizeof(char *));
+	reader->values = palloc0(Max(tupdesc->natts, 1) * sizeof(Datum));
+	reader->nulls = palloc(Max(tupdesc->natts, 1) * sizeof(bool));
+	memset(reader->nulls, true, tupdesc->natts * sizeof(bool));
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (attribute->attisdropped)
+			continue;
+		reader->types[reader->ncolumns] =
+			hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, true);
+		reader->names[reader->ncolumns] = hxpy_coltype_to_utf8(NameStr(attribute->attname));
+		reader->ncolumns++;
+	}
+	reader->batch_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy rows",
+												  ALLOCSET_DEFAULT_SIZES);
+	return reader;
+}
+
+/* Write an instruction's texts. */
+void
+hxpy_grid_write_texts(const InstructionText *texts, int ntexts, GatherList *list)
+{
+	for (int i = 0; i < ntexts; i++)
+		hxpy_column_write_text(texts[i].name, hxpy_coltype_to_utf8(texts[i].value), list);
+}
+
+/* Write the columns that are wanted: names and types, no values. */
+void
+hxpy_grid_write_wants(RowsReader *reader, GatherList *list)
+{
+	for (int i = 0; i < reader->ncolumns; i++)
+		hxpy_column_write(hxpy_column_create(reader->types[i], reader->names[i],
+											 CurrentMemoryContext), list);
+}
+
+/* Set up readers of a batch's columns, which must be those that were wanted. */
+static ColumnReader **
+open_batch(RowsReader *reader, const char *payload, size_t length, uint64 *nrows)
+{
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(payload, length, &ncolumns);
+	ColumnReader **readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
+
+	*nrows = ncolumns > 0 ? columns[0].count : 0;
+	for (uint32 i = 0; i < ncolumns; i++)
+	{
+		if (ncolumns != (uint32) reader->ncolumns || columns[i].count != *nrows)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROTOCOL_VIOLATION),
+					 errmsg("invalid frame from the Python worker"),
+					 errdetail("A batch has other columns than asked for.")));
+		readers[i] = hxpy_datum_reader(reader->types[i], &columns[i]);
+	}
+	return readers;
+}
+
+/* Put the rows of a batch into the tuplestore. */
+void
+hxpy_grid_take_rows(void *arg, const char *payload, size_t length)
+{
+	RowsReader *reader = arg;
+	TupleDesc	tupdesc = reader->tupdesc;
+	MemoryContext old = MemoryContextSwitchTo(reader->batch_context);
+	uint64		nrows;
+	ColumnReader **readers = open_batch(reader, payload, length, &nrows);
+
+	for (uint64 row = 0; row < nrows; row++)
+	{
+		int			column = 0;
+
+		for (int i = 0; i < tupdesc->natts; i++)
+		{
+			if (!TupleDescAttr(tupdesc, i)->attisdropped)
+			{
+				reader->values[i] = hxpy_datum_next(readers[column], &reader->nulls[i]);
+				column++;
+			}
+		}
+		tuplestore_putvalues(reader->store, tupdesc, reader->values, reader->nulls);
+		if (row % 1024 == 1023)
+			CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(reader->batch_context);
+}
+
+/* Run an EVAL_GRID instruction and take its rows. */
+void
+hxpy_grid_receive(PySession *session, const InstructionText *texts, int ntexts,
+				  RowsReader *reader)
+{
+	MemoryContext context = CurrentMemoryContext;
+	GatherList	head;
+	const char *payload;
+	size_t		length;
+
+	hxpy_gather_init(&head, CurrentMemoryContext);
+	hxpy_column_write_batch(ntexts + reader->ncolumns, &head);
+	hxpy_grid_write_texts(texts, ntexts, &head);
+	hxpy_grid_write_wants(reader, &head);
+	hxpy_worker_check_ready(session->worker);
+	PG_TRY();
+	{
+		hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, &head, false);
+		while (hxpy_worker_next(session->worker, &payload, &length))
+			hxpy_grid_take_rows(reader, payload, length);
+	}
+	PG_CATCH();
+	{
+		hxpy_worker_break_off(session->worker, context);
+	}
+	PG_END_TRY();
+}

@@ -1,0 +1,46 @@
+/*
+ * grid.h
+ *	  Tables: a query's rows → worker (sender.c), worker → rows (grid.c).
+ */
+#ifndef HXPY_GRID_H
+#define HXPY_GRID_H
+
+#include "access/tupdesc.h"
+#include "utils/tuplestore.h"
+
+#include "column.h"
+#include "session.h"
+
+/* How a stream of rows from Python becomes tuples. */
+typedef struct RowsReader
+{
+	TupleDesc	tupdesc;
+	int			ncolumns;		/* that are not dropped */
+	ColumnType **types;
+	char	  **names;			/* UTF-8 */
+	Datum	   *values;			/* of one tuple */
+	bool	   *nulls;
+	MemoryContext batch_context;	/* Datums of one batch */
+	Tuplestorestate *store;		/* where rows go */
+} RowsReader;
+
+/* A text that an instruction carries, by name. */
+typedef struct InstructionText
+{
+	const char *name;
+	const char *value;			/* in the server's encoding */
+} InstructionText;
+
+/* sender.c */
+extern void hxpy_sender_run(PySession *session, uint8 type, const InstructionText *texts,
+							int ntexts, RowsReader *rows, const char *query);
+
+/* grid.c */
+extern RowsReader *hxpy_grid_reader(TupleDesc tupdesc, Tuplestorestate *store);
+extern void hxpy_grid_write_texts(const InstructionText *texts, int ntexts, GatherList *list);
+extern void hxpy_grid_write_wants(RowsReader *reader, GatherList *list);
+extern void hxpy_grid_take_rows(void *arg, const char *payload, size_t length);
+extern void hxpy_grid_receive(PySession *session, const InstructionText *texts, int ntexts,
+							  RowsReader *reader);
+
+#endif							/* HXPY_GRID_H */

@@ -1,0 +1,443 @@
+/*
+ * into.c
+ *	  Rows from Python → a table.
+ *
+ * The worker's batches are turned into COPY's binary form and read by COPY FROM
+ * itself, batch by batch, so that constraints, defaults, generated and identity
+ * columns, triggers, partitions and indexes are served as by any COPY, with
+ * multi-inserts.  COPY's callback has no argument: the stream under way is a
+ * static variable, set around the call.  Row security is refused as COPY does.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/copy.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_node.h"
+#include "parser/parse_relation.h"
+#include "port/pg_bswap.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#include "hxpy.h"
+#include "column.h"
+#include "grid.h"
+#include "into.h"
+#include "protocol.h"
+
+static const char copy_signature[11] = "PGCOPY\n\377\r\n";	/* and its final NUL */
+
+/* A stream of rows on its way into a table. */
+typedef struct IntoStream
+{
+	PySession  *session;
+	int			ncolumns;
+	ColumnType **types;
+	MemoryContext batch_context;
+	ByteBuffer	bytes;			/* COPY's binary form of what has come */
+	size_t		given;			/* bytes of it that COPY has taken */
+	bool		ended;
+} IntoStream;
+
+static IntoStream *current_stream = NULL;
+
+/* ---------- the table ---------- */
+
+/* Return the SQL type of new columns of a tag. */
+static Oid
+type_of_tag(const WireColumn *column, Oid extension_schema)
+{
+	const char *domain = NULL;
+	Oid			type;
+
+	switch (column->tag)
+	{
+		case HXPY_TAG_BOOL:
+			return BOOLOID;
+		case HXPY_TAG_INT16:
+			return INT2OID;
+		case HXPY_TAG_INT32:
+			return INT4OID;
+		case HXPY_TAG_INT64:
+			return INT8OID;
+		case HXPY_TAG_FLOAT32:
+			return FLOAT4OID;
+		case HXPY_TAG_FLOAT64:
+			return FLOAT8OID;
+		case HXPY_TAG_DATE:
+			return DATEOID;
+		case HXPY_TAG_TIME:
+			return TIMEOID;
+		case HXPY_TAG_TIMESTAMP:
+			return TIMESTAMPOID;
+		case HXPY_TAG_TIMESTAMPTZ:
+			return TIMESTAMPTZOID;
+		case HXPY_TAG_INTERVAL:
+			return INTERVALOID;
+		case HXPY_TAG_UUID:
+			return UUIDOID;
+		case HXPY_TAG_NUMERIC:
+			return NUMERICOID;
+		case HXPY_TAG_JSON:
+			return JSONBOID;
+		case HXPY_TAG_BYTEA:
+			return BYTEAOID;
+		case HXPY_TAG_REF:
+			domain = "hs_ref";
+			break;
+		case HXPY_TAG_URI:
+			domain = "hs_uri";
+			break;
+		case HXPY_TAG_SYMBOL:
+			domain = "hs_symbol";
+			break;
+		case HXPY_TAG_ARRAY:
+			type = get_array_type(type_of_tag(column->children, extension_schema));
+			return OidIsValid(type) ? type : JSONBOID;
+		default:
+			return TEXTOID;
+	}
+	type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(domain),
+						   ObjectIdGetDatum(extension_schema));
+	return OidIsValid(type) ? type : TEXTOID;
+}
+
+/* Return a column's name in the server's encoding, checked as an identifier. */
+static char *
+column_name(const WireColumn *column)
+{
+	char	   *name = pnstrdup(column->name, column->name_length);
+
+	name = pg_any_to_server(name, strlen(name), PG_UTF8);
+	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid column name \"%s\"", name),
+				 errdetail("A name has 1 to %d bytes.", NAMEDATALEN - 1),
+				 errhint("Rename the column in Python.")));
+	return name;
+}
+
+/* Run a statement as the current user. */
+static void
+run_statement(const char *statement)
+{
+	int			result;
+
+	SPI_connect();
+	result = SPI_execute(statement, false, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+}
+
+/* Return a table's name, quoted where needed. */
+static char *
+quote_range_var(const RangeVar *table)
+{
+	return quote_qualified_identifier(table->schemaname, table->relname);
+}
+
+/* Create the table with the columns of a batch. */
+static void
+create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns,
+			 Oid extension_schema)
+{
+	StringInfoData statement;
+
+	initStringInfo(&statement);
+	appendStringInfo(&statement, "CREATE TABLE %s (", quote_range_var(table));
+	for (uint32 i = 0; i < ncolumns; i++)
+		appendStringInfo(&statement, "%s%s %s", i > 0 ? ", " : "",
+						 quote_identifier(column_name(&columns[i])),
+						 format_type_be_qualified(type_of_tag(&columns[i], extension_schema)));
+	appendStringInfoChar(&statement, ')');
+	run_statement(statement.data);
+}
+
+/* Check that the current user may insert into columns of a table, as COPY FROM does. */
+static void
+check_insert(ParseState *pstate, Relation rel, const List *attnums)
+{
+	Bitmapset  *columns = NULL;
+	ListCell   *cell;
+
+	foreach(cell, attnums)
+		columns = bms_add_member(columns, lfirst_int(cell) - FirstLowInvalidHeapAttributeNumber);
+	HxpyCheckInsert(pstate, rel, columns);
+	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, false) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write into table \"%s\" with row-level security",
+						RelationGetRelationName(rel)),
+				 errhint("Use INSERT INTO ... SELECT * FROM py_eval_grid(...).")));
+	if (XactReadOnly && !rel->rd_islocaltemp)
+		PreventCommandIfReadOnly("py_eval_into");
+}
+
+/* ---------- the rows ---------- */
+
+/* Turn a batch into COPY's binary form. */
+static void
+take_batch(IntoStream *stream, const char *payload, size_t length)
+{
+	MemoryContext old = MemoryContextSwitchTo(stream->batch_context);
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(payload, length, &ncolumns);
+	ColumnReader **readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
+	uint16		nfields = pg_hton16((uint16) stream->ncolumns);
+	uint64		nrows = ncolumns > 0 ? columns[0].count : 0;
+
+	for (uint32 i = 0; i < ncolumns; i++)
+	{
+		if (ncolumns != (uint32) stream->ncolumns || columns[i].count != nrows)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROTOCOL_VIOLATION),
+					 errmsg("invalid frame from the Python worker"),
+					 errdetail("A batch has other columns than announced.")));
+		readers[i] = hxpy_datum_reader(stream->types[i], &columns[i]);
+	}
+	for (uint64 row = 0; row < nrows; row++)
+	{
+		hxpy_buffer_append(&stream->bytes, &nfields, sizeof(nfields));
+		for (int i = 0; i < stream->ncolumns; i++)
+			hxpy_datum_next_copy(readers[i], &stream->bytes);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(stream->batch_context);
+}
+
+/* Get more bytes for COPY; at the end, the form's trailer. */
+static void
+refill(IntoStream *stream)
+{
+	const char *payload;
+	size_t		length;
+	int16		trailer = -1;
+
+	stream->bytes.length = 0;
+	stream->given = 0;
+	if (hxpy_worker_next(stream->session->worker, &payload, &length))
+		take_batch(stream, payload, length);
+	else
+	{
+		hxpy_buffer_append(&stream->bytes, &trailer, sizeof(trailer));
+		stream->ended = true;
+	}
+}
+
+/* Give COPY its next bytes. */
+static int
+give_bytes(void *out, int minread, int maxread)
+{
+	IntoStream *stream = current_stream;
+	int			given = 0;
+
+	while (given < minread)
+	{
+		size_t		have = stream->bytes.length - stream->given;
+		size_t		step = Min(have, (size_t) (maxread - given));
+
+		memcpy((char *) out + given, stream->bytes.data + stream->given, step);
+		stream->given += step;
+		given += (int) step;
+		if (given < minread && stream->ended)
+			break;
+		if (given < minread)
+			refill(stream);
+	}
+	return given;
+}
+
+/* Write the rows of the stream into columns of a table; returns how many. */
+static uint64
+copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names)
+{
+	List	   *options = list_make1(makeDefElem("format", (Node *) makeString("binary"), -1));
+	CopyFromState copy;
+	uint64		count;
+	uint32		zeros[2] = {0, 0};
+
+	hxpy_buffer_append(&stream->bytes, copy_signature, sizeof(copy_signature));
+	hxpy_buffer_append(&stream->bytes, zeros, sizeof(zeros));
+	PG_TRY();
+	{
+		current_stream = stream;
+		copy = BeginCopyFrom(pstate, rel, NULL, NULL, false, give_bytes, names, options);
+		count = CopyFrom(copy);
+		EndCopyFrom(copy);
+	}
+	PG_FINALLY();
+	{
+		current_stream = NULL;
+	}
+	PG_END_TRY();
+	return count;
+}
+
+/* Open the table and write the stream's rows into the columns of a batch. */
+static uint64
+write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns,
+			uint32 ncolumns)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	Relation	rel = table_openrv(table, RowExclusiveLock);
+	List	   *names = NIL;
+	List	   *attnums = NIL;
+	uint64		count;
+
+	stream->ncolumns = (int) ncolumns;
+	stream->types = palloc(Max(ncolumns, 1) * sizeof(ColumnType *));
+	for (uint32 i = 0; i < ncolumns; i++)
+	{
+		char	   *name = column_name(&columns[i]);
+		AttrNumber	attnum = get_attnum(RelationGetRelid(rel), name);
+		Form_pg_attribute attribute;
+
+		if (attnum <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" of table \"%s\" does not exist", name,
+							RelationGetRelationName(rel))));
+		attribute = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+		stream->types[i] = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, true);
+		names = lappend(names, makeString(name));
+		attnums = lappend_int(attnums, attnum);
+	}
+	check_insert(pstate, rel, attnums);
+	count = copy_rows(stream, pstate, rel, names);
+	table_close(rel, NoLock);
+	free_parsestate(pstate);
+	return count;
+}
+
+/* Write the columns that a table can take, so that the worker chooses among them. */
+static int
+write_table_wants(const RangeVar *table, GatherList *list)
+{
+	Relation	rel = table_openrv(table, RowExclusiveLock);
+	TupleDesc	tupdesc = RelationGetDescr(rel);
+	int			count = 0;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		ColumnType *type;
+
+		if (attribute->attisdropped || attribute->attgenerated)
+			continue;
+		type = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, true);
+		hxpy_column_write(hxpy_column_create(type,
+											 hxpy_coltype_to_utf8(NameStr(attribute->attname)),
+											 CurrentMemoryContext), list);
+		count++;
+	}
+	table_close(rel, NoLock);
+	return count;
+}
+
+/* Send the instruction: with the table's columns to append, without to create. */
+static void
+send_instruction(PySession *session, const char *expression, const RangeVar *table, bool append,
+				 GatherList *head)
+{
+	InstructionText texts[] = {{"expr", expression}, {"mode", append ? "append" : "create"}};
+	GatherList	wants;
+	int			nwants = 0;
+
+	hxpy_gather_init(&wants, CurrentMemoryContext);
+	if (append)
+		nwants = write_table_wants(table, &wants);
+	hxpy_gather_init(head, CurrentMemoryContext);
+	hxpy_column_write_batch(lengthof(texts) + nwants, head);
+	hxpy_grid_write_texts(texts, lengthof(texts), head);
+	for (int i = 0; i < wants.npieces; i++)
+		hxpy_gather_copy(head, wants.pieces[i].data ? wants.pieces[i].data :
+						 wants.own.data + wants.pieces[i].offset, wants.pieces[i].length);
+	hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, head, false);
+}
+
+/* Take the announcement of the columns, and then the rows, into the table. */
+static uint64
+receive_rows(IntoStream *stream, const RangeVar *table, bool append, Oid extension_schema)
+{
+	const char *payload;
+	size_t		length;
+	char	   *announced;
+	WireColumn *columns;
+	uint32		ncolumns;
+
+	if (!hxpy_worker_next(stream->session->worker, &payload, &length))
+	{
+		if (append)
+			return 0;
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("the value has no rows, so that its columns are not known"),
+				 errhint("Create the table first and use if_exists => 'append'.")));
+	}
+	/* The payload goes with the next frame. */
+	announced = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
+	memcpy(announced, payload, length);
+	columns = hxpy_datum_parse_batch(announced, length, &ncolumns);
+	if (!append)
+		create_table(table, columns, ncolumns, extension_schema);
+	return write_table(stream, table, columns, ncolumns);
+}
+
+/*
+ * Write the rows of an expression's value into a table, which is created,
+ * replaced or appended to; returns how many.
+ */
+uint64
+hxpy_into_run(PySession *session, const char *expression, const char *table,
+			  IfExists if_exists, Oid extension_schema)
+{
+	MemoryContext context = CurrentMemoryContext;
+	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(table)));
+	bool		exists = OidIsValid(RangeVarGetRelid(range, NoLock, true));
+	bool		append = exists && if_exists == IF_EXISTS_APPEND;
+	IntoStream	stream = {.session = session};
+	GatherList	head;
+	volatile uint64 count = 0;
+
+	if (exists && if_exists == IF_EXISTS_FAIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists", range->relname),
+				 errhint("Give if_exists => 'append' or 'replace'.")));
+	stream.batch_context = AllocSetContextCreate(context, "hxpy batch", ALLOCSET_DEFAULT_SIZES);
+	hxpy_buffer_init(&stream.bytes, context);
+	hxpy_worker_check_ready(session->worker);
+	PG_TRY();
+	{
+		send_instruction(session, expression, range, append, &head);
+		if (exists && if_exists == IF_EXISTS_REPLACE)
+			run_statement(psprintf("DROP TABLE %s", quote_range_var(range)));
+		count = receive_rows(&stream, range, append, extension_schema);
+		if (hxpy_worker_is_busy(session->worker))
+			ereport(ERROR,
+					(errcode(ERRCODE_PROTOCOL_VIOLATION),
+					 errmsg("rows after the end of the table")));
+	}
+	PG_CATCH();
+	{
+		hxpy_worker_break_off(session->worker, context);
+	}
+	PG_END_TRY();
+	MemoryContextDelete(stream.batch_context);
+	hxpy_buffer_free(&stream.bytes);
+	return count;
+}
