@@ -46,4 +46,13 @@
 	} while (0)
 #endif
 
+/* Checks the right to execute a function.  Users include utils/acl.h. */
+#if PG_VERSION_NUM >= 160000
+#define HxpyFunctionAclCheck(function) \
+	object_aclcheck(ProcedureRelationId, (function), GetUserId(), ACL_EXECUTE)
+#else
+#define HxpyFunctionAclCheck(function) \
+	pg_proc_aclcheck((function), GetUserId(), ACL_EXECUTE)
+#endif
+
 #endif							/* HXPY_COMPAT_H */

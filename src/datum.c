@@ -515,6 +515,7 @@ hxpy_datum_next_copy(ColumnReader *reader, ByteBuffer *out)
 	const WireColumn *wire = reader->wire;
 	uint64		index = reader->next;
 	uint32		null = PG_UINT32_MAX;
+	Datum		value;
 	size_t		length;
 	const char *piece;
 
@@ -547,13 +548,13 @@ hxpy_datum_next_copy(ColumnReader *reader, ByteBuffer *out)
 			copy_integer(out, (uint64) hxpy_wire_int64(wire->data, index), 8);
 			break;
 		case HXPY_TAG_DATE:
-			copy_integer(out, (uint32) DatumGetDateADT(date_datum(reader->type,
-																  hxpy_wire_int32(wire->data, index))), 4);
+			value = date_datum(reader->type, hxpy_wire_int32(wire->data, index));
+			copy_integer(out, (uint32) DatumGetDateADT(value), 4);
 			break;
 		case HXPY_TAG_TIMESTAMP:
 		case HXPY_TAG_TIMESTAMPTZ:
-			copy_integer(out, (uint64) DatumGetTimestamp(timestamp_datum(reader->type,
-																		 hxpy_wire_int64(wire->data, index))), 8);
+			value = timestamp_datum(reader->type, hxpy_wire_int64(wire->data, index));
+			copy_integer(out, (uint64) DatumGetTimestamp(value), 8);
 			break;
 		case HXPY_TAG_UUID:
 			copy_bytes(out, wire->data + index * UUID_LEN, UUID_LEN);

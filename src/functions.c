@@ -277,7 +277,7 @@ py_close(PG_FUNCTION_ARGS)
 Datum
 py_close_all(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(hxpy_session_close_all(false));
+	PG_RETURN_INT32(hxpy_session_close_all());
 }
 
 /* Make an interval of milliseconds. */

@@ -63,25 +63,58 @@ hxpy_grid_write_wants(RowsReader *reader, GatherList *list)
 											 CurrentMemoryContext), list);
 }
 
-/* Set up readers of a batch's columns, which must be those that were wanted. */
-static ColumnReader **
-open_batch(RowsReader *reader, const char *payload, size_t length, uint64 *nrows)
+/*
+ * Begin a batch, whose columns must be those that were wanted.  The payload must
+ * live until its last row is read.
+ */
+void
+hxpy_grid_open_batch(RowsReader *reader, const char *payload, size_t length)
 {
+	MemoryContext old;
 	uint32		ncolumns;
-	WireColumn *columns = hxpy_datum_parse_batch(payload, length, &ncolumns);
-	ColumnReader **readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
+	WireColumn *columns;
 
-	*nrows = ncolumns > 0 ? columns[0].count : 0;
+	MemoryContextReset(reader->batch_context);
+	old = MemoryContextSwitchTo(reader->batch_context);
+	columns = hxpy_datum_parse_batch(payload, length, &ncolumns);
+	reader->readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
+	reader->rows_left = ncolumns > 0 ? columns[0].count : 0;
 	for (uint32 i = 0; i < ncolumns; i++)
 	{
-		if (ncolumns != (uint32) reader->ncolumns || columns[i].count != *nrows)
+		if (ncolumns != (uint32) reader->ncolumns || columns[i].count != reader->rows_left)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROTOCOL_VIOLATION),
 					 errmsg("invalid frame from the Python worker"),
 					 errdetail("A batch has other columns than asked for.")));
-		readers[i] = hxpy_datum_reader(reader->types[i], &columns[i]);
+		reader->readers[i] = hxpy_datum_reader(reader->types[i], &columns[i]);
 	}
-	return readers;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Read the next row of the batch into the reader's values and nulls, where it
+ * stays until the next batch; false when there is none.
+ */
+bool
+hxpy_grid_next_row(RowsReader *reader)
+{
+	MemoryContext old;
+	int			column = 0;
+
+	if (reader->rows_left == 0)
+		return false;
+	reader->rows_left--;
+	old = MemoryContextSwitchTo(reader->batch_context);
+	for (int i = 0; i < reader->tupdesc->natts; i++)
+	{
+		if (!TupleDescAttr(reader->tupdesc, i)->attisdropped)
+		{
+			reader->values[i] = hxpy_datum_next(reader->readers[column], &reader->nulls[i]);
+			column++;
+		}
+	}
+	MemoryContextSwitchTo(old);
+	return true;
 }
 
 /* Put the rows of a batch into the tuplestore. */
@@ -89,29 +122,28 @@ void
 hxpy_grid_take_rows(void *arg, const char *payload, size_t length)
 {
 	RowsReader *reader = arg;
-	TupleDesc	tupdesc = reader->tupdesc;
-	MemoryContext old = MemoryContextSwitchTo(reader->batch_context);
-	uint64		nrows;
-	ColumnReader **readers = open_batch(reader, payload, length, &nrows);
 
-	for (uint64 row = 0; row < nrows; row++)
+	hxpy_grid_open_batch(reader, payload, length);
+	while (hxpy_grid_next_row(reader))
 	{
-		int			column = 0;
-
-		for (int i = 0; i < tupdesc->natts; i++)
-		{
-			if (!TupleDescAttr(tupdesc, i)->attisdropped)
-			{
-				reader->values[i] = hxpy_datum_next(readers[column], &reader->nulls[i]);
-				column++;
-			}
-		}
-		tuplestore_putvalues(reader->store, tupdesc, reader->values, reader->nulls);
-		if (row % 1024 == 1023)
+		tuplestore_putvalues(reader->store, reader->tupdesc, reader->values, reader->nulls);
+		if (reader->rows_left % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(reader->batch_context);
+}
+
+/* Begin an EVAL_GRID instruction; to be called in a PG_TRY block. */
+void
+hxpy_grid_begin(PySession *session, const InstructionText *texts, int ntexts,
+				RowsReader *reader)
+{
+	GatherList *head = palloc(sizeof(GatherList));	/* lives until it is sent */
+
+	hxpy_gather_init(head, CurrentMemoryContext);
+	hxpy_column_write_batch(ntexts + reader->ncolumns, head);
+	hxpy_grid_write_texts(texts, ntexts, head);
+	hxpy_grid_write_wants(reader, head);
+	hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, head, false);
 }
 
 /* Run an EVAL_GRID instruction and take its rows. */
@@ -120,18 +152,13 @@ hxpy_grid_receive(PySession *session, const InstructionText *texts, int ntexts,
 				  RowsReader *reader)
 {
 	MemoryContext context = CurrentMemoryContext;
-	GatherList	head;
 	const char *payload;
 	size_t		length;
 
-	hxpy_gather_init(&head, CurrentMemoryContext);
-	hxpy_column_write_batch(ntexts + reader->ncolumns, &head);
-	hxpy_grid_write_texts(texts, ntexts, &head);
-	hxpy_grid_write_wants(reader, &head);
 	hxpy_worker_check_ready(session->worker);
 	PG_TRY();
 	{
-		hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, &head, false);
+		hxpy_grid_begin(session, texts, ntexts, reader);
 		while (hxpy_worker_next(session->worker, &payload, &length))
 			hxpy_grid_take_rows(reader, payload, length);
 	}

@@ -20,8 +20,10 @@ typedef struct RowsReader
 	char	  **names;			/* UTF-8 */
 	Datum	   *values;			/* of one tuple */
 	bool	   *nulls;
-	MemoryContext batch_context;	/* Datums of one batch */
-	Tuplestorestate *store;		/* where rows go */
+	MemoryContext batch_context;	/* the current batch and its Datums */
+	ColumnReader **readers;		/* of the current batch */
+	uint64		rows_left;		/* in it */
+	Tuplestorestate *store;		/* where rows go, or NULL when they are fetched */
 } RowsReader;
 
 /* A text that an instruction carries, by name. */
@@ -39,8 +41,15 @@ extern void hxpy_sender_run(PySession *session, uint8 type, const InstructionTex
 extern RowsReader *hxpy_grid_reader(TupleDesc tupdesc, Tuplestorestate *store);
 extern void hxpy_grid_write_texts(const InstructionText *texts, int ntexts, GatherList *list);
 extern void hxpy_grid_write_wants(RowsReader *reader, GatherList *list);
+extern void hxpy_grid_open_batch(RowsReader *reader, const char *payload, size_t length);
+extern bool hxpy_grid_next_row(RowsReader *reader);
 extern void hxpy_grid_take_rows(void *arg, const char *payload, size_t length);
+extern void hxpy_grid_begin(PySession *session, const InstructionText *texts, int ntexts,
+							RowsReader *reader);
 extern void hxpy_grid_receive(PySession *session, const InstructionText *texts, int ntexts,
 							  RowsReader *reader);
+
+/* scan.c */
+extern void hxpy_scan_init(void);
 
 #endif							/* HXPY_GRID_H */

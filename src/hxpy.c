@@ -10,6 +10,7 @@
 #include "fmgr.h"
 
 #include "hxpy.h"
+#include "grid.h"
 #include "guc.h"
 #include "session.h"
 
@@ -23,4 +24,5 @@ _PG_init(void)
 {
 	hxpy_guc_init();
 	hxpy_session_init();
+	hxpy_scan_init();
 }

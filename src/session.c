@@ -26,7 +26,10 @@
 #include "protocol.h"
 #include "session.h"
 
+static void drop_sessions(void);
+
 static HTAB *sessions = NULL;
+static uint64 last_id = 0;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
 
 /* Make the key of the current role's session of a name. */
@@ -79,7 +82,7 @@ destroy_session(PySession *session)
 static void
 close_at_exit(int code, Datum arg)
 {
-	hxpy_session_close_all(true);
+	drop_sessions();
 }
 
 /* Make the hash table and register the exit callback, once in a backend. */
@@ -204,6 +207,7 @@ create_session(const SessionKey *key, const SessionOptions *options)
 	context = AllocSetContextCreate(TopMemoryContext, "hxpy session", ALLOCSET_SMALL_SIZES);
 	session = hash_search(sessions, key, HASH_ENTER, NULL);
 	memset((char *) session + sizeof(SessionKey), 0, sizeof(PySession) - sizeof(SessionKey));
+	session->id = ++last_id;
 	session->context = context;
 	PG_TRY();
 	{
@@ -268,6 +272,38 @@ hxpy_session_get(const char *name)
 	return session;
 }
 
+/* Return the open session of an id, NULL when it is closed. */
+PySession *
+hxpy_session_find(uint64 id)
+{
+	HASH_SEQ_STATUS status;
+	PySession  *session;
+
+	if (sessions == NULL)
+		return NULL;
+	hash_seq_init(&status, sessions);
+	while ((session = hash_seq_search(&status)) != NULL)
+	{
+		if (session->id == id)
+		{
+			hash_seq_term(&status);
+			return session;
+		}
+	}
+	return NULL;
+}
+
+/* Refuse to close a session under a query that reads its rows. */
+static void
+check_not_busy(const PySession *session)
+{
+	if (hxpy_worker_is_busy(session->worker))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("session \"%s\" is busy with another request", session->key.name),
+				 errhint("Close the query or cursor that reads from it first.")));
+}
+
 /* Close a session of the current role; false when there is none. */
 bool
 hxpy_session_close(const char *name)
@@ -280,31 +316,37 @@ hxpy_session_close(const char *name)
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
 	if (session == NULL)
 		return false;
+	check_not_busy(session);
 	destroy_session(session);
 	return true;
 }
 
-/* Close the sessions of the current or of every role; returns how many. */
+/* Close the current role's sessions; returns how many. */
 int
-hxpy_session_close_all(bool every_role)
+hxpy_session_close_all(void)
+{
+	List	   *list = hxpy_session_list();
+	ListCell   *cell;
+
+	foreach(cell, list)
+		check_not_busy(lfirst(cell));
+	foreach(cell, list)
+		destroy_session(lfirst(cell));
+	return list_length(list);
+}
+
+/* Close every role's sessions, whatever they do: nothing reads from them any more. */
+static void
+drop_sessions(void)
 {
 	HASH_SEQ_STATUS status;
 	PySession  *session;
-	Oid			role = every_role ? InvalidOid : GetUserId();
-	int			count = 0;
 
 	if (sessions == NULL)
-		return 0;
+		return;
 	hash_seq_init(&status, sessions);
 	while ((session = hash_seq_search(&status)) != NULL)
-	{
-		if (every_role || session->key.role == role)
-		{
-			destroy_session(session);
-			count++;
-		}
-	}
-	return count;
+		destroy_session(session);
 }
 
 /* Return the sessions of the current role. */
@@ -378,7 +420,7 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
 								dest, qc);
 	if (discards)
-		hxpy_session_close_all(true);
+		drop_sessions();
 }
 
 /* Hook into DISCARD ALL. */

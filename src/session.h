@@ -36,6 +36,7 @@ typedef struct SessionOptions
 typedef struct PySession
 {
 	SessionKey	key;			/* must be first: the hash table's key */
+	uint64		id;				/* never used twice in a backend */
 	MemoryContext context;
 	Container  *container;
 	WorkerConn *worker;
@@ -50,8 +51,9 @@ extern void hxpy_session_init(void);
 extern void hxpy_session_default_options(SessionOptions *options);
 extern PySession *hxpy_session_open(const char *name, const SessionOptions *options);
 extern PySession *hxpy_session_get(const char *name);
+extern PySession *hxpy_session_find(uint64 id);
 extern bool hxpy_session_close(const char *name);
-extern int	hxpy_session_close_all(bool every_role);
+extern int	hxpy_session_close_all(void);
 extern List *hxpy_session_list(void);
 extern void hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
 								 const char **reply, size_t *reply_length);

@@ -19,6 +19,12 @@
 
 #define COLUMN_HEAD_SIZE	16
 
+/*
+ * Values of a column that has no bytes for each (NULLs, records without
+ * fields), for which the batch's length is no limit.
+ */
+#define MAX_BARE_VALUES		(1024 * 1024)
+
 /* What is left of the batch. */
 typedef struct Cursor
 {
@@ -223,6 +229,8 @@ parse_record(Cursor *cursor, WireColumn *column, int depth)
 	if (!take_length(cursor, &fields) || fields > HXPY_MAX_COLUMNS ||
 		fields > (uint64_t) (cursor->end - cursor->position) / COLUMN_HEAD_SIZE)
 		return "wrong number of fields";
+	if (fields == 0 && column->count > MAX_BARE_VALUES)
+		return "too many records without fields";
 	column->nchildren = (uint32_t) fields;
 	column->children = cursor->alloc((size_t) fields * sizeof(WireColumn));
 	for (uint32_t i = 0; i < column->nchildren; i++)
@@ -286,7 +294,7 @@ parse_column(Cursor *cursor, WireColumn *column, int depth)
 	switch (column->tag)
 	{
 		case HXPY_TAG_NULL:
-			return NULL;
+			return column->count > MAX_BARE_VALUES ? "too many nulls" : NULL;
 		case HXPY_TAG_BYTEA:
 			return parse_bytea(cursor, column);
 		case HXPY_TAG_ARRAY:

@@ -62,6 +62,8 @@ struct WorkerConn
 	char		header[HXPY_HEADER_SIZE];
 	size_t		sent;			/* bytes of header and payload sent so far */
 	GatherList	nothing;		/* payload of frames without one */
+	void		(*spool) (void *arg);	/* reads the request under way to its end */
+	void	   *spool_arg;
 	char	   *lost;			/* why the session is over, or NULL */
 };
 
@@ -591,10 +593,26 @@ hxpy_worker_break_off(WorkerConn *conn, MemoryContext context)
 	ReThrowError(error);
 }
 
-/* Raise an error unless a request may begin; to be called before the PG_TRY around it. */
+/*
+ * Set what makes the connection free when another request comes while one is
+ * under way, by reading that to its end; NULL takes it back.
+ */
+void
+hxpy_worker_set_spool(WorkerConn *conn, void (*spool) (void *arg), void *arg)
+{
+	conn->spool = spool;
+	conn->spool_arg = arg;
+}
+
+/*
+ * Make sure that a request may begin, or raise an error; to be called before the
+ * PG_TRY around it.
+ */
 void
 hxpy_worker_check_ready(WorkerConn *conn)
 {
+	if (conn->busy && conn->spool != NULL)
+		conn->spool(conn->spool_arg);
 	if (conn->lost != NULL)
 		raise_lost(conn, "", NULL);
 	if (conn->busy)

@@ -33,5 +33,6 @@ extern void hxpy_worker_send(WorkerConn *conn, uint8 type, const GatherList *pay
 extern bool hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length);
 extern void hxpy_worker_break_off(WorkerConn *conn, MemoryContext context) pg_attribute_noreturn();
 extern void hxpy_worker_recover(WorkerConn *conn);
+extern void hxpy_worker_set_spool(WorkerConn *conn, void (*spool) (void *arg), void *arg);
 
 #endif							/* HXPY_WORKER_H */

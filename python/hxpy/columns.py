@@ -156,7 +156,7 @@ def _decode_column(view: memoryview, position: int, depth: int) -> tuple[Column,
     if tag in _FIXED:
         code, width = _FIXED[tag]
         data, position = _take(view, position, count * width)
-        column.data = data.cast(code)
+        column.data = data.cast(code)  # type: ignore[call-overload]
     elif tag in _TEXTUAL:
         head, position = _take(view, position, 8)
         column.data, position = _take(view, position, _U64.unpack(head)[0])
@@ -326,7 +326,7 @@ def _shapes(column: Column) -> Iterator[tuple[int, ...]]:
 
 def _nest(flat: list[Any], shape: tuple[int, ...]) -> list[Any]:
     for size in reversed(shape[1:]):
-        flat = [flat[i:i + size] for i in range(0, len(flat), size)]
+        flat = [flat[i:i + size] for i in range(0, len(flat), size or 1)]
     return flat
 
 
@@ -409,7 +409,7 @@ def _missing(value: Any) -> bool:
         return True
     name = type(value).__name__
     return (name in ("NAType", "NaTType")
-            or name in ("datetime64", "timedelta64") and value != value)
+            or name in ("datetime64", "timedelta64") and bool(value != value))
 
 
 def _no_mapping(value: Any, want: Column, hint: str = "") -> ConversionError:
@@ -435,12 +435,12 @@ def _to_bool(value: Any, want: Column) -> bool:
 def _to_int(value: Any, want: Column) -> int:
     if type(value) is int:
         return value
+    if type(value).__name__ in ("bool", "bool_"):
+        return int(value)
     try:
         return operator.index(value)
     except TypeError:
         pass
-    if type(value).__name__ == "bool_" or type(value).__name__ == "bool":
-        return int(value)
     if isinstance(value, float) or _is_floating(value):
         try:
             whole = int(value)

@@ -43,6 +43,7 @@ ENDED = 3       # when the last request ended, ns of the monotonic clock; the wo
 EXIT_CLOSED = 70    # exit status: the server went away
 
 _CACHED_PAYLOADS = 256
+_CHUNK_ROWS = 16384     # of a table on its way to the server
 _CACHED_LENGTH = 4096
 
 
@@ -266,17 +267,17 @@ class Worker:
 
         request = self.shared[RUNNING]
         mapping: list[int] | None = None
-        for chunk in tables.chunks(value, tables.CHUNK_ROWS):
+        for chunk in tables.chunks(value, _CHUNK_ROWS):
             if mode == "rows":
                 self.send(protocol.ROWS, request, tables.encode_rows(chunk))
                 continue
             if mapping is None:
                 if mode == "create":
                     want = tables.infer(chunk)
-                if mode == "append":
-                    want = tables.choose(want, chunk.names)
-                mapping = tables.match(want, chunk.names)
+                mapping = tables.match(want, chunk.names, by_name_only=mode == "append")
                 if mode != "table":
+                    want = [column for column, place in zip(want, mapping) if place >= 0]
+                    mapping = [place for place in mapping if place >= 0]
                     self.send(protocol.ROWS, request, columns.encode_batch(
                         [columns.encode_column(column, []) for column in want]))
             self.send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
@@ -295,7 +296,7 @@ class Worker:
         arrays = how.values()[0] == "arrays"
         for batch in self.batches():
             reader.add(batch)
-            result = function(*reader.arrays()) if arrays else function(reader.frame())
+            result = function(*reader.arrays().values()) if arrays else function(reader.frame())
             if result is not None:
                 self.send_rows(result, "table", want)
         return columns.encode_batch([])
@@ -308,7 +309,7 @@ class Worker:
         function = self.session.evaluate(source.values()[0])
         reader = tables.TableReader(arguments)
         reader.add(arguments)
-        value = function(*reader.arrays())
+        value = function(*reader.arrays().values())
         return columns.encode_batch([columns.encode_column(want, [value])])
 
     def parse(self, payload: Buffer) -> list[Any]:

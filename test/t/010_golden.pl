@@ -141,7 +141,8 @@ for my $case (@cases)
 	push @expected, [ "$case->{name}: wanted", $case->{want} ];
 	for my $field ('batch', 'back')
 	{
-		my $values = $case->{ $field eq 'back' ? 'sql_back' : 'sql' };
+		# What was sent comes back as it was, but for what Python does not know.
+		my $values = $field eq 'back' ? $case->{sql_back} : $case->{sql_c};
 		my $list = join ', ', map { "(($_)::$type)" } @$values;
 		my $text = "string_agg(coalesce(v::text, '<null>'), ' | ')";
 		$script .= "SELECT (SELECT $text FROM (SELECT hxpy_test_decode('\\x$case->{$field}', "
@@ -218,8 +219,8 @@ my @chosen = (
 	[ 'unknown flag', batch(column(3, 1, pack('l<', 1), flags => 2)), 'int', ('08P01') x 3 ],
 	[ 'no column', batch(), 'int', ('08P01') x 3 ],
 	[ 'two columns', batch(text('a'), text('b')), 'text', ('08P01') x 3 ],
-	[ 'last date', batch(column(7, 1, pack('l<', 2145042540))), 'date', ('00000') x 3 ],
-	[ 'date too late', batch(column(7, 1, pack('l<', 2145042541))), 'date', ('22008') x 3 ],
+	[ 'last date', batch(column(7, 1, pack('l<', 2145042905))), 'date', ('00000') x 3 ],
+	[ 'date too late', batch(column(7, 1, pack('l<', 2145042906))), 'date', ('22008') x 3 ],
 	[ 'first date', batch(column(7, 1, pack('l<', -2440588))), 'date', ('00000') x 3 ],
 	[ 'date too early', batch(column(7, 1, pack('l<', -2440589))), 'date', ('22008') x 3 ],
 	[ 'date of -infinity', batch(column(7, 1, pack('l<', -2147483648))), 'date', ('22008') x 3 ],
@@ -228,8 +229,8 @@ my @chosen = (
 	[ 'time after 24:00', batch(column(8, 1, pack('q<', 86400000001))), 'time', ('22008') x 3 ],
 	[ 'time before 0:00', batch(column(8, 1, pack('q<', -1))), 'time', ('22008') x 3 ],
 	map({ my ($tag, $type) = @$_;
-		([ "$type infinity", batch(column($tag, 1, pack('q<', 9223372036854775807))), $type, ('22008') x 3 ],
-		 [ "$type -infinity", batch(column($tag, 1, pack('q<', -9223372036854775807 - 1))), $type, ('22008') x 3 ],
+		([ "$type, the last on the wire", batch(column($tag, 1, pack('q<', 9223372036854775807))), $type, ('00000') x 3 ],
+		 [ "$type, the first on the wire", batch(column($tag, 1, pack('q<', -9223372036854775807 - 1))), $type, ('22008') x 3 ],
 		 [ "$type that wraps", batch(column($tag, 1, pack('q<', -9223372036854775807))), $type, ('22008') x 3 ])
 	} ([ 9, 'timestamp' ], [ 10, 'timestamptz' ])),
 	[ 'longest interval', batch(column(11, 1, pack('q<', 9223372036854775807))), 'interval', ('00000') x 3 ],

@@ -234,6 +234,44 @@ SQL
 	ok(wait_until(sub { containers($node) == 1 }, 3), "$name: the old container is gone");
 	$psql->query('SELECT py_close_all()');
 }
+# Code that writes a frame without end itself, faster than it can be skipped.
+for my $case (['the grace time', '300ms', qr/53400.*"u" is lost/s], ['pg_terminate_backend', '20s', qr/53400|57P01/])
+{
+	my ($name, $grace, $pattern) = @$case;
+	my $flooded = hxpy_psql($node, setup => ["SET hxpy.cancel_grace = '$grace'", q{SELECT py_open('u')}]);
+	$flooded->query(<<'SQL');
+SELECT py_exec('u', $py$
+import os, signal, stat, struct
+def flood():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for fd in range(3, 64):
+        try:
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                break
+        except OSError:
+            pass
+    os.write(fd, struct.pack('<HBBIQ', 0x7868, 1, 0x82, 0, 1 << 60))
+    for i in range(3):
+        os.fork()
+    while True:
+        os.write(fd, bytes(100000))
+$py$)
+SQL
+	$flooded->send(q{SELECT py_exec('u', 'flood()')});
+	my $start = time;
+	if ($grace eq '20s')
+	{
+		sleep 0.5;
+		$start = time;
+		kill 'TERM', $flooded->pid;
+	}
+	my $result = $flooded->wait(30);
+	like($result->{err}, $pattern, "$name ends a flood") or diag substr($result->{err}, 0, 500);
+	ok($result->{ended} - $start < 0.3 + $LIMIT, "$name: took " . ms($result->{ended} - $start) . ' ms');
+	ok(wait_until(sub { !kill 0, $flooded->pid }, 2), "$name: the backend is gone") if $grace eq '20s';
+	$flooded->end;
+	ok(wait_until(sub { containers($node) == 0 }, 3), "$name: the container is gone");
+}
 $psql->query("SET hxpy.cancel_grace = 0; SELECT py_open('u')");
 $psql->send(q{SELECT py_exec('u', E'print("ready")\nwhile True:\n    pass')});
 $psql->wait_message(qr/ready/);
@@ -364,7 +402,7 @@ $canceled = 0;
 for my $n (1 .. hxpy_rounds(25))
 {
 	$psql->send("SELECT py_open('c')");
-	sleep rand() * 0.13;
+	sleep rand() * 0.17;
 	kill 'INT', $pid;
 	my $open = $psql->wait;
 	if ($open->{state} eq '57014')

@@ -1,0 +1,500 @@
+"""Python's tables as a stream of chunks, whatever form they have.
+
+    chunks(value, rows)     DataFrame, Grid, arrays, dicts, rows, generators → Chunks
+    match(want, names)      which of a chunk's columns is which wanted one
+    infer(chunk)            SQL types for a new table
+
+tables_encode turns a chunk into the buffers of a batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import itertools
+import operator
+from array import array as Array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy
+import pandas
+
+from . import columns, protocol
+from .columns import Column
+from .errors import ConversionError
+from .haystack._cells import bare
+from .haystack.grid import Grid
+from .haystack.ref import Ref
+from .haystack.symbol import Symbol
+from .haystack.uri import Uri
+
+__all__ = ["Chunk", "chunks", "infer", "match"]
+
+
+@dataclasses.dataclass(slots=True)
+class Chunk:
+    """Rows of a table, by columns.
+
+    names: unique.  columns: for each a list, an ndarray whose first axis are the
+    rows, or an array of pandas, all of length `count`.  nan_is_null: for each
+    whether a NaN is NULL: it is in what pandas made (DataFrame, Series, Index) and
+    in arrays of a Grid; elsewhere a NaN is a value.  start: rows of the stream before.
+    """
+
+    names: list[str]
+    columns: list[Any]
+    nan_is_null: list[bool]
+    count: int
+    start: int = 0
+
+
+def chunks(value: Any, rows: int) -> Iterator[Chunk]:
+    """Yield a table as chunks of at most `rows` rows, without copying columns.
+
+    A table is one of these:
+        DataFrame       its columns; before them the index's levels that have names
+        Series, Index   one column, c0 if it has no name; the index as a DataFrame's
+        Grid            its columns under their SQL names
+        ndarray         structured: its fields; 1-D: c0; 2-D: c0, c1 …
+        dict            of columns; scalars are repeated, only scalars are one row
+        list, tuple     of rows or of scalars (one column c0)
+        any iterable    of rows or scalars, or of DataFrames, Series, Grids, structured
+                        or 2-D arrays, dicts of only Series and arrays; taken as it comes
+    A row is a dict (or GridRow), dataclass, namedtuple, tuple, list or 1-D ndarray.
+    Rows that are dicts may lack keys (NULL); the first chunk's keys are the columns.
+    Labels are str(label), those of a MultiIndex joined by "_".  A table of no rows is
+    one chunk of count 0, an iterable without items none.
+
+    Raises ConversionError: 42846 for what is no table, 42701 for a name that comes
+    twice, 42804 for columns or rows of different lengths or kinds.
+    """
+    table = _whole(value)
+    if table is not None:
+        yield from _sliced(table, rows, 0)
+        return
+    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable):
+        raise ConversionError("42846", f'Python type "{_type_name(value)}" is no table',
+                              "Return a DataFrame, a Grid, an array, a dict of columns, or rows.")
+    iterator = iter(value)
+    for first in iterator:
+        items = itertools.chain((first,), iterator)
+        if _whole_item(first) is None:
+            yield from _row_chunks(items, rows)
+        else:
+            yield from _table_chunks(items, rows)
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else \
+        f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _mismatch(message: str, row: int | None = None) -> ConversionError:
+    error = ConversionError("42804", message)
+    if row is not None:
+        error.detail = f"Row {row + 1}."
+    return error
+
+
+def _sliced(table: Chunk, rows: int, start: int) -> Iterator[Chunk]:
+    """Yield a table in slices."""
+    for low in range(0, max(table.count, 1), rows):
+        high = min(low + rows, table.count)
+        yield Chunk(table.names, [column[low:high] for column in table.columns],
+                    table.nan_is_null, high - low, start + low)
+
+
+def _table_chunks(items: Iterable[Any], rows: int) -> Iterator[Chunk]:
+    """Yield the chunks of a stream of tables."""
+    start = 0
+    for item in items:
+        table = _whole_item(item)
+        if table is None:
+            raise _mismatch(f'a stream of tables holds a "{_type_name(item)}"', start)
+        yield from _sliced(table, rows, start)
+        start += table.count
+
+
+# Whole tables --------------------------------------------------------------
+
+
+def _whole(value: Any) -> Chunk | None:
+    """Return a value that is a table of columns as one chunk, others as None."""
+    if isinstance(value, pandas.DataFrame):
+        return _frame(value)
+    if isinstance(value, (pandas.Series, pandas.api.extensions.ExtensionArray)):
+        series = pandas.Series(value, copy=False)
+        return _frame(series.to_frame("c0" if series.name is None else series.name))
+    if isinstance(value, pandas.Index):
+        names = [f"c{place}" if name is None else name for place, name in enumerate(value.names)]
+        return _frame(value.to_frame(index=False, name=names if len(names) > 1 else names[0]))
+    if isinstance(value, Grid):
+        names = [col.meta().get("sqlName", col.name()) for col in value.cols()]
+        cells = [value[name] for name in value.col_names()]
+        return _chunk(names, cells, [not isinstance(column, list) for column in cells])
+    if isinstance(value, numpy.ndarray):
+        return _array(value)
+    if isinstance(value, Mapping):
+        return _mapping(value)
+    return None
+
+
+def _whole_item(item: Any) -> Chunk | None:
+    """Return an item of a stream that is a table, not a row, as one chunk."""
+    if isinstance(item, numpy.ndarray) and item.ndim < 2 and item.dtype.names is None:
+        return None
+    if isinstance(item, Mapping) and not (item and all(
+            isinstance(column, (pandas.Series, pandas.api.extensions.ExtensionArray))
+            or isinstance(column, numpy.ndarray) and column.ndim > 0 for column in item.values())):
+        return None
+    return _whole(item)
+
+
+def _chunk(labels: Sequence[Any], cells: list[Any], nan_is_null: list[bool],
+           count: int = 0) -> Chunk:
+    """Return columns as a chunk, whose names must be unique and lengths equal."""
+    names = [_label(label) for label in labels]
+    if len(set(names)) != len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ConversionError("42701", f'column "{twice}" comes twice in the table',
+                              "Rename one of them.")
+    lengths = {len(column) for column in cells}
+    if len(lengths) > 1:
+        error = _mismatch("the columns of the table have different lengths")
+        error.detail = ", ".join(f"{name}: {len(column)}" for name, column in zip(names, cells))
+        raise error
+    return Chunk(names, cells, nan_is_null, lengths.pop() if lengths else count)
+
+
+def _label(label: Any) -> str:
+    if isinstance(label, tuple):
+        return "_".join(filter(None, map(str, label)))
+    return str(label)
+
+
+def _frame(frame: pandas.DataFrame) -> Chunk:
+    labels: list[Any] = []
+    cells: list[Any] = []
+    for level, name in enumerate(frame.index.names):
+        if name is not None:
+            labels.append(name)
+            cells.append(bare(frame.index.get_level_values(level)))
+    for place, label in enumerate(frame.columns):
+        labels.append(label)
+        cells.append(bare(frame.iloc[:, place]))
+    return _chunk(labels, cells, [True] * len(cells), len(frame))
+
+
+def _array(array: Any) -> Chunk:
+    if array.dtype.names is not None and array.ndim == 1:
+        names = list(array.dtype.names)
+        cells = [array[name] for name in names]
+    elif array.ndim == 1:
+        names, cells = ["c0"], [array]
+    elif array.ndim == 2:
+        names = [f"c{place}" for place in range(array.shape[1])]
+        cells = [array[:, place] for place in range(array.shape[1])]
+    else:
+        raise ConversionError("42846", f"an ndarray of {array.ndim} dimensions is no table",
+                              "Reshape it to rows and columns.")
+    return _chunk(names, cells, [False] * len(cells), len(array))
+
+
+def _mapping(value: Mapping[Any, Any]) -> Chunk:
+    cells = []
+    nan_is_null = []
+    scalars = []
+    for place, column in enumerate(value.values()):
+        nan_is_null.append(isinstance(column, (pandas.Series, pandas.Index,
+                                               pandas.api.extensions.ExtensionArray)))
+        if isinstance(column, (range, Array, memoryview)):
+            column = list(column)
+        elif isinstance(column, tuple) and not hasattr(column, "_fields"):
+            column = list(column)
+        elif isinstance(column, numpy.ndarray) and column.ndim == 0:
+            column = column[()]
+        elif nan_is_null[-1]:
+            column = bare(column)
+        if not isinstance(column, (list, numpy.ndarray)) and not nan_is_null[-1]:
+            scalars.append(place)
+        cells.append(column)
+    if scalars:
+        sized = [len(column) for place, column in enumerate(cells) if place not in scalars]
+        for place in scalars:
+            cells[place] = [cells[place]] * (sized[0] if sized else 1)
+    return _chunk(list(value), cells, nan_is_null)
+
+
+# Rows ----------------------------------------------------------------------
+
+
+def _row_chunks(items: Iterator[Any], rows: int) -> Iterator[Chunk]:
+    """Yield the chunks of a stream of rows; all are of the kind of the first chunk's."""
+    start = 0
+    kind = None
+    labels: list[Any] = []
+    while block := list(itertools.islice(items, rows)):
+        kinds = {_row_kind(cls) for cls in set(map(type, block))}
+        if kinds == {"none"} or kinds == {"none", "scalar"}:
+            kinds = {"scalar"}
+        if kind is None:
+            kind = min(kinds)
+            labels = _row_labels(kind, block)
+        if kinds != {kind}:
+            strange, row = next((row, place) for place, row in enumerate(block)
+                                if _row_kind(type(row)) != kind)
+            raise _mismatch(f'a stream of rows ("{kind}") holds a "{_type_name(strange)}"',
+                            start + row)
+        cells = _ROWS[kind](block, labels, start)
+        chunk = _chunk(labels, cells, [False] * len(labels), len(block))
+        chunk.start = start
+        yield chunk
+        start += len(block)
+
+
+def _row_kind(cls: type) -> str:
+    """Return what kind of row a class is."""
+    if issubclass(cls, Mapping):
+        return "dict"
+    if issubclass(cls, (tuple, list)):
+        return "sequence"
+    if issubclass(cls, numpy.ndarray):
+        return "array"
+    if issubclass(cls, numpy.void):
+        return "record"
+    if dataclasses.is_dataclass(cls) and not cls.__module__.startswith("hxpy."):
+        return "dataclass"
+    return "none" if cls is type(None) else "scalar"
+
+
+def _row_labels(kind: str, block: list[Any]) -> list[Any]:
+    """Return the columns of the first chunk's rows."""
+    first = block[0]
+    if kind == "dict":
+        return list(dict.fromkeys(itertools.chain.from_iterable(block)))
+    if kind == "dataclass":
+        return [field.name for field in dataclasses.fields(first)]
+    if kind == "record":
+        return list(first.dtype.names or ())
+    if kind == "scalar":
+        return ["c0"]
+    if kind == "array" and first.ndim != 1:
+        raise _mismatch(f"an array of {first.ndim} dimensions is no row", 0)
+    return list(getattr(first, "_fields", None) or (f"c{place}" for place in range(len(first))))
+
+
+def _from_scalars(block: list[Any], labels: list[Any], start: int) -> list[Any]:
+    return [block]
+
+
+def _from_sequences(block: list[Any], labels: list[Any], start: int) -> list[Any]:
+    width = len(labels)
+    if set(map(len, block)) != {width}:
+        row = next(place for place, row in enumerate(block) if len(row) != width)
+        raise _mismatch(f"a row of {len(block[row])} values in a table of {width} columns",
+                        start + row)
+    return list(map(list, zip(*block)))
+
+
+def _from_arrays(block: list[Any], labels: list[Any], start: int) -> list[Any]:
+    if {array.shape for array in block} != {(len(labels),)}:
+        row = next(place for place, row in enumerate(block) if row.shape != (len(labels),))
+        raise _mismatch(f"a row of {block[row].size} values in a table of {len(labels)} columns",
+                        start + row)
+    return list(numpy.stack(block).T)
+
+
+def _from_dicts(block: list[Any], labels: list[Any], start: int) -> list[Any]:
+    if len(labels) > 1 and sum(map(len, block)) == len(block) * len(labels):
+        try:
+            return list(map(list, zip(*map(operator.itemgetter(*labels), block))))
+        except KeyError:
+            pass
+    known = set(labels)
+    for place, row in enumerate(block):
+        if not known.issuperset(row):
+            unknown = next(label for label in row if label not in known)
+            error = _mismatch(f'a row has the key "{unknown}", which no row of the first chunk has',
+                              start + place)
+            error.hint = "Give the first row all keys, or return a list of columns."
+            raise error
+    return [[row.get(label) for row in block] for label in labels]
+
+
+def _from_dataclasses(block: list[Any], labels: list[Any], start: int) -> list[Any]:
+    first = type(block[0])
+    for place, row in enumerate(block):
+        if type(row) is not first:
+            raise _mismatch(f'a stream of "{first.__qualname__}" holds a "{_type_name(row)}"',
+                            start + place)
+    return [list(map(operator.attrgetter(label), block)) for label in labels]
+
+
+def _from_records(block: list[Any], labels: list[Any], start: int) -> list[Any]:
+    return [[row[label] for row in block] for label in labels]
+
+
+_ROWS = {"scalar": _from_scalars, "sequence": _from_sequences, "array": _from_arrays,
+         "dict": _from_dicts, "dataclass": _from_dataclasses, "record": _from_records}
+
+
+# Columns and types ---------------------------------------------------------
+
+
+def match(want: Sequence[Column], names: Sequence[str], by_name_only: bool = False) -> list[int]:
+    """Return for each wanted column the place of its chunk column.
+
+    By name when all wanted names are there, else by position when there are as many.
+    by_name_only: every chunk name must be a wanted one; wanted columns that the chunk
+    lacks get -1.  Raises ConversionError 42804 that lists both.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    wanted = [column.name for column in want]
+    error = None
+    if by_name_only:
+        unknown = [name for name in names if name not in wanted]
+        if not unknown:
+            return [places.get(name, -1) for name in wanted]
+        error = _mismatch(f'the target has no column "{unknown[0]}"')
+    elif places.keys() >= set(wanted):
+        return [places[name] for name in wanted]
+    elif len(wanted) == len(names):
+        return list(range(len(wanted)))
+    else:
+        error = _mismatch(f"the table has {len(names)} columns where {len(wanted)} are wanted")
+    error.detail = f"Wanted are {', '.join(wanted) or 'none'}; " \
+                   f"the table has {', '.join(names) or 'none'}."
+    raise error
+
+
+# dtype → tag, by numpy's kind and size.
+_DTYPES = {
+    "b1": protocol.BOOL, "i1": protocol.INT16, "i2": protocol.INT16, "i4": protocol.INT32,
+    "i8": protocol.INT64, "u1": protocol.INT16, "u2": protocol.INT32, "u4": protocol.INT64,
+    "u8": protocol.NUMERIC, "f2": protocol.FLOAT32, "f4": protocol.FLOAT32,
+    "f8": protocol.FLOAT64, "f16": protocol.FLOAT64,
+}
+_KINDS = {"M": protocol.TIMESTAMP, "m": protocol.INTERVAL, "U": protocol.TEXT,
+          "S": protocol.BYTEA}
+# Python type → tag; subclasses that mean something else come before their base.
+_TYPES: tuple[tuple[Any, int], ...] = (
+    ((bool, numpy.bool_), protocol.BOOL), ((int, numpy.integer), protocol.INT64),
+    ((float, numpy.floating), protocol.FLOAT64), (str, protocol.TEXT),
+    ((bytes, bytearray, memoryview), protocol.BYTEA), (Decimal, protocol.NUMERIC),
+    ((dt.datetime, numpy.datetime64), protocol.TIMESTAMP), (dt.date, protocol.DATE),
+    (dt.time, protocol.TIME), ((dt.timedelta, numpy.timedelta64), protocol.INTERVAL),
+    (UUID, protocol.UUID), (Ref, protocol.REF), (Symbol, protocol.SYMBOL),
+    ((list, tuple, numpy.ndarray, pandas.Series), protocol.ARRAY),
+)
+_ARRAY_ELEMENTS = frozenset((protocol.BOOL, protocol.INT16, protocol.INT32, protocol.INT64,
+                             protocol.FLOAT32, protocol.FLOAT64, protocol.NUMERIC))
+
+
+def infer(chunk: Chunk) -> list[Column]:
+    """Return columns without rows of the types that a new table would have.
+
+    dtypes as pandas.to_sql has them; objects by all values of the chunk: one kind of
+    value its type, int and float together double precision, ints beyond bigint
+    numeric, lists and arrays of numbers an array, anything else jsonb, only NULLs text.
+    """
+    wanted = []
+    for name, cells in zip(chunk.names, chunk.columns):
+        tag, element = _infer_column(cells)
+        want = Column(tag, name, "", 0)
+        if tag == protocol.ARRAY:
+            want.children.append(Column(element, "", "", 0))
+        wanted.append(want)
+    return wanted
+
+
+def _infer_column(cells: Any) -> tuple[int, int]:
+    """Return a column's tag and, of an array, its elements'."""
+    if isinstance(cells, pandas.Categorical):
+        return _infer_column(bare(cells.categories))
+    if isinstance(cells, numpy.ndarray) and cells.ndim > 1:
+        return protocol.ARRAY, _dtype_tag(cells.dtype) or protocol.JSON
+    dtype = getattr(cells, "dtype", None)
+    if dtype is not None:
+        tag = _dtype_tag(dtype)
+        if tag is not None:
+            return tag, 0
+    return _infer_objects(list(cells))
+
+
+def _dtype_tag(dtype: Any) -> int | None:
+    """Return the tag of a dtype of numpy or pandas; None for objects."""
+    if isinstance(dtype, pandas.DatetimeTZDtype):
+        return protocol.TIMESTAMPTZ
+    if isinstance(dtype, pandas.StringDtype):
+        return protocol.TEXT
+    dtype = getattr(dtype, "numpy_dtype", dtype)    # of Int64 and its like
+    if not isinstance(dtype, numpy.dtype):
+        return None
+    return _KINDS.get(dtype.kind) or _DTYPES.get(f"{dtype.kind}{dtype.itemsize}")
+
+
+def _infer_objects(values: list[Any]) -> tuple[int, int]:
+    """Return the tag of Python objects and, of arrays, the elements'."""
+    values = [value for value in values if not columns._missing(value)]
+    kinds = set(map(type, values))
+    if len(kinds) > 1 and float in kinds:   # NaN stands for NULL among objects
+        values = [value for value in values if value == value or type(value) is not float]
+        kinds = set(map(type, values))
+    tags = {_type_tag(kind) for kind in kinds}
+    if not tags:
+        return protocol.TEXT, 0
+    if tags == {protocol.INT64, protocol.FLOAT64}:
+        return protocol.FLOAT64, 0
+    if tags == {protocol.INT64, protocol.NUMERIC}:
+        return protocol.NUMERIC, 0
+    if len(tags) > 1:
+        return protocol.JSON, 0
+    tag = tags.pop()
+    if tag == protocol.INT64 and not all(-1 << 63 <= value < 1 << 63 for value in values):
+        return protocol.NUMERIC, 0
+    if tag == protocol.TIMESTAMP:
+        aware = {getattr(value, "tzinfo", None) is not None for value in values}
+        return (protocol.JSON if len(aware) > 1 else
+                protocol.TIMESTAMPTZ if True in aware else tag), 0
+    if tag == protocol.ARRAY:
+        element = _infer_elements(values)
+        return (tag, element) if element in _ARRAY_ELEMENTS else (protocol.JSON, 0)
+    return tag, 0
+
+
+def _type_tag(kind: type) -> int:
+    if kind is Uri:
+        return protocol.URI
+    if getattr(kind, "unit", None) is not None:     # a Number: its unit must not get lost
+        return protocol.JSON
+    return next((tag for types, tag in _TYPES if issubclass(kind, types)), protocol.JSON)
+
+
+def _infer_elements(values: list[Any]) -> int:
+    """Return the tag of the elements of lists and arrays; JSON when they are no arrays."""
+    if any(hasattr(value, "_fields") for value in values):
+        return protocol.JSON
+    tags = set()
+    elements: list[Any] = []
+    probe = Column(protocol.ARRAY, "", "", 0)
+    probe.children.append(Column(protocol.JSON, "", "", 0))
+    for value in values:
+        try:
+            flat, _ = columns._flatten(value, probe)
+        except ConversionError:
+            return protocol.JSON
+        if isinstance(flat, list):
+            elements += flat
+        else:
+            tags.add(_dtype_tag(flat.dtype) or protocol.JSON)
+    if elements:
+        tags.add(_infer_objects(elements)[0])
+    if len(tags) < 2:
+        return tags.pop() if tags else protocol.JSON
+    if not tags <= _ARRAY_ELEMENTS or protocol.BOOL in tags:
+        return protocol.JSON
+    return protocol.FLOAT64 if tags & {protocol.FLOAT32, protocol.FLOAT64} else max(tags)

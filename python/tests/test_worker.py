@@ -1,0 +1,470 @@
+"""The real supervisor and worker, over their real sockets, in a real container.
+
+The test is the server: it listens in a directory that is mounted read-only into
+a container of the image hxpy (HXPY_TEST_IMAGE), as the backend does.  Needs
+Docker; skipped without it, so inside the test image too:
+
+    cd python && /usr/bin/python3 -m pytest tests/test_worker.py
+
+The package of this tree is mounted over that of the image.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from hxpy import columns, protocol
+from hxpy.columns import Column
+from hxpy.protocol import Connection, ConnectionClosed
+
+PACKAGE = Path(protocol.__file__).resolve().parent
+IMAGE = os.environ.get("HXPY_TEST_IMAGE", "hxpy:1.0")
+
+
+def has_docker():
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not has_docker(), reason=f"no Docker, or no image {IMAGE}")
+
+OPTIONS = {"output_limit": "1048576", "idle_timeout": "0", "log_level": "warning"}
+
+
+class Died(Exception):
+    """The supervisor's DEAD frame: reason, value, output."""
+
+
+class Server:
+    """A server's end of one container."""
+
+    def __init__(self, *docker_options, **options):
+        self.name = f"hxpytest_py_{uuid.uuid4().hex[:12]}"
+        self.directory = tempfile.mkdtemp(prefix="hxpytest_py_")
+        os.chmod(self.directory, 0o755)
+        path = os.path.join(self.directory, "sock")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        os.chmod(path, 0o666)
+        listener.listen(2)
+        listener.settimeout(20)
+        subprocess.run(
+            ["docker", "run", "-d", "--rm", "--name", self.name, "--network", "none",
+             "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--memory", "256m",
+             "--memory-swap", "256m", "--user", "200123:200123",
+             "-v", f"{self.directory}:/run/hxpy:ro",
+             "-v", f"{PACKAGE}:/usr/lib/python3/dist-packages/hxpy:ro", *docker_options, IMAGE],
+            check=True, capture_output=True)
+        self.request = 0
+        self.output = []        # (source, request, stream, text) in order of arrival
+        self.logs = []
+        ends = {}
+        for _ in range(2):
+            sock = listener.accept()[0]
+            sock.settimeout(20)
+            connection = Connection(sock)
+            kind, request, payload = connection.receive()
+            assert (kind, request) == (protocol.HELLO, 0)
+            ends[columns.decode_texts(payload)["role"]] = connection
+        listener.close()
+        self.control, self.data = ends["supervisor"], ends["worker"]
+        parts = columns.encode_texts(**{**OPTIONS, **options})
+        self.control.send(protocol.OPEN, 1, parts)
+        assert self.ask(protocol.OPEN, parts) == []
+
+    def close(self):
+        """Hang up and remove what is left."""
+        self.control.sock.close()
+        self.data.sock.close()
+        subprocess.run(["docker", "rm", "-f", self.name], capture_output=True)
+        shutil.rmtree(self.directory)
+
+    def running(self):
+        return subprocess.run(["docker", "ps", "-q", "--filter", f"name={self.name}"],
+                              capture_output=True, text=True).stdout.strip() != ""
+
+    def wait_gone(self, seconds=5):
+        end = time.monotonic() + seconds
+        while self.running():
+            assert time.monotonic() < end, "the container lives on"
+            time.sleep(0.05)
+
+    def send(self, kind, parts):
+        self.request += 1
+        self.data.send(kind, self.request, parts)
+        return self.request
+
+    def interrupt(self, request=None):
+        self.control.send(protocol.INTERRUPT, self.request if request is None else request)
+
+    def take_control(self, wait=0.0):
+        """Handle what the supervisor has sent."""
+        while True:
+            if not self.control.pending():
+                self.control.sock.settimeout(wait or 0.001)
+                try:
+                    if not self.control.sock.recv(1, socket.MSG_PEEK):
+                        raise ConnectionClosed
+                except TimeoutError:
+                    return
+                finally:
+                    self.control.sock.settimeout(20)
+            kind, request, payload = self.control.receive()
+            if kind == protocol.DEAD:
+                raise Died(*columns.decode_texts(payload).values())
+            assert kind == protocol.OUTPUT
+            self.output.append(("control", request, payload[0], bytes(payload[1:]).decode()))
+
+    def reply(self, show_control=True):
+        """Return the columns of the reply; an ERROR frame is an AssertionError-free dict."""
+        try:
+            while True:
+                kind, request, payload = self.data.receive()
+                if kind in (protocol.OUTPUT, protocol.LOG):
+                    self.take_control()
+                if kind == protocol.OUTPUT:
+                    self.output.append(("data", request, payload[0], bytes(payload[1:]).decode()))
+                elif kind == protocol.LOG:
+                    self.logs.append((payload[0], bytes(payload[1:]).decode()))
+                else:
+                    assert request == self.request, "a stale reply"
+                    self.take_control()
+                    if kind == protocol.ERROR:
+                        return columns.decode_texts(payload)
+                    assert kind == protocol.RESULT
+                    return columns.decode_batch(payload)
+        except (ConnectionClosed, ConnectionError):
+            self.take_control(wait=5)
+            raise
+
+    def ask(self, kind, parts):
+        self.send(kind, parts)
+        return self.reply()
+
+    def exec(self, code):
+        return self.ask(protocol.EXEC, columns.encode_texts(code=code))
+
+    def start(self, code):
+        return self.send(protocol.EXEC, columns.encode_texts(code=code))
+
+    def eval(self, expr, tag=protocol.JSON, *children):
+        want = Column(tag, "", "", 0)
+        want.children = list(children)
+        reply = self.ask(protocol.EVAL, columns.encode_texts(expr=expr)[:1] * 0 + [
+            b"\2\0\0\0\0\0\0\0", *columns.encode_texts(expr=expr)[1:],
+            *columns.encode_column(want, [])])
+        return reply if isinstance(reply, dict) else reply[0].values()[0]
+
+    def texts(self):
+        """Return all output as one text and forget it."""
+        text = "\n".join(piece[3] for piece in self.output)
+        self.output.clear()
+        return text
+
+
+@pytest.fixture(scope="module")
+def shared():
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def server(shared):
+    """The module's session, with nothing in flight."""
+    shared.output.clear()
+    yield shared
+    assert shared.eval("1 + 1") == 2, "the session is of use afterwards"
+
+
+@pytest.fixture
+def fresh():
+    servers = []
+
+    def make(*args, **options):
+        servers.append(Server(*args, **options))
+        return servers[-1]
+    yield make
+    for one in servers:
+        one.close()
+
+
+def death(server, code):
+    with pytest.raises(Died) as info:
+        server.exec(code)
+    server.wait_gone()
+    return info.value.args
+
+
+def test_define_exec_eval(server):
+    want = Column(protocol.INT32, "a", "", 0)
+    assert server.ask(protocol.DEFINE, columns.encode_batch(
+        [columns.encode_column(want, [100])])) == []
+    assert server.exec("def mult(x, y): return x * y") == []
+    assert server.eval("mult(a, 2)", protocol.INT32) == 200
+    assert server.eval("{'k': [1, None]}") == {"k": [1, None]}
+    assert server.eval("[[1, 2], [3, 4]]", protocol.ARRAY,
+                       Column(protocol.INT32, "", "", 0)).tolist() == [[1, 2], [3, 4]]
+
+
+def test_errors_leave_the_session(server):
+    server.exec("kept = 5")
+    error = server.exec("1/0")
+    assert error["sqlstate"] == "38000"
+    assert error["message"] == "ZeroDivisionError: division by zero"
+    assert "<module>\n    1/0" in error["context"]
+    assert "hxpy" not in error["context"]
+    assert server.eval("object()")["sqlstate"] == "42846"
+    assert server.eval("2**31", protocol.INT32)["sqlstate"] == "22003"
+    assert server.exec("raise KeyboardInterrupt")["message"].startswith("KeyboardInterrupt")
+    assert server.eval("kept") == 5
+
+
+def test_exception_with_broken_text(server):
+    error = server.exec("class E(Exception):\n    def __str__(self): 1/0\nraise E")
+    assert error["sqlstate"] == "38000"
+
+
+def test_output_order(server):
+    server.exec("import os, subprocess, sys\n"
+                "print('one')\n"
+                "subprocess.run(['echo', 'two'])\n"
+                "print('three', file=sys.stderr)\n"
+                "os.write(1, b'four\\n')\n"
+                "print('five', end='')")
+    assert [(where, text) for where, _, _, text in server.output] == [
+        ("data", "one"), ("control", "two"), ("data", "three"), ("control", "four"),
+        ("data", "five")]
+    assert {request for _, request, _, _ in server.output} <= {server.request}
+    assert [stream for where, _, stream, _ in server.output if where == "data"] == [1, 2, 1]
+
+
+def test_output_before_an_error(server):
+    error = server.exec("print('before', end='')\n1/0")
+    assert error["sqlstate"] == "38000"
+    assert server.texts() == "before"
+
+
+def test_log(server):
+    server.exec("import logging\nlogging.warning('careful')\nlogging.info('not this')")
+    assert server.logs[-1] == (30, "careful")
+
+
+@pytest.mark.parametrize("code, limit", [
+    ("for i in range(1000): print('x' * 99)", 10000),
+    ("print('ü' * 100000)", 10000),
+    ("import os; os.system('head -c 300000 /dev/zero | tr \"\\\\0\" x')", 10000),
+])
+def test_output_cap(fresh, code, limit):
+    server = fresh(output_limit=str(limit))
+    for _ in range(2):
+        assert server.exec(code) == []
+        text = server.texts()
+        assert text.count("... (output cut at the limit)") == 1
+        assert limit - 200 < len(text.encode()) < limit + 1000
+    server.exec("print('again')")
+    assert server.texts() == "again"
+
+
+def test_interrupt_keeps_state(server):
+    server.exec("n = 0")
+    server.start("while True:\n    n += 1")
+    time.sleep(0.2)
+    begin = time.monotonic()
+    server.interrupt()
+    error = server.reply()
+    assert time.monotonic() - begin < 0.5
+    assert error["message"].startswith("KeyboardInterrupt")
+    assert server.eval("n > 0") is True
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(60)",
+                                  "import subprocess; subprocess.run(['sleep', '60'])",
+                                  "while True: print('x')",
+                                  "import threading; threading.Event().wait()"])
+def test_interrupt_of_waits(server, code):
+    server.start(code)
+    time.sleep(0.3)
+    server.interrupt()
+    assert "KeyboardInterrupt" in server.reply()["message"]
+
+
+def test_interrupt_of_a_finished_request(server):
+    """1,000 times: an interrupt that means request n comes while n + 1 runs."""
+    server.exec("import time")
+    for _ in range(1000):
+        server.start("pass")
+        assert server.reply() == []
+        finished = server.request
+        server.start("x = [i * i for i in range(2000)]")
+        server.interrupt(finished)
+        assert server.reply() == [], "a stale interrupt has hit the next request"
+
+
+def test_interrupt_races_with_the_end(server):
+    """1,000 times: the interrupt comes about when its request ends; the next is never hit."""
+    hits = 0
+    for n in range(1000):
+        server.start("pass" if n % 2 else "sum(range(3000))")
+        server.interrupt()
+        hits += server.reply() != []
+        server.start("y = 1")
+        assert server.reply() == [], "the next request was hit"
+    print(f"{hits} of 1000 were hit in time")
+
+
+def test_interrupt_before_the_request(server):
+    server.interrupt(server.request + 1)
+    time.sleep(0.1)
+    assert server.exec("z = 1")["message"].startswith("KeyboardInterrupt")
+    assert server.exec("z = 2") == []
+
+
+def test_sigint_ignored_by_the_user(server):
+    server.exec("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    server.start("while True:\n    pass")
+    time.sleep(0.2)
+    server.interrupt()
+    assert "KeyboardInterrupt" in server.reply()["message"], "each request starts anew"
+    server.start("signal.signal(signal.SIGINT, signal.SIG_IGN)\nimport time\ntime.sleep(1)")
+    time.sleep(0.3)
+    server.interrupt()
+    assert server.reply() == [], "ignored within its own request; the server's grace decides"
+
+
+def test_stdout_replaced(server):
+    server.exec("import sys, io\nold = sys.stdout\nsys.stdout = io.StringIO()\nprint('hidden')")
+    assert server.texts() == ""
+    assert server.eval("sys.stdout.getvalue()") == "hidden\n"
+    server.exec("sys.stdout = None; print('nowhere')")
+    server.exec("sys.stdout = old; print('seen')")
+    assert server.texts() == "seen"
+    server.exec("import contextlib\nwith contextlib.redirect_stdout(io.StringIO()): print('no')")
+    server.exec("sys.stdout.close()")
+    server.exec("print('still')")
+    server.texts()
+
+
+def test_descriptor_one_replaced(server):
+    assert server.exec("import os\nsaved = os.dup(1)\nos.dup2(os.open('/dev/null', 1), 1)\n"
+                       "os.system('echo lost')") == []
+    assert server.exec("os.system('echo lost')\nprint('seen')") == []
+    assert server.texts() == "seen"
+    assert server.exec("os.close(1)") == []
+    assert server.exec("os.dup2(saved, 1)\nos.system('echo back')") == []
+    assert server.texts() == "back"
+
+
+def test_printing_threads(server):
+    server.exec("import threading, time\nstop = False\n"
+                "def chat():\n    while not stop: print('chat'); time.sleep(0.0005)\n"
+                "threads = [threading.Thread(target=chat) for _ in range(4)]\n"
+                "for t in threads: t.start()")
+    for n in range(200):
+        assert server.eval(str(n)) == n
+    time.sleep(0.2)
+    server.exec("stop = True\nfor t in threads: t.join()")
+    assert {piece[3] for piece in server.output} == {"chat"}
+
+
+def test_fork_and_multiprocessing(server):
+    server.exec("import os\npid = os.fork()\nif pid == 0:\n    print('child')\n    os._exit(0)\n"
+                "os.waitpid(pid, 0)")
+    assert "child" in server.texts()
+    assert server.eval("__import__('multiprocessing').get_context('fork').Pool(2)"
+                       ".map(abs, [-1, -2])") == [1, 2]
+
+
+def test_large_values(server):
+    server.exec("big = bytes(range(256)) * 40000")
+    assert server.eval("big", protocol.BYTEA) == bytes(range(256)) * 40000
+    data = "größe" * 500000
+    server.ask(protocol.DEFINE, columns.encode_texts(text=data))
+    assert server.eval("text", protocol.TEXT) == data
+
+
+@pytest.mark.parametrize("code, reason, value, output", [
+    ("exit()", "exit", "0", ""),
+    ("import sys; sys.exit(3)", "exit", "3", ""),
+    ("raise SystemExit('the last words')", "exit", "1", "the last words"),
+    ("import os; os._exit(7)", "exit", "7", ""),
+    ("import ctypes; ctypes.string_at(0)", "signal", "SIGSEGV", "Segmentation fault"),
+    ("import os; os.kill(os.getpid(), 9)", "signal", "SIGKILL", ""),
+    ("import os; os.abort()", "signal", "SIGABRT", "Aborted"),
+    ("x = []\nwhile True: x.append(bytearray(1 << 24))", "memory", "", ""),
+])
+def test_death(fresh, code, reason, value, output):
+    got = death(fresh(), code)
+    assert got[:2] == (reason, value)
+    assert output in got[2] if output else got[2] == ""
+    assert "/hxpy/" not in got[2], "no frames of hxpy"
+
+
+def test_output_before_death(fresh):
+    server = fresh()
+    death(server, "import os; os.system('echo words'); print('more'); os._exit(1)")
+    assert set(server.texts().split("\n")) == {"words", "more"}
+
+
+def test_supervisor_survives_signals(server):
+    server.exec("import os, signal\n"
+                "for n in range(1, 65):\n"
+                "    try: os.kill(1, n)\n"
+                "    except OSError: pass")
+    assert server.eval("open('/proc/1/comm').read()").startswith("python")
+
+
+def test_idle(fresh):
+    server = fresh(idle_timeout="700")
+    for _ in range(3):
+        time.sleep(0.4)
+        assert server.exec("pass") == []
+    with pytest.raises(Died) as info:
+        server.take_control(wait=5)
+    assert info.value.args == ("idle", "0.7", "")
+    server.wait_gone()
+
+
+def test_not_idle_while_running(fresh):
+    """Also not in the moment after a long request whose end the supervisor sees first."""
+    server = fresh(idle_timeout="300")
+    for _ in range(5):
+        assert server.exec("import os, time; time.sleep(0.6); os.system('echo end')") == []
+
+
+@pytest.mark.parametrize("code", [None, "while True:\n    pass", "sum(range(10**12))",
+                                  "import os\nwhile True: os.system('echo x')"])
+def test_end_of_control_ends_everything(fresh, code):
+    server = fresh()
+    if code:
+        server.start(code)
+        time.sleep(0.2)
+    server.control.sock.close()
+    server.wait_gone()
+
+
+def test_end_of_data_ends_the_session(fresh):
+    server = fresh()
+    server.data.sock.close()
+    with pytest.raises(Died) as info:
+        server.take_control(wait=5)
+    assert info.value.args[:2] == ("exit", "70")
+    server.wait_gone()
+
+
+@pytest.mark.parametrize("data", [b"x" * 16, b"hx\2\3" + b"\0" * 12, b"hx\1\x7f\1" + b"\0" * 11])
+def test_bad_frame_ends_the_session(fresh, data):
+    server = fresh()
+    server.data.sock.sendall(data)
+    with pytest.raises(Died) as info:
+        server.take_control(wait=5)
+    assert info.value.args[:2] == ("exit", "70")
+    assert info.value.args[2].startswith("hxpy: ")
