@@ -722,7 +722,7 @@ def _pack(want: Column, plain: list[Any]) -> bytes:
 
 def _join(plain: list[str], want: Column) -> bytes:
     """Return strings as one UTF-8 buffer with NUL between them."""
-    text = plain[0] if len(plain) == 1 else "\0".join(plain)
+    text = "\0".join(plain)
     if text.count("\0") != max(len(plain) - 1, 0):
         raise ConversionError("22021", f"a str with a NUL character does not fit "
                               f"{want.sql_name()}", "Remove it: value.replace('\\0', '').")

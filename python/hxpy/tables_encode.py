@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Sequence
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring  # type: ignore[attr-defined]
 from typing import Any
 
 import numpy
@@ -100,7 +100,7 @@ def _encode_array(want: Column, cells: Any, nan_is_null: bool) -> list[Buffer]:
     if tag == protocol.TEXT and (listed or cells.dtype == object):
         try:    # a join tells by itself whether all are str
             return _textual(want, cells if listed else cells.tolist(), None)
-        except TypeError:
+        except (TypeError, AttributeError):
             pass
     if listed:
         kinds = set(map(type, cells))
@@ -115,10 +115,10 @@ def _encode_array(want: Column, cells: Any, nan_is_null: bool) -> list[Buffer]:
         return _fixed(want, _floats(array, null, _FLOATS[tag]), null)
     if tag == protocol.BOOL:
         return _fixed(want, _typed(array, null, bool, "?", "b"), null)
-    if tag in _TIMESTAMPS:
-        return _fixed(want, _timestamps(want, cells, array, null), null)
-    if tag == protocol.INTERVAL:
-        return _fixed(want, _microseconds(_kind(array, "m")), null)
+    if tag in _TIMESTAMPS or tag == protocol.INTERVAL:
+        micros = _microseconds(_kind(array, "m")) if tag == protocol.INTERVAL \
+            else _timestamps(want, cells, array, null)
+        return _fixed(want, micros if null is None else numpy.where(null, 0, micros), null)
     if tag == protocol.DATE:
         return _fixed(want, _dates(array, null), null)
     if tag == protocol.NUMERIC:
@@ -280,8 +280,11 @@ def _timestamps(want: Column, cells: Any, array: Any, null: Any) -> Any:
     if aware:
         index = index.tz_localize("UTC").tz_convert(zone).tz_localize(None)
     else:   # a time that comes twice or never goes the values' way
-        index = index.tz_localize(zone, ambiguous="raise", nonexistent="raise") \
+        nulls = index.isna().sum()
+        index = index.tz_localize(zone, ambiguous="NaT", nonexistent="NaT") \
             .tz_convert("UTC").tz_localize(None)
+        if index.isna().sum() != nulls:
+            raise _Unfit
     return _microseconds(index.to_numpy())
 
 
@@ -354,40 +357,45 @@ def encode_rows(chunk: Chunk) -> list[Buffer]:
 def _row_cells(chunk: Chunk, place: int) -> list[Any]:
     """Return a column as Python objects, NULL as None."""
     cells = chunk.columns[place]
-    if isinstance(cells, list):
-        missing = any(kind.__name__ in ("NAType", "NaTType", "datetime64", "timedelta64")
-                      for kind in set(map(type, cells)))
-        return [None if columns._missing(cell) else cell for cell in cells] if missing else cells
     try:
-        values = to_list(cells) if chunk.nan_is_null[place] else array_to_list(cells)
+        if chunk.nan_is_null[place]:
+            return to_list(cells)
+        values: list[Any] = cells if isinstance(cells, list) else array_to_list(cells)
     except ValueError as error:
         failure = ConversionError("22023", str(error))
         failure.detail = f'Column "{chunk.names[place]}".'
         raise failure from None
+    if any(kind.__name__ in ("NAType", "NaTType", "datetime64", "timedelta64")
+           for kind in set(map(type, values))):
+        return [None if columns._missing(value) else value for value in values]
     return values
 
 
 def _members(values: list[Any], chunk: Chunk, place: int) -> list[str]:
     """Return a column's cells as members of JSON objects, "" for None."""
     key = encode_basestring(chunk.names[place]) + ":"
-    kinds = set(map(type, values))
-    holes = type(None) in kinds
-    kinds.discard(type(None))
-    write: Callable[[Any], str] | None = None
-    if kinds == {int} or kinds == {float} and all(map(math.isfinite, filter(None, values))):
-        write = repr
-    elif kinds == {bool}:
-        write = _bool_text
-    elif kinds == {str}:
-        texts = [key + encode_basestring(value) for value in values if value is not None]
-        if hayson._is_clean("".join(texts)):
-            write = encode_basestring
+    write = _writer(values)
     if write is None:
         return ["" if value is None else key + _hayson(value, chunk, row, place)
                 for row, value in enumerate(values)]
-    if holes:
-        return ["" if value is None else key + write(value) for value in values]
-    return [key + text for text in map(write, values)]
+    return ["" if value is None else key + write(value) for value in values]
+
+
+def _writer(values: list[Any]) -> Callable[[Any], str] | None:
+    """Return what writes plain values of one type as JSON; None for others."""
+    kinds = set(map(type, values)) - {type(None)}
+    present = filter(None, values)
+    if kinds == {bool}:
+        return _bool_text
+    if kinds == {float} and all(map(math.isfinite, present)):
+        return repr
+    if kinds == {int} and max(map(int.bit_length, present), default=0) < 1024:
+        return repr
+    if kinds == {str}:
+        text = "".join(present)
+        if "\0" not in text and hayson._is_clean(text):
+            return encode_basestring  # type: ignore[no-any-return]
+    return None
 
 
 def _bool_text(value: bool) -> str:

@@ -233,8 +233,8 @@ class _Numerics:
         """Return the column's array and forget it: int64, Int64, float64 or objects."""
         parts, self.parts = self.parts, []
         kinds = {values.dtype.kind for values, null in parts if null is None or not null.all()}
-        exact = all(values.dtype.kind != "i" or numpy.abs(values).max(initial=0) <= _EXACT
-                    for values, _ in parts)
+        exact = all(values.dtype.kind != "i" or -_EXACT <= values.min(initial=0)
+                    and values.max(initial=0) <= _EXACT for values, _ in parts)
         if kinds == {"i"}:
             values = numpy.concatenate([values for values, _ in parts])
             if all(null is None for _, null in parts):

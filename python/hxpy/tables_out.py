@@ -133,7 +133,10 @@ def _whole(value: Any) -> Chunk | None:
         names = [f"c{place}" if name is None else name for place, name in enumerate(value.names)]
         return _frame(value.to_frame(index=False, name=names if len(names) > 1 else names[0]))
     if isinstance(value, Grid):
-        names = [col.meta().get("sqlName", col.name()) for col in value.cols()]
+        names = []
+        for col in value.cols():
+            name = col.meta().get("sqlName", col.name())
+            names.append(col.name() if name in names else name)
         cells = [value[name] for name in value.col_names()]
         return _chunk(names, cells, [not isinstance(column, list) for column in cells])
     if isinstance(value, numpy.ndarray):
@@ -239,10 +242,11 @@ def _row_chunks(items: Iterator[Any], rows: int) -> Iterator[Chunk]:
     labels: list[Any] = []
     while block := list(itertools.islice(items, rows)):
         kinds = {_row_kind(cls) for cls in set(map(type, block))}
-        if kinds == {"none"} or kinds == {"none", "scalar"}:
+        if kinds <= {"none", "scalar"}:
             kinds = {"scalar"}
         if kind is None:
-            kind = min(kinds)
+            kind = kinds.copy().pop() if len(kinds) == 1 else \
+                next(filter("none".__ne__, map(_row_kind, map(type, block))))
             labels = _row_labels(kind, block)
         if kinds != {kind}:
             strange, row = next((row, place) for place, row in enumerate(block)
@@ -402,8 +406,8 @@ def infer(chunk: Chunk) -> list[Column]:
     numeric, lists and arrays of numbers an array, anything else jsonb, only NULLs text.
     """
     wanted = []
-    for name, cells in zip(chunk.names, chunk.columns):
-        tag, element = _infer_column(cells)
+    for name, cells, nan_is_null in zip(chunk.names, chunk.columns, chunk.nan_is_null):
+        tag, element = _infer_column(cells, nan_is_null)
         want = Column(tag, name, "", 0)
         if tag == protocol.ARRAY:
             want.children.append(Column(element, "", "", 0))
@@ -411,10 +415,11 @@ def infer(chunk: Chunk) -> list[Column]:
     return wanted
 
 
-def _infer_column(cells: Any) -> tuple[int, int]:
+def _infer_column(cells: Any, nan_is_null: bool) -> tuple[int, int]:
     """Return a column's tag and, of an array, its elements'."""
     if isinstance(cells, pandas.Categorical):
-        return _infer_column(bare(cells.categories))
+        return _infer_column(bare(cells.categories), nan_is_null) \
+            if len(cells.categories) else (protocol.TEXT, 0)
     if isinstance(cells, numpy.ndarray) and cells.ndim > 1:
         return protocol.ARRAY, _dtype_tag(cells.dtype) or protocol.JSON
     dtype = getattr(cells, "dtype", None)
@@ -422,7 +427,7 @@ def _infer_column(cells: Any) -> tuple[int, int]:
         tag = _dtype_tag(dtype)
         if tag is not None:
             return tag, 0
-    return _infer_objects(list(cells))
+    return _infer_objects(list(cells), nan_is_null)
 
 
 def _dtype_tag(dtype: Any) -> int | None:
@@ -437,13 +442,13 @@ def _dtype_tag(dtype: Any) -> int | None:
     return _KINDS.get(dtype.kind) or _DTYPES.get(f"{dtype.kind}{dtype.itemsize}")
 
 
-def _infer_objects(values: list[Any]) -> tuple[int, int]:
+def _infer_objects(values: list[Any], nan_is_null: bool) -> tuple[int, int]:
     """Return the tag of Python objects and, of arrays, the elements'."""
+    kinds = set(map(type, values))
+    if nan_is_null and any(issubclass(kind, float) for kind in kinds):
+        values = [value for value in values if not (isinstance(value, float) and value != value)]
     values = [value for value in values if not columns._missing(value)]
     kinds = set(map(type, values))
-    if len(kinds) > 1 and float in kinds:   # NaN stands for NULL among objects
-        values = [value for value in values if value == value or type(value) is not float]
-        kinds = set(map(type, values))
     tags = {_type_tag(kind) for kind in kinds}
     if not tags:
         return protocol.TEXT, 0
@@ -492,7 +497,7 @@ def _infer_elements(values: list[Any]) -> int:
         else:
             tags.add(_dtype_tag(flat.dtype) or protocol.JSON)
     if elements:
-        tags.add(_infer_objects(elements)[0])
+        tags.add(_infer_objects(elements, False)[0])
     if len(tags) < 2:
         return tags.pop() if tags else protocol.JSON
     if not tags <= _ARRAY_ELEMENTS or protocol.BOOL in tags:

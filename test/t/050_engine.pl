@@ -171,19 +171,21 @@ for my $word ('/images/', '/create', '/containers/[0-9a-f]+/json', '/attach', '/
 
 # ---- a slow engine: cancel and terminate while a call is under way
 
-for my $case (['/create', 57014, 'INT'], ['/start', 57014, 'INT'], ['/containers/[0-9a-f]+/json', 57014, 'INT'], ['/create', '57P01', 'TERM'], ['/start', '57P01', 'TERM'])
+for my $case (['/create', 57014, 'INT', 'late'], ['/create', '57P01', 'TERM', 'late'], ['/create', 57014, 'INT'], ['/start', 57014, 'INT'], ['/containers/[0-9a-f]+/json', 57014, 'INT'], ['/create', '57P01', 'TERM'], ['/start', '57P01', 'TERM'])
 {
-	my ($word, $state, $signal) = @$case;
-	my $psql = hxpy_psql($node, setup => ["SET hxpy.docker_host = '" . proxy("slow:$word=0.6") . "'"]);
+	my ($word, $state, $signal, $rule) = @$case;
+	$rule //= 'slow';
+	my $psql = hxpy_psql($node, setup => ["SET hxpy.docker_host = '" . proxy("$rule:$word=0.6") . "'"]);
 	$psql->send('SELECT py_open()');
 	sleep 0.35;
 	my $start = time;
 	kill $signal, $psql->pid;
 	my $result = $psql->wait;
-	is($result->{state}, $state, "SIG$signal while $word is slow: " . first_error($result));
+	is($result->{state}, $state, "SIG$signal while $word is $rule: " . first_error($result));
 	note 'it took ' . ms($result->{ended} - $start) . ' ms';
 	ok($result->{ended} - $start < 3, '... ends in time');
 	$psql->end;
+	sleep 0.8 if $rule eq 'late';
 	ok(defined wait_gone($node, 3), '... and leaves nothing') or docker('rm', '-f', containers($node));
 }
 

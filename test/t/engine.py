@@ -6,6 +6,7 @@
         set:KEY=JSON replaces it
         dead:WORD    is gone from the first request whose line matches WORD
         slow:WORD=S  holds the answer to such a request back for S seconds
+        late:WORD=S  passes such a request on only after S seconds
 """
 
 import json
@@ -117,6 +118,8 @@ def serve_proxy(connection, engine, rule, argument):
             head = b"\r\n".join(x for x in head.split(b"\r\n")
                                 if not x.lower().startswith(b"content-length:"))
             head += b"\r\nContent-Length: %d" % len(body)
+        if rule == "late" and re.search(word.encode(), line):
+            time.sleep(float(seconds))
         upstream.sendall(head + b"\r\n\r\n" + body)
         if rule == "slow" and re.search(word.encode(), line):
             time.sleep(float(seconds))

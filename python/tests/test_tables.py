@@ -1,0 +1,605 @@
+"""hxpy.tables: batches of columns to tables, and tables to batches."""
+
+import collections
+import dataclasses
+import datetime as dt
+import gc
+import math
+import uuid
+from decimal import Decimal
+
+import pytest
+
+numpy = pytest.importorskip("numpy")
+pandas = pytest.importorskip("pandas")
+
+from hxpy import columns, protocol  # noqa: E402
+from hxpy.columns import Column  # noqa: E402
+from hxpy.errors import ConversionError  # noqa: E402
+from hxpy.haystack import Grid, GridBuilder, Marker, Number, Ref, Symbol, Uri  # noqa: E402
+from hxpy.protocol import ProtocolError  # noqa: E402
+from hxpy.tables import (TableReader, chunks, encode_chunk, encode_rows, infer,  # noqa: E402
+                         match)
+
+OLD = pandas.__version__ < "2"
+UNIT = "ns" if OLD else "us"
+BERLIN = columns.time_zone("Europe/Berlin")
+
+
+def want(tag, name="x", extra="", *children):
+    column = Column(tag, name, extra, 0)
+    column.children.extend(children)
+    return column
+
+
+def batch(*pairs):
+    """Encode (wanted column, values) and decode that as what came over the wire."""
+    payload = b"".join(columns.encode_batch([columns.encode_column(*pair) for pair in pairs]))
+    return columns.decode_batch(bytearray(payload))
+
+
+def read(wanted, *parts, meta=None):
+    """Return a reader that took a column in parts."""
+    reader = TableReader([wanted], meta)
+    for part in parts:
+        reader.add(batch((wanted, part)))
+    return reader
+
+
+def same(one, two):
+    return one == two and type(one) is type(two) or one != one and two != two
+
+
+# In ------------------------------------------------------------------------
+
+MOMENT = dt.datetime(2020, 7, 1, 12, 30, 15, 123456)
+ID = uuid.UUID(int=77)
+# tag, extra, dtype, dtype with NULLs, values
+CASES = [
+    (protocol.BOOL, "", "bool", "boolean", [True, False, True]),
+    (protocol.INT16, "", "int16", "Int16", [1, -32768, 32767]),
+    (protocol.INT32, "", "int32", "Int32", [1, -2**31, 2**31 - 1]),
+    (protocol.INT64, "", "int64", "Int64", [1, -2**63, 2**63 - 1]),
+    (protocol.FLOAT32, "", "float32", "float32", [1.5, -math.inf, 0.25]),
+    (protocol.FLOAT64, "", "float64", "float64", [1.5, math.inf, 1e300]),
+    (protocol.DATE, "", "object", "object", [dt.date(1, 1, 1), dt.date(9999, 12, 31), MOMENT.date()]),
+    (protocol.TIME, "", "object", "object", [dt.time(1, 2, 3, 4), dt.time(), dt.time(23, 59)]),
+    (protocol.TIMESTAMP, "", f"datetime64[{UNIT}]", f"datetime64[{UNIT}]",
+     [MOMENT, MOMENT.replace(year=1900), MOMENT.replace(year=2200)]),
+    (protocol.TIMESTAMPTZ, "Europe/Berlin", f"datetime64[{UNIT}, Europe/Berlin]",
+     f"datetime64[{UNIT}, Europe/Berlin]",
+     [MOMENT.replace(tzinfo=BERLIN), MOMENT.replace(1970, 1, 1, tzinfo=BERLIN),
+      MOMENT.replace(tzinfo=dt.timezone.utc)]),
+    (protocol.INTERVAL, "", f"timedelta64[{UNIT}]", f"timedelta64[{UNIT}]",
+     [dt.timedelta(1, 2, 3), dt.timedelta(-5), dt.timedelta(0)]),
+    (protocol.UUID, "", "object", "object", [ID, uuid.UUID(int=0), ID]),
+    (protocol.TEXT, "", "object", "object", ["a", "", "häuser€😀"]),
+    (protocol.OTHER, "inet", "object", "object", ["127.0.0.1", "::1", "10.0.0.0/8"]),
+    (protocol.NUMERIC, "", "int64", "Int64", [1, -5, 2**62]),
+    (protocol.NUMERIC, "", "float64", "float64", [1.5, math.inf, -0.25]),
+    (protocol.NUMERIC, "", "float64", "float64", [1.5, 2, -7]),
+    (protocol.NUMERIC, "", "object", "object", [2**70, 1, -2**64]),
+    (protocol.NUMERIC, "", "object", "object", [2**53 + 1, 1.5, 3]),
+    (protocol.NUMERIC, "decimal", "object", "object", [Decimal("1.10"), Decimal(7), Decimal("1e-9")]),
+    (protocol.JSON, "", "object", "object", [{"a": Marker()}, [1, "b"], Number(3.5, "kW")]),
+    (protocol.REF, "hs_ref", "object", "object", [Ref("a"), Ref("b"), Ref("a")]),
+    (protocol.URI, "hs_uri", "object", "object", [Uri("http://x/"), Uri("y"), Uri("z")]),
+    (protocol.SYMBOL, "hs_symbol", "object", "object", [Symbol("a"), Symbol("b"), Symbol("c")]),
+    (protocol.BYTEA, "", "object", "object", [b"\0\1", b"", b"abc"]),
+]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+@pytest.mark.parametrize("tag, extra, dtype, nullable, values", CASES)
+def test_dtypes_and_values(tag, extra, dtype, nullable, values, parts):
+    wanted = want(tag, "x", extra)
+    for cells, expected in (values, dtype), ([None, *values, None], nullable):
+        frame = read(wanted, *[cells] * parts).frame()
+        assert str(frame["x"].dtype) == expected
+        assert len(frame) == len(cells) * parts and frame.index.tolist() == list(range(len(frame)))
+        for cell, value in zip(frame["x"], cells * parts):
+            assert pandas.isna(cell) if value is None else cell == value, (cell, value)
+            assert value is not None or dtype != "object" or cell is None \
+                or frame["x"].dtype == "float64"
+        grid = read(wanted, *[cells] * parts).grid()
+        assert [row["x"] for row in grid] == cells * parts
+        column = grid["x"]
+        assert getattr(column, "_data", getattr(column, "_ndarray", column)).flags.writeable
+        again = match([wanted], ["x"])
+        out = [encode_chunk([wanted], chunk, again) for chunk in chunks(grid, 1000)]
+        back = columns.decode_batch(b"".join(out[0]))[0]
+        back.extra = extra
+        assert back.values() == cells * parts
+
+
+def test_nulls_only_in_some_batches():
+    for tag, dtype in (protocol.INT64, "Int64"), (protocol.BOOL, "boolean"):
+        series = read(want(tag), [1 == 1], [None, False], [True]).frame()["x"]
+        assert series.dtype == dtype and series.isna().tolist() == [False, True, False, False]
+    series = read(want(protocol.NUMERIC), [1], [None], [2]).frame()["x"]
+    assert series.dtype == "Int64" and series.sum() == 3
+    series = read(want(protocol.NUMERIC), [1], [None, 1.5], [math.nan]).frame()["x"]
+    assert series.dtype == "float64" and series.isna().tolist() == [False, True, False, True]
+    series = read(want(protocol.NUMERIC), [2**60], [1.5]).frame()["x"]
+    assert series.tolist() == [2**60, 1.5]
+    series = read(want(protocol.NUMERIC), [-2**63], [-2**63]).frame()["x"]
+    assert series.dtype == "int64"
+    series = read(want(protocol.NUMERIC), [-2**63], [1.5]).frame()["x"]
+    assert series.dtype == object and series.tolist() == [-2**63, 1.5]
+    assert read(want(protocol.NUMERIC), [None]).frame()["x"].dtype == "float64"
+
+
+@pytest.mark.parametrize("tag", [case[0] for case in CASES])
+def test_no_rows(tag):
+    assert len(read(want(tag)).frame()) == 0 == len(read(want(tag), []).frame())
+    assert read(want(tag)).grid().col_names() == ["x"]
+
+
+def test_arrays_and_records():
+    floats = want(protocol.ARRAY, "a", "", want(protocol.FLOAT64))
+    pair = want(protocol.RECORD, "r", "", want(protocol.INT32, "i"), want(protocol.TEXT, "t"))
+    reader = TableReader([floats, pair])
+    reader.add(batch((floats, [[1.5, 2], None]), (pair, [{"i": 1, "t": "x"}, None])))
+    reader.add(batch((floats, [[[1.0], [2.0]]]), (pair, [{"i": None, "t": None}])))
+    frame = reader.frame()
+    assert frame["a"][0].tolist() == [1.5, 2] and frame["a"][1] is None
+    assert frame["a"][2].shape == (2, 1) and frame["a"][0].flags.writeable
+    assert frame["r"].tolist() == [{"i": 1, "t": "x"}, None, {"i": None, "t": None}]
+
+
+def test_text_as_a_dictionary():
+    wanted = want(protocol.TEXT)
+    reader = TableReader([wanted])
+    for codes, mask in ([0, 1, 1, 0], None), ([1, 0], b"\0\1"):
+        column = Column(protocol.TEXT, "x", "", len(codes))
+        column.data = memoryview("a\0b".encode())
+        column.offsets = memoryview(numpy.array(codes, "i4")).cast("B").cast("i")
+        column.mask = None if mask is None else memoryview(mask)
+        reader.add([column])
+    values = reader.frame()["x"].tolist()
+    assert values == ["a", "b", "b", "a", "b", None] and values[1] is values[2]
+
+
+def test_memory_is_shared():
+    wanted = [want(protocol.INT64, "i"), want(protocol.FLOAT64, "f"), want(protocol.INT64, "n"),
+              want(protocol.TIMESTAMPTZ, "t", "Europe/Berlin"), want(protocol.BOOL, "b")]
+    rows = [[1, 2], [1.5, None], [1, None], [MOMENT.replace(tzinfo=BERLIN), None], [True, False]]
+    reader = TableReader(wanted)
+    frame_memory = batch(*zip(wanted, rows))
+    reader.add(frame_memory)
+    grid = reader.grid()
+    assert numpy.shares_memory(grid["i"], numpy.frombuffer(frame_memory[0].data, "i8"))
+    frame = grid.to_dataframe()
+    assert numpy.shares_memory(grid["i"], frame["i"].to_numpy())
+    assert numpy.shares_memory(grid["f"], frame["f"].to_numpy())
+    assert numpy.shares_memory(grid["b"], frame["b"].to_numpy())
+    assert numpy.shares_memory(grid["t"].asi8, frame["t"].array.asi8)
+    assert numpy.shares_memory(grid["n"]._data, frame["n"].array._data)
+
+
+def test_memory_that_cannot_be_written_is_copied():
+    payload = b"".join(columns.encode_batch([columns.encode_column(want(protocol.FLOAT64),
+                                                                   [1.0, None])]))
+    reader = TableReader([want(protocol.FLOAT64)])
+    reader.add(columns.decode_batch(payload))
+    frame = reader.frame()
+    frame.iloc[0, 0] = 7.0
+    assert math.isnan(frame["x"][1])
+
+
+def test_meta_and_names():
+    wanted = [want(protocol.INT32, "My Total"), want(protocol.INT32, "a"), want(protocol.INT32, "a")]
+    meta = {"dis": "T", "cols": {"My Total": {"unit": "kW"}}}
+    for _ in range(2):
+        reader = TableReader(wanted, meta)
+        reader.add(batch(*[(column, [1]) for column in wanted]))
+        grid = reader.grid()
+        assert grid.meta() == {"dis": "T"} and len(set(grid.col_names())) == 3
+        assert grid.cols()[0].meta() == {"unit": "kW", "sqlName": "My Total"}
+        assert grid.to_dataframe().attrs["dis"] == "T"
+        assert next(chunks(grid, 5)).names == ["My Total", "a", "a_2"]
+    reader.add(batch(*[(column, [1]) for column in wanted]))
+    frame = reader.frame()
+    assert frame.columns.tolist() == ["My Total", "a", "a_2"]
+    assert frame.attrs == {"dis": "T", "cols": {"My Total": {"unit": "kW"}}}
+
+
+def test_clear_and_use_again():
+    reader = read(want(protocol.TEXT), ["a"], ["b"])
+    reader.clear()
+    reader.add(batch((want(protocol.TEXT), ["c"])))
+    assert reader.frame()["x"].tolist() == ["c"]
+    assert reader.frame()["x"].tolist() == []
+    gc.disable()
+    try:
+        reader.add(batch((want(protocol.TEXT), ["c"])))
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_arrays():
+    wanted = [want(protocol.INT64, "i"), want(protocol.INT64, "n"), want(protocol.INT64, "big"),
+              want(protocol.BOOL, "b"), want(protocol.TIMESTAMPTZ, "t", "Europe/Berlin")]
+    reader = TableReader(wanted)
+    moment = MOMENT.replace(tzinfo=BERLIN)
+    reader.add(batch(*zip(wanted, [[1, 2], [1, None], [2**60, None], [True, None],
+                                   [moment, None]])))
+    arrays = reader.arrays()
+    assert [array.dtype.kind for array in arrays.values()] == list("ifOOM")
+    assert all(type(array) is numpy.ndarray for array in arrays.values())
+    assert arrays["t"][0].astype("M8[us]").item() == moment.astimezone(
+        dt.timezone.utc).replace(tzinfo=None)
+    assert arrays["big"].tolist() == [2**60, None]
+
+
+def test_matrix():
+    def matrix(wanted, *batches):
+        reader = TableReader(wanted, {}, True)
+        for rows in batches:
+            reader.add(batch(*zip(wanted, zip(*rows))))
+        return reader.matrix()
+
+    ints = [want(protocol.INT32, "a"), want(protocol.INT32, "b")]
+    array = matrix(ints, [(1, 2)], [(3, 4), (5, 6)])
+    assert array.dtype == "i4" and array.tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert array.flags.c_contiguous and array.flags.writeable
+    array = matrix(ints, [(1, 2)], [(3, None)], [(5, 6)])
+    assert array.dtype == "f8" and str(array.tolist()) == "[[1.0, 2.0], [3.0, nan], [5.0, 6.0]]"
+    mixed = [want(protocol.INT64, "a"), want(protocol.NUMERIC, "b"), want(protocol.FLOAT32, "c")]
+    array = matrix(mixed, [(1, 2.5, None), (2, None, 4.0)])
+    assert array.dtype == "f8" and str(array.tolist()) == "[[1.0, 2.5, nan], [2.0, nan, 4.0]]"
+    assert matrix([want(protocol.FLOAT32)], [(1.5,), (None,)]).dtype == "f4"
+    assert matrix(ints).shape == (0, 2) and matrix([want(protocol.NUMERIC)]).dtype == "f8"
+    rows = [(float(i), float(-i)) for i in range(100000)]
+    floats = [want(protocol.FLOAT64, "a"), want(protocol.FLOAT64, "b")]
+    array = matrix(floats, rows[:50000], rows[50000:])
+    assert numpy.array_equal(array, numpy.array(rows)) and array.flags.c_contiguous
+    with pytest.raises(ConversionError, match='column "b" of type text') as caught:
+        TableReader([want(protocol.INT32, "a"), want(protocol.TEXT, "b")], {}, True)
+    assert caught.value.sqlstate == "42804"
+
+
+def test_wrong_batches():
+    reader = TableReader([want(protocol.INT32), want(protocol.TEXT)])
+    with pytest.raises(ProtocolError):
+        reader.add(batch((want(protocol.INT32), [1])))
+    with pytest.raises(ProtocolError):
+        reader.add(batch((want(protocol.INT32), [1]), (want(protocol.TEXT), ["a", "b"])))
+
+
+# Out -----------------------------------------------------------------------
+
+
+def table(value, rows=1000):
+    """Return a table's names and rows after chunks and inferred types: what SQL would see."""
+    names, result, wanted = None, [], None
+    for chunk in chunks(value, rows):
+        assert chunk.count <= rows and chunk.start == len(result)
+        names = names or chunk.names
+        wanted = wanted or infer(chunk)
+        payload = b"".join(encode_chunk(wanted, chunk, match(wanted, chunk.names)))
+        decoded = [column.values() for column in columns.decode_batch(payload)]
+        result += map(tuple, zip(*decoded))
+    return names, result
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: str
+
+
+Pair = collections.namedtuple("Pair", "x y")
+ROWS = [(1, "a"), (2, "b"), (3, "c")]
+FRAME = pandas.DataFrame(ROWS, columns=["x", "y"])
+
+
+@pytest.mark.parametrize("value", [
+    FRAME, FRAME.set_index("x"), FRAME.set_index(["x", "y"]), FRAME.set_index("x")["y"],
+    Grid.from_dataframe(FRAME), GridBuilder().add_col_names("xy").add_row(ROWS[0])
+    .add_row(ROWS[1]).add_row(ROWS[2]).to_grid(),
+    numpy.array(ROWS, dtype=[("x", "i8"), ("y", "U3")]),
+    {"x": [1, 2, 3], "y": ["a", "b", "c"]}, {"x": range(1, 4), "y": numpy.array(["a", "b", "c"])},
+    {"x": FRAME["x"], "y": ("a", "b", "c")},
+    [dict(x=x, y=y) for x, y in ROWS], [Point(*row) for row in ROWS], [Pair(*row) for row in ROWS],
+    Grid.from_dataframe(FRAME).rows(), list(numpy.array(ROWS, dtype=[("x", "i8"), ("y", "U3")])),
+    [FRAME[:2], FRAME[2:]], [Grid.from_dataframe(FRAME)],
+    [{"x": numpy.array([1, 2, 3]), "y": FRAME["y"]}],
+])
+@pytest.mark.parametrize("rows", [1, 2, 1000])
+def test_forms_of_tables(value, rows):
+    assert table(value, rows) == (["x", "y"], ROWS)
+    if isinstance(value, list):
+        assert table(iter(value), rows) == (["x", "y"], ROWS)
+        assert table((row for row in value), rows) == (["x", "y"], ROWS)
+
+
+def test_forms_without_names():
+    assert table(ROWS) == (["c0", "c1"], ROWS) == table(list(map(list, ROWS)))
+    assert table([1, None, 3]) == (["c0"], [(1,), (None,), (3,)])
+    assert table(range(3), 2) == (["c0"], [(0,), (1,), (2,)])
+    assert table(numpy.arange(3)) == (["c0"], [(0,), (1,), (2,)])
+    assert table(numpy.arange(4).reshape(2, 2)) == (["c0", "c1"], [(0, 1), (2, 3)])
+    assert table(iter(numpy.arange(4).reshape(2, 2))) == (["c0", "c1"], [(0, 1), (2, 3)])
+    assert table(pandas.Series(["a"])) == (["c0"], [("a",)])
+    assert table(pandas.array([1, None], dtype="Int64")) == (["c0"], [(1,), (None,)])
+    assert table(pandas.Index([1, 2], name="k")) == (["k"], [(1,), (2,)])
+    assert table({"a": 1, "b": "x"}) == (["a", "b"], [(1, "x")])
+    assert table({"a": [1, 2], "b": "x"}) == (["a", "b"], [(1, "x"), (2, "x")])
+    assert table({"a", }) == (["c0"], [("a",)])
+    assert table([]) == (None, []) and table(FRAME[:0]) == (["x", "y"], [])
+    assert next(chunks(pandas.DataFrame(index=range(3)), 10)).count == 3
+
+
+def test_labels():
+    frame = pandas.DataFrame([[1, 2]], columns=pandas.MultiIndex.from_tuples([("a", "b"), ("c", "")]))
+    assert table(frame)[0] == ["a_b", "c"]
+    assert table(pandas.DataFrame([[1, 2]]))[0] == ["0", "1"]
+    for twice in (pandas.DataFrame([[1, 2]], columns=["a", "a"]), {1: [1], "1": [2]},
+                  FRAME.rename_axis("x")):
+        with pytest.raises(ConversionError, match="comes twice") as caught:
+            table(twice)
+        assert caught.value.sqlstate == "42701"
+
+
+def test_rows_that_lack_keys():
+    rows = [{"a": 1}, {"b": "x"}]
+    assert table(rows) == (["a", "b"], [(1, None), (None, "x")])
+    assert table([{"a": 1, "b": 2}, {"b": 3}], 1)[1] == [(1, 2), (None, 3)]
+    with pytest.raises(ConversionError, match='key "b"') as caught:
+        table(rows, 1)
+    assert caught.value.sqlstate == "42804" and caught.value.detail == "Row 2."
+
+
+@pytest.mark.parametrize("value, message", [
+    ([(1, 2), (1,)], "a row of 1 values in a table of 2 columns"),
+    ([(1, 2), {"a": 1}], "holds a \"dict\""), ([(1, 2), None], "NoneType"),
+    ([FRAME, 5], "int"), ({"a": [1], "b": [1, 2]}, "different lengths"),
+    ([Point(1, "a"), dataclasses.make_dataclass("Other", ["x"])(1)], "Other"),
+    ([numpy.zeros(2), numpy.zeros(3)], "a row of 3 values"),
+])
+def test_tables_that_do_not_fit(value, message):
+    with pytest.raises(ConversionError, match=message) as caught:
+        table(iter(value) if isinstance(value, list) else value, 100)
+    assert caught.value.sqlstate == "42804" and caught.value.detail
+
+
+@pytest.mark.parametrize("value", [5, "text", b"bytes", None, object(), 1.5, numpy.zeros((1, 1, 1))])
+def test_what_is_no_table(value):
+    with pytest.raises(ConversionError, match="no table") as caught:
+        table(value)
+    assert caught.value.sqlstate == "42846"
+
+
+def test_streams_are_lazy():
+    taken = []
+
+    def rows():
+        for i in range(100):
+            taken.append(i)
+            yield {"i": i}
+
+    stream = chunks(rows(), 10)
+    assert next(stream).count == 10 and len(taken) == 10
+    stream.close()
+
+    def frames():
+        for i in range(100):
+            taken.append(i)
+            yield FRAME
+
+    taken.clear()
+    stream = chunks(frames(), 10)
+    assert [next(stream).start for _ in range(2)] == [0, 3] and len(taken) == 2
+
+
+def test_match():
+    a, b = want(protocol.INT32, "a"), want(protocol.INT32, "b")
+    assert match([a, b], ["b", "c", "a"]) == [2, 0] and match([a, b], ["x", "y"]) == [0, 1]
+    assert match([a, b], ["b"], True) == [-1, 0]
+    for names, by_name in (["a"], False), (["a", "z"], True), (["x", "y", "z"], False):
+        with pytest.raises(ConversionError) as caught:
+            match([a, b], names, by_name)
+        assert caught.value.sqlstate == "42804"
+        assert "a, b" in caught.value.detail and ", ".join(names) in caught.value.detail
+
+
+def test_nan_is_null_in_what_pandas_made():
+    assert table(pandas.Series([1.5, math.nan]))[1] == [(1.5,), (None,)]
+    assert table({"a": pandas.Series(["x", math.nan, None])})[1] == [("x",), (None,), (None,)]
+    grid = Grid.from_dataframe(pandas.DataFrame({"a": [math.nan]}))
+    assert table(grid)[1] == [(None,)]
+    for value in numpy.array([math.nan]), [math.nan], {"a": [math.nan]}:
+        assert math.isnan(table(value)[1][0][0])
+    assert table(numpy.array(["2020-01-01", "NaT"], "M8[D]"))[1][1] == (None,)
+
+
+def frame_of(values, dtype):
+    return pandas.DataFrame({"x": pandas.array(values, dtype=dtype)})
+
+
+@pytest.mark.parametrize("value, tag, expected", [
+    (frame_of([1, None], "Int8"), protocol.INT16, [1, None]),
+    (frame_of([1, None], "UInt32"), protocol.INT64, [1, None]),
+    (frame_of([1.5, None], "Float64"), protocol.FLOAT64, [1.5, None]),
+    (frame_of([True, None], "boolean"), protocol.BOOL, [True, None]),
+    (frame_of(["a", None], "string"), protocol.TEXT, ["a", None]),
+    (frame_of(["a", None, "b", "a"], "category"), protocol.TEXT, ["a", None, "b", "a"]),
+    (frame_of([3, None, 4], "category"), protocol.INT64, [3, None, 4]),
+    (frame_of([None], "category"), protocol.TEXT, [None]),
+    (frame_of([MOMENT, None], "datetime64[ns]"), protocol.TIMESTAMP, [MOMENT, None]),
+    (frame_of([MOMENT], "category"), protocol.TIMESTAMP, [MOMENT]),
+    (frame_of([dt.timedelta(1), None], "timedelta64[ns]"), protocol.INTERVAL,
+     [dt.timedelta(1), None]),
+    (frame_of([0, 1], "Sparse[int64]"), protocol.INT64, [0, 1]),
+    (numpy.array([1, 2], ">i4"), protocol.INT32, [1, 2]),
+    (numpy.array([1.5], "f2"), protocol.FLOAT32, [1.5]),
+    (numpy.array([2**64 - 1], "u8"), protocol.NUMERIC, [2**64 - 1]),
+    (numpy.array([b"ab"]), protocol.BYTEA, [b"ab"]),
+    (numpy.array(["2020-01-01T12"], "M8[h]"), protocol.TIMESTAMP, [dt.datetime(2020, 1, 1, 12)]),
+    (numpy.array([90], "m8[s]"), protocol.INTERVAL, [dt.timedelta(seconds=90)]),
+    (numpy.ma.array([1, 2], mask=[False, True]), protocol.INT64, [1, None]),
+    ([1, 2**70], protocol.NUMERIC, [1, 2**70]), ([1, 2.5], protocol.FLOAT64, [1.0, 2.5]),
+    ([Decimal("1.5"), 1], protocol.NUMERIC, [1.5, 1]), ([True, None], protocol.BOOL, [True, None]),
+    ([dt.date(2020, 1, 1), None], protocol.DATE, [dt.date(2020, 1, 1), None]),
+    ([dt.time(1)], protocol.TIME, [dt.time(1)]), ([MOMENT, None], protocol.TIMESTAMP, [MOMENT, None]),
+    ([MOMENT.replace(tzinfo=BERLIN)], protocol.TIMESTAMPTZ, [MOMENT.replace(tzinfo=BERLIN)]),
+    ([ID], protocol.UUID, [ID]), ([b"a"], protocol.BYTEA, [b"a"]), ([Ref("a")], protocol.REF, [Ref("a")]),
+    ([Uri("a")], protocol.URI, [Uri("a")]), ([Symbol("a")], protocol.SYMBOL, [Symbol("a")]),
+    ([None, None], protocol.TEXT, [None, None]), ([1, "a"], protocol.JSON, [1, "a"]),
+    ({"x": [{"a": 1}]}, protocol.JSON, [{"a": 1}]), ({"x": [["a"]]}, protocol.JSON, [["a"]]),
+    ([Number(1, "kW")], protocol.JSON, [Number(1, "kW")]), ([Marker()], protocol.JSON, [Marker()]),
+    ([MOMENT, MOMENT.date()], protocol.JSON, [MOMENT, MOMENT.date()]),
+])
+def test_inferred_types(value, tag, expected):
+    chunk = next(chunks(value, 100))
+    assert [column.tag for column in infer(chunk)] == [tag]
+    assert [row[0] for row in table(value)[1]] == expected
+
+
+def test_inferred_arrays():
+    for cells, element in (
+            ([[1, 2], None], protocol.INT64), ([[1, 2.5]], protocol.FLOAT64),
+            ([numpy.array([1.5])], protocol.FLOAT64), ([[[1], [2]]], protocol.INT64),
+            ([[True]], protocol.BOOL), ([numpy.zeros(1, "i4"), [1]], protocol.INT64)):
+        column = infer(next(chunks({"x": cells}, 10)))[0]
+        assert (column.tag, column.children[0].tag) == (protocol.ARRAY, element)
+    rows = table({"x": [[1, 2], None]})[1]
+    assert rows[0][0].tolist() == [1, 2] and rows[1] == (None,)
+    for cells in [[]], [[1], ["a"]], [[[1], 2]], [[1, None, "x"]]:
+        assert infer(next(chunks({"x": cells}, 10)))[0].tag == protocol.JSON
+
+
+def encode(tag, value, extra="", rows=1000):
+    wanted = want(tag, "x", extra)
+    parts = []
+    for chunk in chunks(value, rows):
+        payload = b"".join(encode_chunk([wanted], chunk, [0]))
+        column = columns.decode_batch(payload)[0]
+        column.extra = extra
+        parts += column.values()
+    return parts
+
+
+def test_times():
+    moments = ["2020-01-01T00:00:00.000000500", "1969-12-31T23:59:59.999999499", "NaT"]
+    array = numpy.array(moments, "M8[ns]")
+    expected = [dt.datetime(2020, 1, 1, 0, 0, 0, 1), dt.datetime(1969, 12, 31, 23, 59, 59, 999999),
+                None]
+    for value in array, pandas.Series(array), [pandas.Timestamp(moment) for moment in moments]:
+        assert encode(protocol.TIMESTAMP, value) == expected
+    assert encode(protocol.INTERVAL, numpy.array([500, 499, -501], "m8[ns]")) == [
+        dt.timedelta(microseconds=1), dt.timedelta(0), dt.timedelta(microseconds=-1)]
+    naive = [dt.datetime(2020, 7, 1, 12), dt.datetime(2020, 10, 25, 2, 30),
+             dt.datetime(2020, 3, 29, 2, 30)]
+    aware = [moment.replace(tzinfo=BERLIN) for moment in naive]
+    for value in naive, numpy.array(naive, "M8[us]"), pandas.Series(naive), \
+            pandas.Series(naive[:1] * 3):
+        result = encode(protocol.TIMESTAMPTZ, value, "Europe/Berlin")
+        utc = [moment.astimezone(dt.timezone.utc) for moment in result]
+        right = aware[:1] * 3 if len(set(utc)) == 1 else aware
+        assert utc == [moment.astimezone(dt.timezone.utc) for moment in right]
+    series = pandas.Series(pandas.to_datetime(naive[:1] * 2).tz_localize("America/New_York"))
+    series[1] = pandas.NaT
+    assert encode(protocol.TIMESTAMP, series, "Europe/Berlin") == [dt.datetime(2020, 7, 1, 18), None]
+    assert encode(protocol.TIMESTAMPTZ, series, "UTC")[0] == series[0]
+    assert encode(protocol.DATE, pandas.Series(pandas.to_datetime(["2020-01-01", None]))) == [
+        dt.date(2020, 1, 1), None]
+
+
+@pytest.mark.parametrize("tag, value, state, row", [
+    (protocol.INT16, numpy.array([1, 40000]), "22003", 2),
+    (protocol.INT16, pandas.DataFrame({"x": [1, 40000]}), "22003", 2),
+    (protocol.INT16, pandas.Series([None, 40000], dtype="Int64"), "22003", 2),
+    (protocol.INT64, numpy.array([1, 2**63], "u8"), "22003", 2),
+    (protocol.INT64, numpy.array([1, 2.0**63]), "22003", 2),
+    (protocol.INT32, numpy.array([1, 2**31]), "22003", 2),
+    (protocol.INT32, [1, 2, 2.5], "22003", 3), (protocol.INT32, numpy.array([1, 2.5]), "22003", 2),
+    (protocol.INT32, numpy.array([1, math.nan]), "22003", 2), (protocol.INT32, [2**80], "22003", 1),
+    (protocol.FLOAT32, numpy.array([1, 1e300]), "22003", 2), (protocol.INT32, ["a"], "42846", 1),
+    (protocol.FLOAT32, [1.5, 1e300], "22003", 2), (protocol.FLOAT64, [1.0, "a"], "42846", 2),
+    (protocol.TEXT, ["a", None, 5], "42846", 3), (protocol.TEXT, ["a", "b\0"], "22021", 2),
+    (protocol.TEXT, pandas.Series(["a", 5]), "42846", 2), (protocol.TEXT, ["\ud800"], "22021", 1),
+    (protocol.TEXT, numpy.array([1]), "42846", 1), (protocol.BOOL, [True, 1], "42846", 2),
+    (protocol.BOOL, numpy.array([1]), "42846", 1), (protocol.JSON, [1, object()], "42846", 2),
+    (protocol.DATE, numpy.array(["2020-01-01T01"], "M8[h]"), "22007", 1),
+    (protocol.TIMESTAMP, [MOMENT, "x"], "42846", 2), (protocol.TIMESTAMP, [5], "42846", 1),
+    (protocol.TIMESTAMP, numpy.array([1 << 62], "M8[s]"), "22008", 1),
+    (protocol.INTERVAL, numpy.array([1], "m8[M]"), "22023", 1), (protocol.UUID, ["x"], "22P02", 1),
+    (protocol.NUMERIC, [1, "a"], "42846", 2), (protocol.FLOAT64, numpy.array([1j]), "42846", 1),
+])
+def test_errors_name_column_and_row(tag, value, state, row):
+    with pytest.raises(ConversionError) as caught:
+        encode(tag, value)
+    name = next(chunks(value, 10)).names[0]
+    assert (caught.value.sqlstate, caught.value.detail) == (state, f'Column "{name}", row {row}.')
+
+
+def test_rows_count_over_the_stream():
+    with pytest.raises(ConversionError) as caught:
+        encode(protocol.INT16, ({"v": i} for i in range(32700, 40000)), rows=10)
+    assert caught.value.detail == 'Column "v", row 69.'
+    floats = want(protocol.ARRAY, "x", "", want(protocol.FLOAT64))
+    with pytest.raises(ConversionError) as caught:
+        encode_chunk([floats], next(chunks({"x": [[1.0], [2.0, "a"]]}, 10)), [0])
+    assert caught.value.detail == 'Column "x", row 2, at [1].'
+
+
+@pytest.mark.parametrize("tag, value, expected", [
+    (protocol.FLOAT64, [1, 2**60, True], [1.0, float(2**60), 1.0]),
+    (protocol.FLOAT64, numpy.array([1, 2]), [1.0, 2.0]), (protocol.INT16, [True], [1]),
+    (protocol.INT32, numpy.array([1.0, 2.0]), [1, 2]), (protocol.INT32, pandas.Series([1, None]), [1, None]),
+    (protocol.INT64, numpy.array([2**62], "u8"), [2**62]), (protocol.INT64, [numpy.int8(5), None], [5, None]),
+    (protocol.NUMERIC, numpy.array([1.5, math.nan]), [1.5, math.nan]),
+    (protocol.NUMERIC, pandas.Series([1.5, None]), [1.5, None]),
+    (protocol.NUMERIC, numpy.array([0.1], "f4"), [0.1]), (protocol.TEXT, numpy.array(["ä"]), ["ä"]),
+    (protocol.JSON, pandas.Series([1.5, None]), [1.5, None]), (protocol.TEXT, [None], [None]),
+    (protocol.JSON, numpy.array([1, 2]), [1, 2]), (protocol.BYTEA, [b"a", None], [b"a", None]),
+    (protocol.INT64, [], []), (protocol.TEXT, FRAME["y"][:0], []), (protocol.BOOL, FRAME["x"][:0] > 1, []),
+    (protocol.TIMESTAMP, numpy.zeros(0, "M8[s]"), []), (protocol.INT16, numpy.zeros(0, "i8"), []),
+])
+def test_values_of_other_types(tag, value, expected):
+    assert all(map(same, encode(tag, value), expected)) and len(encode(tag, value)) == len(expected)
+
+
+def test_unused_columns_are_left_out():
+    wanted = [want(protocol.INT32, "a"), want(protocol.INT32, "b")]
+    chunk = next(chunks({"b": [1]}, 10))
+    decoded = columns.decode_batch(b"".join(encode_chunk(wanted, chunk, match(wanted, ["b"], True))))
+    assert [column.name for column in decoded] == ["b"]
+
+
+def test_buffers_share_the_frames_memory():
+    array = numpy.arange(1000)
+    parts = encode_chunk([want(protocol.INT64)], next(chunks(array, 10000)), [0])
+    assert any(isinstance(part, memoryview) and numpy.shares_memory(numpy.frombuffer(part, "i8"), array)
+               for part in parts)
+
+
+def rows_of(value):
+    result = []
+    for chunk in chunks(value, 2):
+        result += columns.decode_batch(b"".join(encode_rows(chunk)))[0].values()
+    return result
+
+
+def test_rows_as_hayson():
+    assert rows_of(FRAME) == [{"x": x, "y": y} for x, y in ROWS]
+    value = {"i": [1, None, 3], "s": ['"', "ä\\", None], "f": [0.5, None, math.inf], "b": [True, False, None],
+             "r": [Ref("a"), None, Marker()], "l": [[1, None], {"a": None}, None]}
+    assert rows_of(value) == [{name: column[i] for name, column in value.items() if column[i] is not None}
+                              for i in range(3)]
+    assert rows_of(pandas.DataFrame({"x": [1.5, math.nan], "t": pandas.to_datetime(
+        [MOMENT, None])})) == [{"x": 1.5, "t": MOMENT}, {}]
+    assert rows_of({"cols": [1], "rows": [2]}) == [{"cols": 1, "rows": 2}]
+    assert rows_of({"a": [10**5000]})[0]["a"] == 10**5000
+    assert rows_of(pandas.DataFrame(index=range(3))) == [{}] * 3 and rows_of([]) == []
+    assert rows_of({"a": [pandas.NA, pandas.NaT, 1]}) == [{}, {}, {"a": 1}]
+
+
+@pytest.mark.parametrize("value, state", [(object(), "42846"), ("\0", "22023"), ("\ud800", "22023")])
+def test_errors_of_rows(value, state):
+    with pytest.raises(ConversionError) as caught:
+        rows_of({"a": ["x", "y", value]})
+    assert (caught.value.sqlstate, caught.value.detail) == (state, 'Column "a", row 3.')

@@ -1,0 +1,1087 @@
+"""What script/bench runs: hxpy beside its peers, in turns, on the same data.
+
+Wants libpq's environment (PGHOST …) of a server of its own with a superuser,
+HXPY_IMAGE and HXPY_SECCOMP.  A case is a function that makes its data and
+returns measurements; a measurement has contestants, of which "hxpy" is ours.
+Each round runs every contestant once; the first round warms up and does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import datetime as dt
+import gc
+import io
+import math
+import os
+import platform
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SESSION = "s"
+OURS = "hxpy"
+MB = 1 << 20
+
+# As many bytes as py_eval('s', '1') sends: a frame's header and two columns.
+PING_BYTES = 80
+ECHO = """
+import socket
+sock = socket.socket(socket.AF_UNIX)
+sock.connect("/run/ping/sock")
+while True:
+    data = sock.recv(65536)
+    if not data:
+        break
+    sock.sendall(data)
+"""
+IMPORTS = "import numpy, pandas"
+
+
+# ---- measurements -----------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Contestant:
+    """One way to do a job.
+
+    run is timed, or returns the seconds that it measured itself (own_time); before
+    and after are not timed.
+    """
+
+    name: str
+    run: Callable[[], Any]
+    before: Callable[[], Any] | None = None
+    after: Callable[[], Any] | None = None
+    note: str = ""
+    own_time: bool = False
+
+
+@dataclasses.dataclass
+class Target:
+    """Ours takes at most `ratio` of a peer's time, or, where given, at most `seconds`."""
+
+    peer: str
+    ratio: float
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        text = "≤ " + ratio_text(self.ratio)
+        return text if self.seconds is None else f"{text} or ≤ {time_text(self.seconds)}"
+
+    def is_met(self, ours: float, peer: float) -> bool:
+        """Tell whether the medians meet it."""
+        return ours <= self.ratio * peer or (self.seconds is not None and ours <= self.seconds)
+
+
+@dataclasses.dataclass
+class Measurement:
+    """A job, its contestants in the order of a round, and what ours must reach."""
+
+    title: str
+    contestants: list[Contestant]
+    targets: Sequence[Target] = ()
+    rounds: int | None = None       # fewer than asked for
+    warm_up: bool = True
+
+
+@dataclasses.dataclass
+class Row:
+    """A line of the result."""
+
+    case: str
+    title: str
+    contestant: str
+    times: list[float]
+    ratio: float | None = None      # ours divided by this contestant's
+    target: str = ""
+    verdict: str = ""
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """Return the median time in seconds."""
+        return statistics.median(self.times)
+
+
+def time_text(seconds: float) -> str:
+    """Return a time with three digits."""
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
+        value = seconds * factor
+        if value >= 1 or unit == "µs":
+            break
+    decimals = max(0, 2 - int(math.floor(math.log10(value)))) if value > 0 else 0
+    return f"{value:.{decimals}f} {unit}"
+
+
+def ratio_text(ratio: float) -> str:
+    """Return a ratio as a factor, or as a fraction where that is easier to read."""
+    if ratio >= 0.3:
+        return f"{ratio:.2f} ×"
+    return f"1/{1 / ratio:.3g}"
+
+
+def run_once(contestant: Contestant) -> float:
+    """Run a contestant and return its seconds."""
+    if contestant.before:
+        contestant.before()
+    gc.collect()
+    start = time.perf_counter()
+    result = contestant.run()
+    seconds = time.perf_counter() - start
+    if contestant.after:
+        contestant.after()
+    return result if contestant.own_time else seconds
+
+
+def measure(case: str, job: Measurement, rounds: int, judge: bool) -> list[Row]:
+    """Run all rounds of a job and return its rows."""
+    rounds = min(rounds, job.rounds or rounds)
+    times: dict[str, list[float]] = {c.name: [] for c in job.contestants}
+    for number in range(0 if job.warm_up else 1, rounds + 1):
+        for contestant in job.contestants:
+            say(f"{case}: {job.title}: {contestant.name}, "
+                + (f"round {number} of {rounds}" if number else "warm-up"))
+            seconds = run_once(contestant)
+            if number:
+                times[contestant.name].append(seconds)
+    ours = statistics.median(times[OURS])
+    rows = []
+    for contestant in sorted(job.contestants, key=lambda c: c.name != OURS):
+        row = Row(case, job.title, contestant.name, times[contestant.name], note=contestant.note)
+        if contestant.name != OURS:
+            row.ratio = ours / row.median
+            for target in job.targets:
+                if target.peer == contestant.name:
+                    row.target = str(target)
+                    met = target.is_met(ours, row.median)
+                    row.verdict = ("met" if met else "missed") if judge else "not judged"
+        rows.append(row)
+    return rows
+
+
+def say(text: str) -> None:
+    """Show progress, on one line where that is a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text[:110]}", end="", file=sys.stderr, flush=True)
+
+
+# ---- the server -------------------------------------------------------------
+
+
+class Server:
+    """A connection, in autocommit mode."""
+
+    def __init__(self) -> None:
+        import psycopg2
+
+        self.connection = psycopg2.connect("")
+        self.connection.autocommit = True
+        self.pid = self.connection.get_backend_pid()
+
+    def run(self, sql: str, *arguments: Any) -> Any:
+        """Run SQL and return the first row's only value, its tuple, or None."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, arguments or None)
+            if cursor.description is None:
+                return None
+            row = cursor.fetchone()
+        del self.connection.notices[:]
+        return row[0] if row and len(row) == 1 else row
+
+    def python(self, code: str) -> None:
+        """Run Python statements in the session."""
+        self.run("SELECT py_exec(%s, %s)", SESSION, code)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.connection.close()
+
+
+class Memory:
+    """Peak of a backend's memory within a with-block, in bytes.
+
+    private: anonymous memory, what the backend allocates, sampled every 2 ms, beyond
+    what it had.  resident: VmHWM, the kernel's exact peak of all resident memory, with
+    the pages of shared_buffers that the backend has touched.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.stop = threading.Event()
+        self.private = self.resident = 0
+
+    def status(self) -> dict[str, int]:
+        """Return the fields of the process's status that are sizes, in bytes."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
+            return {name: int(size) * 1024
+                    for name, size in re.findall(r"^(\w+):\s+(\d+) kB$", file.read(), re.M)}
+
+    def sample(self) -> None:
+        """Watch until told to stop."""
+        while not self.stop.wait(0.002):
+            self.peak = max(self.peak, self.status()["RssAnon"])
+
+    def __enter__(self) -> Memory:
+        with open(f"/proc/{self.pid}/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")     # VmHWM starts anew
+        self.start = self.peak = self.status()["RssAnon"]
+        self.thread = threading.Thread(target=self.sample)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop.set()
+        self.thread.join()
+        status = self.status()
+        self.private = max(self.peak, status["RssAnon"]) - self.start
+        self.resident = status["VmHWM"]
+
+
+class Bench:
+    """What cases share: sizes, connections, data."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.quick = options.quick
+        self.rounds = options.rounds
+        self.resources = contextlib.ExitStack()
+        self._servers: dict[str, Server] = {}
+
+    def rows(self, count: int) -> int:
+        """Return how many rows to use for so many."""
+        return count // 100 if self.quick else count
+
+    def server(self, name: str) -> Server:
+        """Return a contestant's own connection."""
+        if name not in self._servers:
+            self._servers[name] = Server()
+        return self._servers[name]
+
+    @property
+    def hxpy(self) -> Server:
+        """Return the connection with the open session, warm."""
+        if "hxpy" not in self._servers:
+            self.open_session(self.server("hxpy"))
+        return self._servers["hxpy"]
+
+    @property
+    def plain(self) -> Server:
+        """Return the connection for SQL and COPY."""
+        return self.server("plain")
+
+    @property
+    def plpython(self) -> Server:
+        """Return the connection for PL/Python."""
+        return self.server("plpython")
+
+    def open_session(self, server: Server) -> None:
+        """Open the session and import what its cases use."""
+        server.run("SELECT py_open(%s)", SESSION)
+        server.python(IMPORTS)
+
+    def forget(self, *names: str) -> Callable[[], None]:
+        """Return what drops variables of the session, so that no round frees another's."""
+        return lambda: self.hxpy.python(" = ".join((*names, "None")))
+
+    def table(self, name: str, select: str) -> None:
+        """Make a table, frozen and in the server's cache; nothing when it is there."""
+        if self.plain.run("SELECT to_regclass(%s)", name):
+            return
+        say(f"makes table {name}")
+        self.plain.run("SELECT setseed(0.5)")
+        self.plain.run(f"CREATE TABLE {name} AS {select}")
+        self.plain.run(f"VACUUM (FREEZE, ANALYZE) {name}")
+        self.plain.run("SELECT pg_prewarm(%s)", name)
+
+    # contestants that several cases have
+
+    def copy_out(self, query: str) -> Contestant:
+        """COPY to nowhere: what it costs PostgreSQL alone to read and encode the rows."""
+        return Contestant(
+            "COPY binary", lambda: self.plain.run(f"COPY ({query}) TO '/dev/null' (FORMAT binary)"))
+
+    def define_grid(self, query: str) -> Contestant:
+        """Ours, to a DataFrame."""
+        def run() -> None:
+            self.hxpy.run("SELECT py_define_grid(%s, 'g', %s)", SESSION, query)
+            self.hxpy.python("df = g.to_dataframe()")
+        return Contestant(OURS, run, before=self.forget("g", "df"))
+
+    def plpython_frame(self, query: str) -> Contestant:
+        """PL/Python, to a DataFrame."""
+        return Contestant("PL/Python", lambda: self.plpython.run("SELECT plpy_frame(%s)", query))
+
+    def read_sql(self, query: str) -> Contestant:
+        """pandas in a client."""
+        import pandas
+
+        def run() -> None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")     # it would rather have SQLAlchemy
+                pandas.read_sql(query, self.server("client").connection)
+        return Contestant("psycopg2 + pandas", run)
+
+    def expect(self, expression: str, wanted: Any) -> None:
+        """Raise an error unless a Python expression in the session has a value."""
+        value = self.hxpy.run("SELECT py_eval(%s, %s)", SESSION, expression)
+        if value != wanted:
+            raise RuntimeError(f"{expression} is {value!r}, not {wanted!r}")
+
+    def prepare(self) -> None:
+        """Make what all cases need in the database."""
+        self.plain.run("""
+            CREATE EXTENSION hxpy;
+            CREATE EXTENSION plpython3u;
+            CREATE EXTENSION pg_prewarm;
+
+            -- The quickest of the usual ways; timestamptz stays the text that it is here.
+            CREATE FUNCTION plpy_frame(query text) RETURNS int8 LANGUAGE plpython3u AS $$
+                import pandas
+                rows = plpy.execute(query)
+                df = pandas.DataFrame({name: [row[name] for row in rows] for name in rows.colnames()})
+                return len(df)
+            $$;
+            CREATE FUNCTION plpy_do(code text) RETURNS void LANGUAGE plpython3u AS $$
+                exec(code, {"GD": GD, "plpy": plpy})
+            $$;""")
+
+
+# ---- cases ------------------------------------------------------------------
+
+CASES: dict[str, Callable[[Bench], Iterator[Measurement | Row]]] = {}
+ABOUT: dict[str, str] = {}
+
+
+def case(name: str, about: str) -> Callable[[Any], Any]:
+    """Name the case that follows."""
+    def enter(function: Any) -> Any:
+        CASES[name] = function
+        ABOUT[name] = about
+        return function
+    return enter
+
+
+def sandbox_options() -> list[str]:
+    """Return the options of `docker run` for the limits of a session's container."""
+    return ["--network", "none", "--cpus", "1", "--memory", "1g", "--memory-swap", "1g",
+            "--pids-limit", "64", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+            "--security-opt", f"seccomp={os.environ['HXPY_SECCOMP']}", "--read-only",
+            "--tmpfs", "/tmp", "--user", "199999:199999", "--label", "hxpy.bench=1",
+            "--entrypoint", "/usr/bin/python3"]
+
+
+@contextlib.contextmanager
+def pinger() -> Iterator[Callable[[int], tuple[float, float]]]:
+    """Give what sends COUNT pings into a container: median and mean of a round trip."""
+    directory = tempfile.mkdtemp(prefix="hxpy-bench.")
+    client = container = None
+    try:
+        os.chmod(directory, 0o755)
+        subprocess.run(["cc", "-O2", "-o", f"{directory}/ping", f"{HERE}/ping.c"], check=True)
+        os.mkdir(f"{directory}/socket", 0o755)
+        os.chmod(f"{directory}/socket", 0o755)
+        client = subprocess.Popen(
+            [f"{directory}/ping", f"{directory}/socket/sock", str(PING_BYTES)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert client.stdin and client.stdout
+        client.stdout.readline()        # it listens
+        container = subprocess.run(
+            ["docker", "run", "-d", "--rm", *sandbox_options(),
+             "--mount", f"type=bind,src={directory}/socket,dst=/run/ping,readonly",
+             os.environ["HXPY_IMAGE"], "-I", "-c", ECHO],
+            check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        if client.stdout.readline() != "ready\n":
+            raise RuntimeError("the container did not connect")
+
+        def ping(count: int) -> tuple[float, float]:
+            print(count, file=client.stdin, flush=True)
+            median, mean = client.stdout.readline().split()
+            return float(median) / 1e9, float(mean) / 1e9
+        yield ping
+    finally:
+        if container:
+            subprocess.run(["docker", "kill", container], check=False, stdout=subprocess.DEVNULL)
+        if client:
+            client.kill()
+            client.wait()
+        shutil.rmtree(directory)
+
+
+@case("warm", "a round trip into an open session")
+def warm(bench: Bench) -> Iterator[Measurement | Row]:
+    count = 500 if bench.quick else 10_000
+    ping = bench.resources.enter_context(pinger())
+    bench.plain.run("""
+        -- each call by itself; the clock's resolution is 1 µs
+        CREATE FUNCTION warm_calls(count int) RETURNS float8 LANGUAGE plpgsql AS $$
+        DECLARE
+            start timestamptz;
+            times interval[] := '{}';
+        BEGIN
+            FOR i IN 1..count LOOP
+                start := clock_timestamp();
+                PERFORM py_eval('s', '1');
+                times[i] := clock_timestamp() - start;
+            END LOOP;
+            RETURN (SELECT extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY t))
+                    FROM unnest(times) t);
+        END $$;
+        CREATE FUNCTION warm_loop(count int) RETURNS float8 LANGUAGE plpgsql AS $$
+        DECLARE
+            start timestamptz := clock_timestamp();
+        BEGIN
+            FOR i IN 1..count LOOP
+                PERFORM py_eval('s', '1');
+            END LOOP;
+            RETURN extract(epoch FROM clock_timestamp() - start) / count;
+        END $$;
+        CREATE FUNCTION warm_query(count int) RETURNS float8 LANGUAGE plpgsql AS $$
+        DECLARE
+            start timestamptz := clock_timestamp();
+        BEGIN
+            PERFORM count(py_eval('s', '1')) FROM generate_series(1, count);
+            RETURN extract(epoch FROM clock_timestamp() - start) / count;
+        END $$;""")
+    time.sleep(1)       # the worker imports ahead while it is idle
+
+    def server(function: str) -> Callable[[], float]:
+        return lambda: bench.hxpy.run(f"SELECT {function}(%s)", count)
+
+    note = f"C client, {PING_BYTES} bytes, Python echo in a container"
+    yield Measurement("py_eval('s','1'), single calls in plpgsql, their median", [
+        Contestant("bare ping", lambda: ping(count)[0], note=note, own_time=True),
+        Contestant(OURS, server("warm_calls"), own_time=True)], [Target("bare ping", 2.5)])
+    yield Measurement("py_eval('s','1'), loop in plpgsql, mean", [
+        Contestant("bare ping", lambda: ping(count)[1], note=note, own_time=True),
+        Contestant(OURS, server("warm_loop"), own_time=True)], [Target("bare ping", 2.5)])
+    yield Measurement("count(py_eval('s','1')) FROM generate_series, mean", [
+        Contestant("bare ping", lambda: ping(count)[1], note=note, own_time=True),
+        Contestant(OURS, server("warm_query"), own_time=True)], [Target("bare ping", 2.5)])
+
+
+@case("cold", "a session's start")
+def cold(bench: Bench) -> Iterator[Measurement | Row]:
+    def docker(code: str, *options: str) -> None:
+        subprocess.run(["docker", "run", "--rm", *options, os.environ["HXPY_IMAGE"], "-c", code],
+                       check=True)
+
+    def shut() -> None:
+        server.run("SELECT py_close('cold')")
+
+    def open_session() -> None:
+        server.run("SELECT py_open('cold')")
+
+    def open_import() -> None:
+        open_session()
+        server.run("SELECT py_exec('cold', %s)", IMPORTS)
+
+    server = bench.server("cold")
+    plain = ["--network", "none", "--entrypoint", "/usr/bin/python3"]
+    peers = [
+        Contestant("docker run, import", lambda: docker(IMPORTS, *plain),
+                   note="docker run --rm --network none … python3 -c 'import numpy, pandas'"),
+        Contestant("docker run, limits, import", lambda: docker(IMPORTS, *sandbox_options()),
+                   note="the same with a session's limits"),
+        Contestant("docker run, pass", lambda: docker("pass", *plain)),
+    ]
+    for title, run in (("py_open", open_session), (f"py_open, then {IMPORTS}", open_import)):
+        ours = Contestant(OURS, run, after=shut, note="without py_close; no pool")
+        yield Measurement(title, [peers[0], ours, *peers[1:]], [Target(peers[0].name, 1.3)])
+
+
+WIDE = "id, v, ts, label, ok"
+
+
+def wide_table(bench: Bench, label: str) -> str:
+    """Make a table of five columns; returns its name."""
+    name = f"wide_{label}"
+    text = {"distinct": "'item ' || i", "thousand": "'site ' || i % 1000"}[label]
+    bench.table(name, f"""
+        SELECT i::int8 AS id, random() AS v,
+               '2024-01-01 00:00Z'::timestamptz + i * interval '1 second' AS ts,
+               {text} AS label, i % 3 = 0 AS ok
+        FROM generate_series(1, {bench.rows(1_000_000)}) i""")
+    return name
+
+
+@case("a", "1M × (int8, float8, timestamptz, text, bool) in")
+def wide_in(bench: Bench) -> Iterator[Measurement | Row]:
+    for label, title in (("distinct", "all texts different"), ("thousand", "1000 different texts")):
+        query = f"SELECT {WIDE} FROM {wide_table(bench, label)}"
+        yield Measurement(
+            f"1M × 5 to a DataFrame, {title}",
+            [bench.copy_out(query), bench.define_grid(query), bench.plpython_frame(query),
+             bench.read_sql(query)],
+            [Target("COPY binary", 0.80), Target("PL/Python", 1 / 12)])
+        bench.expect("[len(df), int(df.id.sum()), df.label.nunique(), int(df.ok.sum())]",
+                     list(bench.plain.run("SELECT count(*), sum(id)::int8, count(DISTINCT label),"
+                                          f" count(*) FILTER (WHERE ok) FROM wide_{label}")))
+        bench.forget("g", "df")()
+
+
+def numbers_table(bench: Bench, rows: int) -> str:
+    """Make a table of (int8, float8); returns its name."""
+    name = f"numbers_{rows}"
+    bench.table(name, f"SELECT i::int8 AS id, random() AS v FROM generate_series(1, {rows}) i")
+    return name
+
+
+@case("b", "1M × (int8, float8) in")
+def numbers_in(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(1_000_000)
+    query = f"SELECT id, v FROM {numbers_table(bench, rows)}"
+    yield Measurement(
+        "1M × 2 numbers to a DataFrame",
+        [bench.copy_out(query), bench.define_grid(query), bench.plpython_frame(query),
+         bench.read_sql(query)],
+        [Target("COPY binary", 0.50)])
+    bench.expect("[len(df), int(df.id.sum())]", [rows, rows * (rows + 1) // 2])
+    bench.forget("g", "df")()
+
+
+@case("c", "10M × (int8, float8) in")
+def many_numbers_in(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(10_000_000)
+    query = f"SELECT id, v FROM {numbers_table(bench, rows)}"
+    # The other peers would take gigabytes and minutes; case b has them.
+    yield Measurement(
+        "10M × 2 numbers to a DataFrame", [bench.copy_out(query), bench.define_grid(query)])
+    bench.expect("[len(df), int(df.id.sum())]", [rows, rows * (rows + 1) // 2])
+    bench.forget("g", "df")()
+
+
+@case("d", "float8[1,000,000] each way")
+def array_both(bench: Bench) -> Iterator[Measurement | Row]:
+    count = bench.rows(1_000_000)
+    bench.plain.run(f"""
+        CREATE TABLE list AS SELECT array_agg(random()) AS a FROM generate_series(1, {count});
+        CREATE FUNCTION plpy_array_in(a float8[]) RETURNS int8 LANGUAGE plpython3u AS $$
+            import numpy
+            return len(numpy.array(a))
+        $$;
+        CREATE FUNCTION plpy_array_out() RETURNS float8[] LANGUAGE plpython3u AS
+            $$ return GD["array"] $$;
+        CREATE FUNCTION plpy_list_out() RETURNS float8[] LANGUAGE plpython3u AS
+            $$ return GD["array"].tolist() $$;""")
+    yield Measurement("float8[1M] to an ndarray", [
+        Contestant("PL/Python", lambda: bench.plpython.run("SELECT plpy_array_in(a) FROM list")),
+        Contestant(OURS, lambda: bench.hxpy.run("SELECT py_define('s', 'a', a) FROM list"),
+                   before=bench.forget("a")),
+    ], [Target("PL/Python", 1 / 8, 0.030)])
+    bench.expect("[a.shape[0], str(a.dtype)]", [count, "float64"])
+    bench.plpython.run(f'SELECT plpy_do($$import numpy; GD["array"] = numpy.random.rand({count})$$)')
+    yield Measurement("ndarray of 1M to float8[]", [
+        Contestant("PL/Python", lambda: bench.plpython.run("SELECT cardinality(plpy_list_out())"),
+                   note="array.tolist()"),
+        Contestant(OURS, lambda: bench.hxpy.run(
+            "SELECT cardinality(py_eval('s', 'a', NULL::float8[]))")),
+        Contestant("PL/Python, ndarray", lambda: bench.plpython.run(
+            "SELECT cardinality(plpy_array_out())"), note="the array itself"),
+    ], [Target("PL/Python", 1 / 8, 0.030)])
+    bench.forget("a")()
+    bench.plpython.run('SELECT plpy_do($$del GD["array"]$$)')
+
+
+@case("e", "1M × 16 float8 to a matrix")
+def matrix_in(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(1_000_000)
+    columns = ", ".join(f"random() AS x{i}" for i in range(16))
+    bench.table("matrix", f"SELECT {columns} FROM generate_series(1, {rows}) i")
+    bench.plain.run("""
+        CREATE FUNCTION plpy_matrix(query text) RETURNS int8 LANGUAGE plpython3u AS $$
+            import numpy
+            rows = plpy.execute(query)
+            matrix = numpy.array([list(row.values()) for row in rows])
+            return matrix.shape[0] * matrix.shape[1]
+        $$;""")
+    query = "SELECT * FROM matrix"
+    yield Measurement("1M × 16 float8 to a 2-D ndarray", [
+        bench.copy_out(query),
+        Contestant(OURS, lambda: bench.hxpy.run("SELECT py_define_matrix('s', 'm', %s)", query),
+                   before=bench.forget("m")),
+        Contestant("PL/Python", lambda: bench.plpython.run("SELECT plpy_matrix(%s)", query)),
+    ])
+    bench.expect("[*m.shape, str(m.dtype)]", [rows, 16, "float64"])
+    bench.forget("m")()
+
+
+FRAME = """
+import numpy, pandas
+random = numpy.random.default_rng(1)
+df = pandas.DataFrame({{"id": numpy.arange(1, {rows} + 1), "v": random.random({rows}),
+                       "label": ["item " + str(i) for i in range({rows})]}})
+"""
+
+
+@case("f", "1M × (int8, float8, text) out as rows")
+def rows_out(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(1_000_000)
+    bench.plain.run("""
+        CREATE TYPE three AS (id int8, v float8, label text);
+        CREATE FUNCTION plpy_rows() RETURNS SETOF three LANGUAGE plpython3u AS $$
+            return GD["df"].itertuples(index=False, name=None)
+        $$;""")
+    code = FRAME.format(rows=rows)
+    bench.hxpy.python(code)
+    bench.plpython.run("SELECT plpy_do(%s)", code + 'GD["df"] = df\n')
+    # Counted in the server, so that no time of a client is in it.
+    yield Measurement("a DataFrame of 1M × 3 to rows, counted in the server", [
+        Contestant("PL/Python", lambda: bench.plpython.run("SELECT count(*) FROM plpy_rows()")),
+        Contestant(OURS, lambda: bench.hxpy.run(
+            "SELECT count(*) FROM py_eval_grid('s', 'df') AS t(id int8, v float8, label text)")),
+    ], [Target("PL/Python", 1 / 5)])
+    got = bench.hxpy.run("SELECT count(*), sum(id)::int8, max(length(label)) FROM"
+                         " py_eval_grid('s', 'df') AS t(id int8, v float8, label text)")
+    if got != (rows, rows * (rows + 1) // 2, len(f"item {rows - 1}")):
+        raise RuntimeError(f"py_eval_grid has given {got}")
+    bench.forget("df")()
+    bench.plpython.run('SELECT plpy_do($$del GD["df"]$$)')
+
+
+@case("g", "1M × 5 out into a new table")
+def table_out(bench: Bench) -> Iterator[Measurement | Row]:
+    import pandas
+
+    name = wide_table(bench, "distinct")
+    path = bench.plain.run("SHOW data_directory") + "/bench.copy"
+    columns = "id int8, v float8, ts timestamptz, label text, ok bool"
+    bench.plain.run(f"COPY {name} TO %s (FORMAT binary)", path)
+    bench.hxpy.run("SELECT py_define_grid('s', 'g', %s)", f"SELECT {WIDE} FROM {name}")
+    bench.hxpy.python("df = g.to_dataframe(); g = None")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame = pandas.read_sql(f"SELECT {WIDE} FROM {name}", bench.server("client").connection)
+
+    def clean() -> None:
+        bench.plain.run("DROP TABLE IF EXISTS out_hxpy, out_copy, out_client")
+        bench.plain.run("CHECKPOINT")
+
+    def copy_stdin() -> None:
+        text = io.StringIO()
+        frame.to_csv(text, index=False, header=False)
+        text.seek(0)
+        server = bench.server("client")
+        server.run(f"CREATE TABLE out_client ({columns})")
+        with server.connection.cursor() as cursor:
+            cursor.copy_expert("COPY out_client FROM STDIN (FORMAT csv)", text)
+
+    # Each makes its table in the transaction that fills it.
+    yield Measurement("a DataFrame of 1M × 5 to a new table", [
+        Contestant("COPY binary", lambda: bench.plain.run(
+            f"CREATE TABLE out_copy ({columns});"
+            "COPY out_copy FROM %s (FORMAT binary)", path), before=clean, note="from a file"),
+        Contestant(OURS, lambda: bench.hxpy.run("SELECT py_eval_into('s', 'df', 'out_hxpy')"),
+                   before=clean),
+        Contestant("psycopg2 + pandas", copy_stdin, before=clean,
+                   note="to_csv, then COPY FROM STDIN"),
+    ], [Target("COPY binary", 1.3)])
+    clean()
+    bench.hxpy.run("SELECT py_eval_into('s', 'df', 'out_hxpy')")
+    if bench.plain.run("SELECT count(*) FROM (TABLE out_hxpy EXCEPT ALL "
+                       f"SELECT {WIDE} FROM {name}) t"):
+        raise RuntimeError("what py_eval_into has written differs from where it came from")
+    clean()
+    bench.forget("df")()
+
+
+SCORE = """
+import numpy, pandas
+weights = numpy.array([0.5, -1.25, 2.0, 0.125])
+names = ["x1", "x2", "x3", "x4"]
+def score(df):
+    return pandas.DataFrame({"id": df["id"], "y": df[names].to_numpy() @ weights + 3.0})
+def score_arrays(id, x1, x2, x3, x4):
+    return {"id": id, "y": 0.5 * x1 - 1.25 * x2 + 2.0 * x3 + 0.125 * x4 + 3.0}
+def score_row(x1, x2, x3, x4):
+    return 0.5 * x1 - 1.25 * x2 + 2.0 * x3 + 0.125 * x4 + 3.0
+"""
+
+
+@case("h", "score 1M rows with a linear model")
+def score(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(1_000_000)
+    some = bench.rows(20_000)
+    query = "SELECT id, x1, x2, x3, x4 FROM points"
+    bench.table("points", "SELECT i::int8 AS id, random() AS x1, random() AS x2, random() AS x3,"
+                f" random() AS x4 FROM generate_series(1, {rows}) i")
+    bench.plain.run("""
+        CREATE FUNCTION plpy_score(x1 float8, x2 float8, x3 float8, x4 float8) RETURNS float8
+        LANGUAGE plpython3u AS
+            $$ return 0.5 * x1 - 1.25 * x2 + 2.0 * x3 + 0.125 * x4 + 3.0 $$;""")
+    bench.hxpy.python(SCORE)
+
+    def apply(function: str, arrays: bool) -> Callable[[], None]:
+        return lambda: bench.hxpy.run(
+            "SELECT count(*), sum(y) FROM py_apply('s', %s, %s, %s) AS t(id int8, y float8)",
+            function, query, arrays)
+
+    def one_by_one() -> float:
+        start = time.perf_counter()
+        bench.hxpy.run(f"""
+            SELECT count(*), sum(py_eval('s', format('score_row(%s, %s, %s, %s)',
+                                                     x1, x2, x3, x4), NULL::float8))
+            FROM (SELECT * FROM points LIMIT {some}) p""")
+        return (time.perf_counter() - start) * rows / some
+
+    yield Measurement("4 features of 1M rows, py_apply with a DataFrame", [
+        Contestant("PL/Python, a call a row", lambda: bench.plpython.run(
+            f"SELECT count(*), sum(plpy_score(x1, x2, x3, x4)) FROM points")),
+        Contestant(OURS, apply("score", False), note="a DataFrame a batch"),
+        Contestant("py_apply, arrays", apply("score_arrays", True), note="arrays => true"),
+        Contestant("py_eval, a call a row", one_by_one,
+                   note=f"scaled from {some} rows; an expression of its own each",
+                   own_time=True),
+    ], [Target("PL/Python, a call a row", 1 / 4)])
+    ours = bench.hxpy.run("SELECT count(*), round(sum(y)::numeric, 3) FROM "
+                          "py_apply('s', 'score', %s) AS t(id int8, y float8)", query)
+    wanted = bench.plain.run("SELECT count(*), round(sum(0.5 * x1 - 1.25 * x2 + 2.0 * x3 + "
+                             "0.125 * x4 + 3.0)::numeric, 3) FROM points")
+    if ours != wanted:
+        raise RuntimeError(f"py_apply has given {ours}, not {wanted}")
+
+
+@case("i", "100k Hayson dicts each way")
+def hayson_both(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(100_000)
+    bench.table("dicts", f"""
+        SELECT jsonb_build_object(
+            'id', jsonb_build_object('_kind', 'ref', 'val', 'p:demo:r:' || i, 'dis', 'Point ' || i),
+            'dis', 'Point ' || i,
+            'point', '{{"_kind": "marker"}}'::jsonb,
+            'kind', 'Number',
+            'unit', '°F',
+            'curVal', jsonb_build_object('_kind', 'number', 'val', 60 + i % 300 / 10.0, 'unit', '°F'),
+            'hisEnd', jsonb_build_object('_kind', 'dateTime', 'val', '2024-05-01T12:00:00Z'),
+            'order', i, 'enabled', i % 2 = 0) AS d
+        FROM generate_series(1, {rows}) i""")
+    bench.plain.run("""
+        CREATE FUNCTION plpy_dicts_in() RETURNS int8 LANGUAGE plpython3u AS $$
+            import json
+            loads = json.loads
+            GD["dicts"] = [loads(row["d"]) for row in plpy.execute("SELECT d FROM dicts")]
+            return len(GD["dicts"])
+        $$;
+        CREATE FUNCTION plpy_dicts_out() RETURNS SETOF jsonb LANGUAGE plpython3u AS $$
+            import json
+            return map(json.dumps, GD["dicts"])
+        $$;""")
+
+    def read() -> None:
+        bench.hxpy.run("SELECT py_define_grid('s', 'g', 'SELECT d FROM dicts')")
+        bench.hxpy.python("df = g.to_dataframe()")
+
+    note = "plain dicts, _kind and all"
+    yield Measurement("100k Hayson dicts (jsonb, 9 tags) in", [
+        Contestant("PL/Python + json", lambda: bench.plpython.run("SELECT plpy_dicts_in()"), note=note),
+        Contestant(OURS, read, before=bench.forget("g", "df"), note="Haystack objects")])
+    bench.hxpy.python("dicts = list(df.d); g = df = None")
+    bench.expect("[len(dicts), type(dicts[0]['curVal']).__mro__[1].__name__ != 'dict']", [rows, True])
+    yield Measurement("100k Hayson dicts out, counted in the server", [
+        Contestant("PL/Python + json", lambda: bench.plpython.run(
+            "SELECT count(*) FROM plpy_dicts_out()"), note=note),
+        Contestant(OURS, lambda: bench.hxpy.run("SELECT count(*) FROM py_eval_rows('s', 'dicts')"),
+                   note="Haystack objects")])
+    bench.forget("dicts")()
+    bench.plpython.run('SELECT plpy_do($$del GD["dicts"]$$)')
+
+
+@case("j", "growth: 1k to 10M × (int8, float8) in")
+def growth(bench: Bench) -> Iterator[Measurement | Row]:
+    table = numbers_table(bench, bench.rows(10_000_000))
+    seconds: dict[int, float] = {}
+    private: dict[int, int] = {}
+    for size in (1_000, 10_000, 100_000, 1_000_000, 10_000_000):
+        rows = max(bench.rows(size), 10)
+        query = f"SELECT id, v FROM {table} LIMIT {rows}"
+        job = Measurement(f"{size:,} × 2 numbers to a DataFrame", [bench.define_grid(query)])
+        row, = measure("j", job, bench.rounds, False)
+        seconds[size] = row.median
+        # Memory in a backend of its own, not timed.
+        server = Server()
+        bench.open_session(server)
+        server.run("SELECT py_define_grid('s', 'g', %s)", f"SELECT id, v FROM {table} LIMIT 10")
+        with Memory(server.pid) as memory:
+            server.run("SELECT py_define_grid('s', 'g', %s)", query)
+        server.close()
+        private[size] = memory.private
+        row.note = (f"{row.median / rows * 1e9:.0f} ns a row; the backend's memory grows by "
+                    f"{memory.private / MB:.1f} MB")
+        if size == 10_000_000:
+            row.target = "linear: ≤ 12 × that of 1M; memory ≤ that of 100k + 1 MB"
+            met = (seconds[size] <= 12 * seconds[1_000_000]
+                   and private[size] <= private[100_000] + MB)
+            row.verdict = "not judged" if bench.quick else "met" if met else "missed"
+        yield row
+    bench.forget("g", "df")()
+
+
+BIG_ROW = 512 + 8       # bytes of text and float8
+CHUNKS = """
+import numpy, pandas
+seen = [0, 0]
+def counter(df):
+    seen[0] += len(df)
+    seen[1] += int(df["t"].str.len().sum()) + 8 * len(df)
+    return {"n": [len(df)]}
+def chunks(rows, size=20_000):
+    tail = "x" * 503
+    for start in range(0, rows, size):
+        count = min(size, rows - start)
+        yield pandas.DataFrame({
+            "t": ["%09d%s" % (i, tail) for i in range(start, start + count)],
+            "v": numpy.arange(start, start + count, dtype=float)})
+"""
+
+
+@case("big", "3 GB of text and float8 in and out (only with --big)")
+def big(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = (3 << 30) // BIG_ROW // (100 if bench.quick else 1) + 1
+    # A set-returning function in the list of columns streams: no table is needed.
+    query = (f"SELECT lpad(i::text, 512, 'x') AS t, i::float8 AS v "
+             f"FROM (SELECT generate_series(1, {rows}) AS i) s")
+    jobs = [
+        ("3 GB in, py_apply to a counter",
+         "SELECT sum(n) FROM py_apply('s', 'counter', %s) AS t(n int8)", (query,)),
+        ("3 GB out, py_eval_grid of a generator to rows",
+         "SELECT count(*) FROM py_eval_grid('s', %s) AS t(t text, v float8)", (f"chunks({rows})",)),
+        ("3 GB out, py_eval_into a new table",
+         "SELECT py_eval_into('s', %s, 'out_big', 'replace')", (f"chunks({rows})",)),
+    ]
+    for title, sql, arguments in jobs:
+        say(f"big: {title}")
+        server = Server()
+        bench.open_session(server)
+        server.python(CHUNKS)
+        with Memory(server.pid) as memory:
+            start = time.perf_counter()
+            count = server.run(sql, *arguments)
+            seconds = time.perf_counter() - start
+        if count != rows:
+            raise RuntimeError(f"{title}: {count} rows instead of {rows}")
+        if "in," in title and server.run("SELECT py_eval('s', 'seen')") != [rows, rows * BIG_ROW]:
+            raise RuntimeError("Python has seen something else")
+        server.close()
+        bench.plain.run("DROP TABLE IF EXISTS out_big")
+        yield Row("big", title, OURS, [seconds], target="backend ≤ 200 MB resident",
+                  verdict=("not judged" if bench.quick else
+                           "met" if memory.resident <= 200 * MB else "missed"),
+                  note=f"{rows * BIG_ROW / seconds / 1e6:.0f} MB/s; the backend at most "
+                       f"{memory.resident / MB:.0f} MB resident with shared memory, "
+                       f"{memory.private / MB:.1f} MB of its own more than before")
+
+
+# ---- results ----------------------------------------------------------------
+
+
+def output(*command: str) -> str:
+    """Return a command's output."""
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def facts(bench: Bench, options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return what the figures depend on."""
+    import numpy
+    import pandas
+    import psycopg2
+
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        models = re.findall(r"^model name\s*: (.*)$", file.read(), re.M)
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        memory = int(re.findall(r"^MemTotal:\s*(\d+)", file.read(), re.M)[0]) / (1 << 20)
+    image = output("docker", "run", "--rm", "--network", "none", "--entrypoint", "/usr/bin/python3",
+                   os.environ["HXPY_IMAGE"], "-c",
+                   "import platform, numpy, pandas; print('Python', platform.python_version() + ',"
+                   " numpy', numpy.__version__ + ', pandas', pandas.__version__)")
+
+    def settings(*names: str) -> str:
+        return ", ".join(f"{name} = {bench.hxpy.run('SHOW ' + name)}" for name in names)
+
+    size = "a hundredth of the rows, so the figures say little" if options.quick else "full"
+    return [
+        ("Date", dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
+        ("Machine", f"{models[0] if models else platform.machine()}, {len(os.sched_getaffinity(0))} "
+                    f"cores, {memory:.0f} GB, Linux {platform.release()}; "
+                    f"load {os.getloadavg()[0]:.1f} at the start"),
+        ("Server", bench.plain.run("SHOW server_version").partition(" ")[0] + ", " + settings(
+            "shared_buffers", "max_wal_size", "fsync", "wal_level", "work_mem",
+            "max_parallel_workers_per_gather", "max_parallel_workers", "jit", "TimeZone")),
+        ("Docker", output("docker", "version", "--format", "{{.Server.Version}}")),
+        ("In sessions", f"{image}; " + settings("hxpy.cpus", "hxpy.memory", "hxpy.batch_size",
+                                                "hxpy.numeric")),
+        ("Raised limits", settings("hxpy.max_memory", "hxpy.eval_timeout")),
+        ("PL/Python and client", f"Python {platform.python_version()}, numpy {numpy.__version__}, "
+                                 f"pandas {pandas.__version__}, psycopg2 "
+                                 f"{psycopg2.__version__.partition(' ')[0]}"),
+        ("Run", f"{options.rounds} rounds, contestants in turns, medians; size: {size}"),
+    ]
+
+
+HEAD = ("case", "what", "contestant", "median", "range", "hxpy takes", "target", "")
+
+
+def cells(row: Row, first: bool) -> tuple[str, ...]:
+    """Return a row's cells as text."""
+    spread = ""
+    if len(row.times) > 1:
+        spread = f"{time_text(min(row.times))} – {time_text(max(row.times))}"
+    return (row.case if first else "", row.title if first else "", row.contestant,
+            time_text(row.median), spread, "" if row.ratio is None else ratio_text(row.ratio),
+            row.target, row.verdict)
+
+
+def table_text(rows: Sequence[Row]) -> str:
+    """Return the table for a terminal."""
+    lines = []
+    for index, row in enumerate(rows):
+        first = index == 0 or rows[index - 1].title != row.title
+        if first:
+            lines.append(f"\n{row.case}: {row.title}")
+        _, _, name, median, spread, ratio, target, verdict = cells(row, first)
+        line = f"  {name:<27}{median:>9}  {spread:<21}"
+        if ratio:
+            line += f"  hxpy takes {ratio:<8}"
+        if target:
+            line += f"  {target} {verdict.upper() if verdict == 'missed' else verdict}"
+        lines.append(line.rstrip())
+        if row.note:
+            lines.append(f"      ({row.note})")
+    return "\n".join(lines)
+
+
+def table_markdown(rows: Sequence[Row], about: Sequence[tuple[str, str]]) -> str:
+    """Return the facts and the table for a document."""
+    lines = [f"- {name}: {text}" for name, text in about]
+    lines += ["", "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+    notes: list[str] = []
+    for index, row in enumerate(rows):
+        first = index == 0 or rows[index - 1].title != row.title
+        values = list(cells(row, first))
+        if row.contestant == OURS:
+            values[2] = f"**{OURS}**"
+        if row.note:
+            if row.note not in notes:
+                notes.append(row.note)
+            values[2] += f" ({notes.index(row.note) + 1})"
+        lines.append("| " + " | ".join(value.replace("|", "\\|") for value in values) + " |")
+    lines.append("")
+    lines += [f"{number}. {note}" for number, note in enumerate(notes, 1)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write_tsv(path: str, rows: Sequence[Row], about: Sequence[tuple[str, str]]) -> None:
+    """Write the figures, in seconds; lines of facts begin with '#'."""
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.6g}"
+
+    with open(path, "w", encoding="utf-8") as file:
+        for name, text in about:
+            print(f"# {name}: {text}", file=file)
+        print("case", "what", "contestant", "rounds", "median_s", "min_s", "max_s", "hxpy_ratio",
+              "target", "verdict", "note", sep="\t", file=file)
+        for row in rows:
+            print(row.case, row.title, row.contestant, len(row.times), number(row.median),
+                  number(min(row.times)), number(max(row.times)), number(row.ratio), row.target,
+                  row.verdict, row.note, sep="\t", file=file)
+
+
+def save(path: str, text: str) -> None:
+    """Write the table between the marks of a document."""
+    with open(path, encoding="utf-8") as file:
+        document = file.read()
+    changed, count = re.subn(r"(<!-- bench -->\n).*?(<!-- /bench -->)",
+                             lambda match: match[1] + text + match[2], document, flags=re.S)
+    if count != 1:
+        raise SystemExit(f"bench: {path} has {count} places for the table")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(changed)
+
+
+def run_cases(bench: Bench, names: Sequence[str], rounds: int) -> tuple[list[Row], list[str]]:
+    """Run cases; returns rows, and what went wrong."""
+    rows: list[Row] = []
+    failures: list[str] = []
+    for name in names:
+        try:
+            for job in CASES[name](bench):
+                if isinstance(job, Row):
+                    rows.append(job)
+                else:
+                    rows += measure(name, job, rounds, not bench.quick)
+        except Exception as error:
+            text = f"case {name} failed: {type(error).__name__}: {str(error).strip()}"
+            failures.append(text)
+            print(f"\nbench: {text}", file=sys.stderr)
+    return rows, failures
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--cases")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--big", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--tsv")
+    parser.add_argument("--save")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (2 if options.quick else 5)
+    chosen = options.cases.split(",") if options.cases else [name for name in CASES if name != "big"]
+    if options.big and "big" not in chosen:
+        chosen.append("big")
+    for name in chosen:
+        if name not in CASES:
+            parser.error(f"no case \"{name}\"; there are {', '.join(CASES)}")
+    options.chosen = chosen
+    return options
+
+
+def stop(*_: Any) -> None:
+    """End in order, with all clean-up."""
+    raise SystemExit(143)
+
+
+def main() -> int:
+    """Run what the command line asks for; returns the exit status."""
+    options = parse_arguments()
+    if options.list:
+        for name, about in ABOUT.items():
+            print(f"{name:<6}{about}")
+        return 0
+    signal.signal(signal.SIGTERM, stop)
+    bench = Bench(options)
+    with bench.resources:
+        bench.prepare()
+        about = facts(bench, options)
+        for name, text in about:
+            print(f"{name}: {text}")
+        sys.stdout.flush()
+        rows, failures = run_cases(bench, options.chosen, options.rounds)
+    say("")
+    print(table_text(rows))
+    for failure in failures:
+        print(f"\n{failure}")
+    if options.tsv:
+        write_tsv(options.tsv, rows, about)
+    if options.save:
+        save(options.save, table_markdown(rows, about))
+    judged = [row for row in rows if row.verdict in ("met", "missed")]
+    if judged:
+        print(f"\n{sum(row.verdict == 'met' for row in judged)} of {len(judged)} targets met")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
