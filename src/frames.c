@@ -120,6 +120,13 @@ hxpy_frames_take(FrameStream *stream, size_t limit, Frame *frame, bool *found, s
 	return NULL;
 }
 
+/* Put the frame that was taken last back, to be taken again later. */
+void
+hxpy_frames_put_back(FrameStream *stream, const Frame *frame)
+{
+	stream->used -= HXPY_HEADER_SIZE + frame->length;
+}
+
 /* Write a frame's header. */
 void
 hxpy_frames_header(char *header, uint8 type, uint32 request, uint64 length)

@@ -62,6 +62,7 @@
 
 /* flags of columns */
 #define HXPY_FLAG_HAS_NULLS		0x01
+#define HXPY_FLAG_DICTIONARY	0x02
 
 /* limits */
 #define HXPY_MAX_DEPTH			64

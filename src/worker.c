@@ -41,6 +41,7 @@
 #define DEATH_WAIT_MS		2000	/* for the supervisor's last words */
 #define SECOND_INTERRUPT_MS 500
 #define MAX_CONTROL_FRAME	(128 * 1024)
+#define MAX_HELD_OUTPUT		(1024 * 1024)
 
 struct WorkerConn
 {
@@ -55,6 +56,7 @@ struct WorkerConn
 	bool		busy;			/* that request is under way */
 	bool		streaming;		/* it takes more frames: END or ABORT was not sent */
 	bool		reply_seen;		/* the head of its RESULT or ERROR has come */
+	uint32		printed;		/* OUTPUT frames of the worker that were handled */
 	instr_time	started;		/* when it began */
 	long		timeout_ms;		/* its limit, 0 for none */
 	const char *timeout_name;	/* what set the limit */
@@ -316,6 +318,18 @@ note_reply(WorkerConn *conn, const Frame *frame)
 }
 
 /*
+ * Tell whether output of subprocesses has come before output of Python that was
+ * written first: the frame says how many of Python's went before it.  Once the
+ * reply is there, nothing is waited for.
+ */
+static bool
+is_early(const WorkerConn *conn, const Frame *frame)
+{
+	return conn->busy && !conn->reply_seen && (int32) (frame->request - conn->printed) > 0 &&
+		conn->control.buffer.length < MAX_HELD_OUTPUT;
+}
+
+/*
  * Handle what the supervisor has sent; raises an error when it reports the
  * worker's death, or is gone.
  */
@@ -340,7 +354,14 @@ read_control(WorkerConn *conn)
 			if (!found)
 				break;
 			if (frame.type == HXPY_FRAME_OUTPUT)
+			{
+				if (is_early(conn, &frame))
+				{
+					hxpy_frames_put_back(&conn->control, &frame);
+					return;
+				}
 				hxpy_error_show_output(frame.payload, frame.length);
+			}
 			else if (frame.type == HXPY_FRAME_DEAD)
 				raise_death(conn, &frame);
 			else if (frame.type == HXPY_FRAME_HELLO)
@@ -426,6 +447,7 @@ take_answer(WorkerConn *conn, Frame *frame, size_t *missing)
 		{
 			/* What subprocesses wrote before has come that way. */
 			read_control(conn);
+			conn->printed++;
 			hxpy_error_show_output(frame->payload, frame->length);
 		}
 		else if (frame->type == HXPY_FRAME_LOG)
@@ -482,6 +504,8 @@ drain_data(WorkerConn *conn)
 				return false;
 			if (found)
 				note_reply(conn, &frame);
+			if (found && frame.type == HXPY_FRAME_OUTPUT)
+				conn->printed++;
 		} while (found);
 	} while (result == READ_SOME);
 	return result != READ_CLOSED;

@@ -8,7 +8,7 @@ import linecache
 import sys
 import textwrap
 import types
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = ["Session", "describe_exception"]
 
 _CACHED_SOURCES = 256       # compiled sources kept
 _CACHED_LENGTH = 65536      # longer sources are compiled each time
+_KNOWN_SOURCES = 1024       # sources whose lines tracebacks show
 _TRACEBACK_LENGTH = 8192    # characters
 
 
@@ -31,6 +32,7 @@ class Session:
         sys.modules["__main__"] = self.module
         self._compiled: OrderedDict[tuple[str, str], types.CodeType] = OrderedDict()
         self._sources = 0
+        self._filenames: deque[str] = deque()
 
     def define(self, name: str, value: Any) -> None:
         """Set a variable; a name that Python would not take is an error (42602)."""
@@ -58,6 +60,9 @@ class Session:
         self._sources += 1
         filename = f"<py_{mode} {self._sources}>"
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        self._filenames.append(filename)
+        if len(self._filenames) > _KNOWN_SOURCES:
+            linecache.cache.pop(self._filenames.popleft(), None)
         code = compile(text, filename, mode, dont_inherit=True)
         if len(source) <= _CACHED_LENGTH:
             self._compiled[mode, source] = code

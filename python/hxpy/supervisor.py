@@ -24,6 +24,7 @@ from .protocol import Connection, ConnectionClosed
 __all__ = ["main"]
 
 _PR_SET_DUMPABLE = 4
+_IDLE_OUTPUT = 32768    # bytes passed on while no request runs
 _OWN = __file__.rpartition("/")[0] + "/"
 
 
@@ -121,7 +122,11 @@ class Supervisor:
                 return
 
     def forward(self) -> bool:
-        """Pass on output of the worker's processes, capped for each request."""
+        """Pass on output of the worker's processes, capped for each request.
+
+        In the place of the request's number stands how many OUTPUT frames the worker
+        has sent before, so that the server shows both kinds in their order.
+        """
         self.shared[worker.FORWARDING] = 1
         try:
             data = os.read(self.output, 65536)
@@ -130,13 +135,16 @@ class Supervisor:
             request = self.shared[worker.RUNNING]
             if request != self.output_request:
                 self.output_request = request
-                self.output_left = self.output_limit
+                # Between requests nobody reads: it must fit into the socket.
+                self.output_left = self.output_limit if request else \
+                    min(self.output_limit, _IDLE_OUTPUT)
             if self.output_left > 0:
                 cut = data[:self.output_left]
                 self.output_left -= len(cut)
                 if self.output_left <= 0:
                     cut += b"\n... (output cut at the limit)"
-                self.connection.send(protocol.OUTPUT, request, (b"\1", cut.rstrip(b"\n")))
+                self.connection.send(protocol.OUTPUT, self.shared[worker.PRINTED] & 0xFFFFFFFF,
+                                     (b"\1", cut.rstrip(b"\n")))
             return True
         finally:
             self.shared[worker.FORWARDING] = 0

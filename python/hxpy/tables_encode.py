@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from json.encoder import encode_basestring  # type: ignore[attr-defined]
 from typing import Any
 
@@ -384,7 +384,7 @@ def _members(values: list[Any], chunk: Chunk, place: int) -> list[str]:
 def _writer(values: list[Any]) -> Callable[[Any], str] | None:
     """Return what writes plain values of one type as JSON; None for others."""
     kinds = set(map(type, values)) - {type(None)}
-    present = filter(None, values)
+    present: Iterator[Any] = filter(None, values)
     if kinds == {bool}:
         return _bool_text
     if kinds == {float} and all(map(math.isfinite, present)):

@@ -88,9 +88,8 @@ def chunks(value: Any, rows: int) -> Iterator[Chunk]:
 
 
 def _type_name(value: Any) -> str:
-    kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else \
-        f"{kind.__module__}.{kind.__qualname__}"
+    name = f"{type(value).__module__}.{type(value).__qualname__}"
+    return name.removeprefix("builtins.")
 
 
 def _mismatch(message: str, row: int | None = None) -> ConversionError:
@@ -214,9 +213,8 @@ def _mapping(value: Mapping[Any, Any]) -> Chunk:
     for place, column in enumerate(value.values()):
         nan_is_null.append(isinstance(column, (pandas.Series, pandas.Index,
                                                pandas.api.extensions.ExtensionArray)))
-        if isinstance(column, (range, Array, memoryview)):
-            column = list(column)
-        elif isinstance(column, tuple) and not hasattr(column, "_fields"):
+        if isinstance(column, (range, Array, memoryview, tuple)) \
+                and not hasattr(column, "_fields"):
             column = list(column)
         elif isinstance(column, numpy.ndarray) and column.ndim == 0:
             column = column[()]
@@ -244,15 +242,15 @@ def _row_chunks(items: Iterator[Any], rows: int) -> Iterator[Chunk]:
         kinds = {_row_kind(cls) for cls in set(map(type, block))}
         if kinds <= {"none", "scalar"}:
             kinds = {"scalar"}
-        if kind is None:
-            kind = kinds.copy().pop() if len(kinds) == 1 else \
-                next(filter("none".__ne__, map(_row_kind, map(type, block))))
-            labels = _row_labels(kind, block)
+        if kind is None:    # that of the first row; a None may stand among scalars
+            kind = "scalar" if kinds == {"scalar"} else \
+                next(found for found in map(_row_kind, map(type, block)) if found != "none")
         if kinds != {kind}:
             strange, row = next((row, place) for place, row in enumerate(block)
                                 if _row_kind(type(row)) != kind)
             raise _mismatch(f'a stream of rows ("{kind}") holds a "{_type_name(strange)}"',
                             start + row)
+        labels = labels or _row_labels(kind, block)
         cells = _ROWS[kind](block, labels, start)
         chunk = _chunk(labels, cells, [False] * len(labels), len(block))
         chunk.start = start
@@ -262,17 +260,13 @@ def _row_chunks(items: Iterator[Any], rows: int) -> Iterator[Chunk]:
 
 def _row_kind(cls: type) -> str:
     """Return what kind of row a class is."""
-    if issubclass(cls, Mapping):
-        return "dict"
-    if issubclass(cls, (tuple, list)):
-        return "sequence"
-    if issubclass(cls, numpy.ndarray):
-        return "array"
-    if issubclass(cls, numpy.void):
-        return "record"
+    for types, kind in ((Mapping, "dict"), ((tuple, list), "sequence"), (numpy.ndarray, "array"),
+                        (numpy.void, "record")):
+        if issubclass(cls, types):  # type: ignore[arg-type]
+            return kind
     if dataclasses.is_dataclass(cls) and not cls.__module__.startswith("hxpy."):
         return "dataclass"
-    return "none" if cls is type(None) else "scalar"
+    return "none" if cls.__name__ == "NoneType" else "scalar"
 
 
 def _row_labels(kind: str, block: list[Any]) -> list[Any]:
@@ -358,7 +352,6 @@ def match(want: Sequence[Column], names: Sequence[str], by_name_only: bool = Fal
     """
     places = {name: place for place, name in enumerate(names)}
     wanted = [column.name for column in want]
-    error = None
     if by_name_only:
         unknown = [name for name in names if name not in wanted]
         if not unknown:

@@ -32,13 +32,14 @@ from .errors import HxpyError
 from .protocol import Buffer, Connection, ConnectionClosed, ProtocolError
 from .session import Session, describe_exception
 
-__all__ = ["RUNNING", "TARGET", "FORWARDING", "ENDED", "run"]
+__all__ = ["ENDED", "FORWARDING", "PRINTED", "RUNNING", "TARGET", "run"]
 
 # Words of the shared page.
 RUNNING = 0     # request that runs now, 0 for none; the worker writes
 TARGET = 1      # request that the last interrupt means; the supervisor writes
 FORWARDING = 2  # 1 while the supervisor passes on output; the supervisor writes
 ENDED = 3       # when the last request ended, ns of the monotonic clock; the worker writes
+PRINTED = 4     # OUTPUT frames that the worker has sent; the worker writes
 
 EXIT_CLOSED = 70    # exit status: the server went away
 
@@ -86,19 +87,24 @@ class Worker:
     def send(self, kind: int, request: int, parts: Sequence[Buffer] = ()) -> None:
         """Send a frame whole: an interrupt meanwhile is raised after it."""
         if threading.get_ident() != self.main_thread:
-            with self.lock:
-                self.connection.send(kind, request, parts)
+            self.transmit(kind, request, parts)
             return
         self.masked = True
         try:
-            with self.lock:
-                self.connection.send(kind, request, parts)
+            self.transmit(kind, request, parts)
         finally:
             self.masked = False
         if self.postponed:
             self.postponed = False
             if self.shared[RUNNING]:
                 raise KeyboardInterrupt
+
+    def transmit(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
+        """Send a frame while no other thread does, and count output."""
+        with self.lock:
+            if kind == protocol.OUTPUT:
+                self.shared[PRINTED] += 1
+            self.connection.send(kind, request, parts)
 
     # The loop --------------------------------------------------------------
 

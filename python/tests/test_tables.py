@@ -62,7 +62,8 @@ CASES = [
     (protocol.INT64, "", "int64", "Int64", [1, -2**63, 2**63 - 1]),
     (protocol.FLOAT32, "", "float32", "float32", [1.5, -math.inf, 0.25]),
     (protocol.FLOAT64, "", "float64", "float64", [1.5, math.inf, 1e300]),
-    (protocol.DATE, "", "object", "object", [dt.date(1, 1, 1), dt.date(9999, 12, 31), MOMENT.date()]),
+    (protocol.DATE, "", "object", "object", [dt.date(1, 1, 1), dt.date(9999, 12, 31),
+                                             MOMENT.date()]),
     (protocol.TIME, "", "object", "object", [dt.time(1, 2, 3, 4), dt.time(), dt.time(23, 59)]),
     (protocol.TIMESTAMP, "", f"datetime64[{UNIT}]", f"datetime64[{UNIT}]",
      [MOMENT, MOMENT.replace(year=1900), MOMENT.replace(year=2200)]),
@@ -80,7 +81,8 @@ CASES = [
     (protocol.NUMERIC, "", "float64", "float64", [1.5, 2, -7]),
     (protocol.NUMERIC, "", "object", "object", [2**70, 1, -2**64]),
     (protocol.NUMERIC, "", "object", "object", [2**53 + 1, 1.5, 3]),
-    (protocol.NUMERIC, "decimal", "object", "object", [Decimal("1.10"), Decimal(7), Decimal("1e-9")]),
+    (protocol.NUMERIC, "decimal", "object", "object", [Decimal("1.10"), Decimal(7),
+                                                       Decimal("1e-9")]),
     (protocol.JSON, "", "object", "object", [{"a": Marker()}, [1, "b"], Number(3.5, "kW")]),
     (protocol.REF, "hs_ref", "object", "object", [Ref("a"), Ref("b"), Ref("a")]),
     (protocol.URI, "hs_uri", "object", "object", [Uri("http://x/"), Uri("y"), Uri("z")]),
@@ -188,7 +190,8 @@ def test_memory_that_cannot_be_written_is_copied():
 
 
 def test_meta_and_names():
-    wanted = [want(protocol.INT32, "My Total"), want(protocol.INT32, "a"), want(protocol.INT32, "a")]
+    wanted = [want(protocol.INT32, "My Total"), want(protocol.INT32, "a"), want(protocol.INT32,
+                                                                                "a")]
     meta = {"dis": "T", "cols": {"My Total": {"unit": "kW"}}}
     for _ in range(2):
         reader = TableReader(wanted, meta)
@@ -333,7 +336,8 @@ def test_forms_without_names():
 
 
 def test_labels():
-    frame = pandas.DataFrame([[1, 2]], columns=pandas.MultiIndex.from_tuples([("a", "b"), ("c", "")]))
+    frame = pandas.DataFrame([[1, 2]], columns=pandas.MultiIndex.from_tuples([("a", "b"),
+                                                                              ("c", "")]))
     assert table(frame)[0] == ["a_b", "c"]
     assert table(pandas.DataFrame([[1, 2]]))[0] == ["0", "1"]
     for twice in (pandas.DataFrame([[1, 2]], columns=["a", "a"]), {1: [1], "1": [2]},
@@ -355,6 +359,7 @@ def test_rows_that_lack_keys():
 @pytest.mark.parametrize("value, message", [
     ([(1, 2), (1,)], "a row of 1 values in a table of 2 columns"),
     ([(1, 2), {"a": 1}], "holds a \"dict\""), ([(1, 2), None], "NoneType"),
+    ([None, {"a": 1}], "NoneType"),
     ([FRAME, 5], "int"), ({"a": [1], "b": [1, 2]}, "different lengths"),
     ([Point(1, "a"), dataclasses.make_dataclass("Other", ["x"])(1)], "Other"),
     ([numpy.zeros(2), numpy.zeros(3)], "a row of 3 values"),
@@ -365,7 +370,8 @@ def test_tables_that_do_not_fit(value, message):
     assert caught.value.sqlstate == "42804" and caught.value.detail
 
 
-@pytest.mark.parametrize("value", [5, "text", b"bytes", None, object(), 1.5, numpy.zeros((1, 1, 1))])
+@pytest.mark.parametrize("value", [5, "text", b"bytes", None, object(), 1.5, numpy.zeros((1, 1,
+                                                                                          1))])
 def test_what_is_no_table(value):
     with pytest.raises(ConversionError, match="no table") as caught:
         table(value)
@@ -443,9 +449,11 @@ def frame_of(values, dtype):
     ([1, 2**70], protocol.NUMERIC, [1, 2**70]), ([1, 2.5], protocol.FLOAT64, [1.0, 2.5]),
     ([Decimal("1.5"), 1], protocol.NUMERIC, [1.5, 1]), ([True, None], protocol.BOOL, [True, None]),
     ([dt.date(2020, 1, 1), None], protocol.DATE, [dt.date(2020, 1, 1), None]),
-    ([dt.time(1)], protocol.TIME, [dt.time(1)]), ([MOMENT, None], protocol.TIMESTAMP, [MOMENT, None]),
+    ([dt.time(1)], protocol.TIME, [dt.time(1)]),
+    ([MOMENT, None], protocol.TIMESTAMP, [MOMENT, None]),
     ([MOMENT.replace(tzinfo=BERLIN)], protocol.TIMESTAMPTZ, [MOMENT.replace(tzinfo=BERLIN)]),
-    ([ID], protocol.UUID, [ID]), ([b"a"], protocol.BYTEA, [b"a"]), ([Ref("a")], protocol.REF, [Ref("a")]),
+    ([ID], protocol.UUID, [ID]), ([b"a"], protocol.BYTEA, [b"a"]),
+    ([Ref("a")], protocol.REF, [Ref("a")]),
     ([Uri("a")], protocol.URI, [Uri("a")]), ([Symbol("a")], protocol.SYMBOL, [Symbol("a")]),
     ([None, None], protocol.TEXT, [None, None]), ([1, "a"], protocol.JSON, [1, "a"]),
     ({"x": [{"a": 1}]}, protocol.JSON, [{"a": 1}]), ({"x": [["a"]]}, protocol.JSON, [["a"]]),
@@ -502,7 +510,8 @@ def test_times():
         assert utc == [moment.astimezone(dt.timezone.utc) for moment in right]
     series = pandas.Series(pandas.to_datetime(naive[:1] * 2).tz_localize("America/New_York"))
     series[1] = pandas.NaT
-    assert encode(protocol.TIMESTAMP, series, "Europe/Berlin") == [dt.datetime(2020, 7, 1, 18), None]
+    assert encode(protocol.TIMESTAMP, series, "Europe/Berlin") == [dt.datetime(2020, 7, 1, 18),
+                                                                   None]
     assert encode(protocol.TIMESTAMPTZ, series, "UTC")[0] == series[0]
     assert encode(protocol.DATE, pandas.Series(pandas.to_datetime(["2020-01-01", None]))) == [
         dt.date(2020, 1, 1), None]
@@ -549,14 +558,17 @@ def test_rows_count_over_the_stream():
 @pytest.mark.parametrize("tag, value, expected", [
     (protocol.FLOAT64, [1, 2**60, True], [1.0, float(2**60), 1.0]),
     (protocol.FLOAT64, numpy.array([1, 2]), [1.0, 2.0]), (protocol.INT16, [True], [1]),
-    (protocol.INT32, numpy.array([1.0, 2.0]), [1, 2]), (protocol.INT32, pandas.Series([1, None]), [1, None]),
-    (protocol.INT64, numpy.array([2**62], "u8"), [2**62]), (protocol.INT64, [numpy.int8(5), None], [5, None]),
+    (protocol.INT32, numpy.array([1.0, 2.0]), [1, 2]),
+    (protocol.INT32, pandas.Series([1, None]), [1, None]),
+    (protocol.INT64, numpy.array([2**62], "u8"), [2**62]),
+    (protocol.INT64, [numpy.int8(5), None], [5, None]),
     (protocol.NUMERIC, numpy.array([1.5, math.nan]), [1.5, math.nan]),
     (protocol.NUMERIC, pandas.Series([1.5, None]), [1.5, None]),
     (protocol.NUMERIC, numpy.array([0.1], "f4"), [0.1]), (protocol.TEXT, numpy.array(["ä"]), ["ä"]),
     (protocol.JSON, pandas.Series([1.5, None]), [1.5, None]), (protocol.TEXT, [None], [None]),
     (protocol.JSON, numpy.array([1, 2]), [1, 2]), (protocol.BYTEA, [b"a", None], [b"a", None]),
-    (protocol.INT64, [], []), (protocol.TEXT, FRAME["y"][:0], []), (protocol.BOOL, FRAME["x"][:0] > 1, []),
+    (protocol.INT64, [], []), (protocol.TEXT, FRAME["y"][:0], []),
+    (protocol.BOOL, FRAME["x"][:0] > 1, []),
     (protocol.TIMESTAMP, numpy.zeros(0, "M8[s]"), []), (protocol.INT16, numpy.zeros(0, "i8"), []),
 ])
 def test_values_of_other_types(tag, value, expected):
@@ -566,14 +578,16 @@ def test_values_of_other_types(tag, value, expected):
 def test_unused_columns_are_left_out():
     wanted = [want(protocol.INT32, "a"), want(protocol.INT32, "b")]
     chunk = next(chunks({"b": [1]}, 10))
-    decoded = columns.decode_batch(b"".join(encode_chunk(wanted, chunk, match(wanted, ["b"], True))))
+    decoded = columns.decode_batch(b"".join(encode_chunk(wanted, chunk, match(wanted, ["b"],
+                                                                              True))))
     assert [column.name for column in decoded] == ["b"]
 
 
 def test_buffers_share_the_frames_memory():
     array = numpy.arange(1000)
     parts = encode_chunk([want(protocol.INT64)], next(chunks(array, 10000)), [0])
-    assert any(isinstance(part, memoryview) and numpy.shares_memory(numpy.frombuffer(part, "i8"), array)
+    assert any(isinstance(part, memoryview) and numpy.shares_memory(numpy.frombuffer(part, "i8"),
+                                                                    array)
                for part in parts)
 
 
@@ -586,9 +600,12 @@ def rows_of(value):
 
 def test_rows_as_hayson():
     assert rows_of(FRAME) == [{"x": x, "y": y} for x, y in ROWS]
-    value = {"i": [1, None, 3], "s": ['"', "ä\\", None], "f": [0.5, None, math.inf], "b": [True, False, None],
+    value = {"i": [1, None, 3], "s": ['"', "ä\\", None], "f": [0.5, None, math.inf], "b": [True,
+                                                                                           False,
+                                                                                           None],
              "r": [Ref("a"), None, Marker()], "l": [[1, None], {"a": None}, None]}
-    assert rows_of(value) == [{name: column[i] for name, column in value.items() if column[i] is not None}
+    assert rows_of(value) == [{name: column[i] for name,
+                               column in value.items() if column[i] is not None}
                               for i in range(3)]
     assert rows_of(pandas.DataFrame({"x": [1.5, math.nan], "t": pandas.to_datetime(
         [MOMENT, None])})) == [{"x": 1.5, "t": MOMENT}, {}]
@@ -598,7 +615,8 @@ def test_rows_as_hayson():
     assert rows_of({"a": [pandas.NA, pandas.NaT, 1]}) == [{}, {}, {"a": 1}]
 
 
-@pytest.mark.parametrize("value, state", [(object(), "42846"), ("\0", "22023"), ("\ud800", "22023")])
+@pytest.mark.parametrize("value, state", [(object(), "42846"), ("\0", "22023"),
+                                          ("\ud800", "22023")])
 def test_errors_of_rows(value, state):
     with pytest.raises(ConversionError) as caught:
         rows_of({"a": ["x", "y", value]})

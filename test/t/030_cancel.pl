@@ -399,10 +399,11 @@ $psql->query('SELECT py_close_all()');
 wait_gone($node, 5);
 my ($opened, @left) = (0);
 $canceled = 0;
-for my $n (1 .. hxpy_rounds(25))
+for my $n (1 .. hxpy_rounds(50))
 {
 	$psql->send("SELECT py_open('c')");
-	sleep rand() * 0.17;
+	# the engine's call that creates comes first
+	sleep rand() * ($n % 2 ? 0.05 : 0.17);
 	kill 'INT', $pid;
 	my $open = $psql->wait;
 	if ($open->{state} eq '57014')

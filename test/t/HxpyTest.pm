@@ -197,7 +197,7 @@ sub variant_image
 	append_to_file($file, 'FROM ' . hxpy_image() . "\nUSER 0\nRUN [$run]\n");
 	local $ENV{DOCKER_BUILDKIT} = docker('buildx', 'version') =~ /^github/ ? 1 : 0;
 	local $ENV{DOCKER_CONFIG} = PostgreSQL::Test::Utils::tempdir();
-	my ($output, $status) = docker('build', '-q', '--network', 'none', '-t', $name, '-f', $file,
+	my ($output, $status) = docker('build', '-q', '--force-rm', '--network', 'none', '-t', $name, '-f', $file,
 		PostgreSQL::Test::Utils::tempdir());
 	die "docker build: $output" if $status;
 	push @images, $name;

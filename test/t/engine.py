@@ -107,7 +107,7 @@ def serve_proxy(connection, engine, rule, argument):
     upstream.connect(engine)
     word, _, seconds = argument.partition("=")
     buffer = b""
-    started = False
+    answers = threading.Thread(target=copy, args=(upstream, connection), daemon=True)
     while (request := read_request(connection, buffer)) is not None:
         head, body, buffer = request
         line = head.split(b"\r\n")[0]
@@ -123,9 +123,11 @@ def serve_proxy(connection, engine, rule, argument):
         upstream.sendall(head + b"\r\n\r\n" + body)
         if rule == "slow" and re.search(word.encode(), line):
             time.sleep(float(seconds))
-        if not started:
-            threading.Thread(target=copy, args=(upstream, connection), daemon=True).start()
-            started = True
+        if not answers.ident:
+            answers.start()
+    # The engine ends what it has begun, though the client is gone.
+    if answers.ident:
+        answers.join(1)
     upstream.close()
 
 
