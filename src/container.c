@@ -498,7 +498,7 @@ create_body(const ContainerOptions *options, const char *image_id, const Contain
 {
 	json_t	   *body;
 
-	body = json_pack("{s:s, s:s, s:s, s:s, s:b, s:[s, s, s, s], s:[s, s, s, s], s:o, s:o}",
+	body = json_pack("{s:s, s:s, s:s, s:s, s:b, s:[s, s, s, s], s:[s, s, s, s, s, s], s:o, s:o}",
 					 "Image", image_id,
 					 "User", psprintf("%d:%d", uid, uid),
 					 "WorkingDir", "/tmp",
@@ -507,6 +507,8 @@ create_body(const ContainerOptions *options, const char *image_id, const Contain
 					 "Entrypoint", "/usr/bin/python3", "-I", "-m", "hxpy",
 					 "Env", "HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1",
 					 "OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
+	/* Batches reuse memory in place of asking the kernel for it again. */
+					 "MALLOC_MMAP_THRESHOLD_=33554432", "MALLOC_TRIM_THRESHOLD_=134217728",
 					 "Labels", create_labels(options),
 					 "HostConfig", create_host_config(options, container));
 	return hxpy_docker_own(body);

@@ -62,7 +62,6 @@
 
 /* flags of columns */
 #define HXPY_FLAG_HAS_NULLS		0x01
-#define HXPY_FLAG_DICTIONARY	0x02
 
 /* limits */
 #define HXPY_MAX_DEPTH			64

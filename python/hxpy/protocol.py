@@ -69,7 +69,6 @@ RECORD = 26
 
 # Flags of columns.
 HAS_NULLS = 0x01
-DICTIONARY = 0x02    # of TEXT: distinct values and codes
 
 # Limits.
 MAX_DEPTH = 64

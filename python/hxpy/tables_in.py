@@ -172,16 +172,11 @@ def _object_array(values: list[Any]) -> Any:
 
 
 class _Texts(_Objects):
-    """A column of str; what comes as a dictionary shares its objects."""
+    """A column of str."""
 
     def add(self, column: Column) -> None:
         """Take a batch's column."""
-        if len(column.offsets):
-            distinct = _object_array(str(column.data, "utf-8").split("\0"))
-            values = distinct.take(numpy.frombuffer(column.offsets, dtype="<i4"))
-        else:
-            values = _object_array(_texts(column))
-        place = self.values.append(values)
+        place = self.values.append(_object_array(_texts(column)))
         null = _nulls(column)
         if null is not None:
             place[null] = None

@@ -267,26 +267,43 @@ class Worker:
         self.send_rows(self.session.evaluate(source.values()[0]), mode.values()[0], want)
         return columns.encode_batch([])
 
-    def send_rows(self, value: Any, mode: str, want: list[Column]) -> None:
-        """Send a table value in chunks as ROWS frames."""
+    def send_rows(self, value: Any, mode: str, want: list[Column], start: int = 0) -> int:
+        """Send a table value in chunks as ROWS frames; return how many rows it has.
+
+        start: rows sent before, for the row numbers of errors.
+        """
         from . import tables
 
         request = self.shared[RUNNING]
-        mapping: list[int] | None = None
+        names: list[str] | None = None
+        mapping: list[int] = []
+        rows = 0
         for chunk in tables.chunks(value, _CHUNK_ROWS):
+            chunk.start += start
+            rows += chunk.count
             if mode == "rows":
                 self.send(protocol.ROWS, request, tables.encode_rows(chunk))
                 continue
-            if mapping is None:
-                if mode == "create":
-                    want = tables.infer(chunk)
-                mapping = tables.match(want, chunk.names, by_name_only=mode == "append")
-                if mode != "table":
-                    want = [column for column, place in zip(want, mapping) if place >= 0]
-                    mapping = [place for place in mapping if place >= 0]
-                    self.send(protocol.ROWS, request, columns.encode_batch(
-                        [columns.encode_column(column, []) for column in want]))
+            if names is None and mode != "table":
+                want = self.announce(chunk, mode, want)
+            if names != chunk.names:
+                mapping = tables.match(want, chunk.names)
+                names = chunk.names
             self.send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
+        return rows
+
+    def announce(self, chunk: Any, mode: str, want: list[Column]) -> list[Column]:
+        """Tell the server, by a batch without rows, which columns come; return them."""
+        from . import tables
+
+        if mode == "create":
+            want = tables.infer(chunk)
+        else:
+            places = tables.match(want, chunk.names, by_name_only=True)
+            want = [column for column, place in zip(want, places) if place >= 0]
+        self.send(protocol.ROWS, self.shared[RUNNING], columns.encode_batch(
+            [columns.encode_column(column, []) for column in want]))
+        return want
 
     def apply(self, payload: Buffer) -> Sequence[Buffer]:
         """Send the streamed table through a callable, batch by batch, and its rows back."""
@@ -300,11 +317,12 @@ class Worker:
             raise HxpyError("42809", f"Python type \"{type(function).__name__}\" is not callable")
         reader = tables.TableReader(schema)
         arrays = how.values()[0] == "arrays"
+        rows = 0
         for batch in self.batches():
             reader.add(batch)
             result = function(*reader.arrays().values()) if arrays else function(reader.frame())
             if result is not None:
-                self.send_rows(result, "table", want)
+                rows += self.send_rows(result, "table", want, rows)
         return columns.encode_batch([])
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:

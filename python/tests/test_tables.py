@@ -149,19 +149,6 @@ def test_arrays_and_records():
     assert frame["r"].tolist() == [{"i": 1, "t": "x"}, None, {"i": None, "t": None}]
 
 
-def test_text_as_a_dictionary():
-    wanted = want(protocol.TEXT)
-    reader = TableReader([wanted])
-    for codes, mask in ([0, 1, 1, 0], None), ([1, 0], b"\0\1"):
-        column = Column(protocol.TEXT, "x", "", len(codes))
-        column.data = memoryview("a\0b".encode())
-        column.offsets = memoryview(numpy.array(codes, "i4")).cast("B").cast("i")
-        column.mask = None if mask is None else memoryview(mask)
-        reader.add([column])
-    values = reader.frame()["x"].tolist()
-    assert values == ["a", "b", "b", "a", "b", None] and values[1] is values[2]
-
-
 def test_memory_is_shared():
     wanted = [want(protocol.INT64, "i"), want(protocol.FLOAT64, "f"), want(protocol.INT64, "n"),
               want(protocol.TIMESTAMPTZ, "t", "Europe/Berlin"), want(protocol.BOOL, "b")]

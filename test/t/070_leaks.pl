@@ -90,10 +90,10 @@ is(descriptors($psql->pid), $base, 'descriptors as before');
 
 my $sessions = hxpy_rounds(64);
 is_flat('sessions opened and closed', $sessions, q{PERFORM py_open('s');
-	PERFORM py_define('s', 'v', i); PERFORM py_exec('s', 'v += 1'); ASSERT py_eval('s', 'v') = to_jsonb(i + 1); PERFORM py_close('s');}, 512);
+	PERFORM py_define('s', 'v', i); PERFORM py_exec('s', 'v += 1'); ASSERT py_eval('s', 'v') = to_jsonb(i + 1); PERFORM py_close('s');}, 1024);
 is(descriptors($psql->pid), $base, 'descriptors as before');
 is_flat('sessions that die', hxpy_rounds(16), q{PERFORM py_open('s');
-	BEGIN PERFORM py_exec('s', 'import os; os._exit(1)'); EXCEPTION WHEN connection_failure THEN NULL; END;}, 512);
+	BEGIN PERFORM py_exec('s', 'import os; os._exit(1)'); EXCEPTION WHEN connection_failure THEN NULL; END;}, 1024);
 $psql->query('SELECT py_close_all()');
 is(descriptors($psql->pid), $base, 'descriptors as before');
 
@@ -103,7 +103,7 @@ $psql->query(q{SET hxpy.allowed_images = '*'});
 is_flat('images that are not there', hxpy_rounds(400), q{BEGIN PERFORM py_open(image => 'nosuch:1'); EXCEPTION WHEN undefined_object THEN NULL; END;}, 256);
 my $dies = variant_image('dies');
 is_flat('containers that die at once', hxpy_rounds(16),
-	"BEGIN PERFORM py_open(image => '$dies'); EXCEPTION WHEN sqlserver_rejected_establishment_of_sqlconnection THEN NULL; END;", 512);
+	"BEGIN PERFORM py_open(image => '$dies'); EXCEPTION WHEN sqlserver_rejected_establishment_of_sqlconnection THEN NULL; END;", 1024);
 is(descriptors($psql->pid), $base, 'descriptors as before');
 $psql->query(q{SET hxpy.docker_host = 'unix:///nosuch'});
 is_flat('no engine', hxpy_rounds(2000),

@@ -234,8 +234,9 @@ class Grid:
         nothing (nullable Int64 and boolean where cells are missing, object for
         what numpy does not know).  Numbers of one unit become numbers, with the
         unit in the column's meta; of several units, objects.  attrs is the
-        grid's meta, attrs["cols"] the columns' by name.  Columns with the meta
-        "pandasIndex" become the index again.
+        grid's meta, attrs["cols"] the columns' by name.  A name that was made legal
+        is the original one again ("sqlName"); columns with the meta "pandasIndex"
+        become the index again.
         """
         import pandas
 
@@ -245,13 +246,16 @@ class Grid:
             values, unit = frame_column(column)
             if unit is not None and meta.get("unit", unit) != unit:
                 values, unit = pandas.Series(column, dtype=object), None
-            meta = meta if unit is None else {**meta, "unit": unit}
-            data[col.name()] = values
+            meta = dict(meta) if unit is None else {**meta, "unit": unit}
+            name = col.name()
+            if meta.get(_ORIGINAL, name) not in data:
+                name = meta.pop(_ORIGINAL, name)
+            data[name] = values
             if _INDEX in meta:
-                levels[col.name()] = None if isinstance(meta[_INDEX], Marker) else meta[_INDEX]
-                meta = {name: tag for name, tag in meta.items() if name != _INDEX}
+                level = meta.pop(_INDEX)
+                levels[name] = None if isinstance(level, Marker) else level
             if meta:
-                metas[col.name()] = meta
+                metas[name] = meta
         frame = pandas.DataFrame(data, copy=False)
         if levels:
             frame = frame.set_index(list(levels))
