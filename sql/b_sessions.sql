@@ -57,6 +57,8 @@ RESET hxpy.output;
 -- not persistent: closed after the first eval
 SELECT py_open('once', persistent => false), py_define('once', 'a', 1), py_eval('once', 'a');
 SELECT py_eval('once', 'a');
+SELECT py_open('once', persistent => false), py_eval('once', '1 / 0');
+SELECT py_eval('once', 'a');
 -- names
 SELECT py_define('t', 'not valid', 1);
 SELECT py_define('t', 'class', 1);

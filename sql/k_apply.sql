@@ -26,6 +26,7 @@ SELECT * FROM py_apply('g', 'lambda df: ((n,) for n in df.a for _ in range(n))',
 SELECT * FROM py_apply('g', 'lambda df: None', 'SELECT 1 AS a') AS t(a int);
 SELECT * FROM py_apply('g', 'lambda df: df', 'SELECT 1 AS a WHERE false') AS t(a int);
 -- errors, on either side, leave the session usable
+\set VERBOSITY terse
 SELECT count(*) FROM py_apply('g', 'fail_late', 'SELECT i AS id FROM generate_series(1, 300000) AS i') AS t(id int);
 SELECT count(*) FROM py_apply('g', 'score', 'SELECT 1 / (i - 90000) AS id, 1::float8 AS x FROM generate_series(1, 100000) AS i') AS t(id int, score float8);
 SELECT * FROM py_apply('g', '5', 'SELECT 1 AS a') AS t(a int);
@@ -33,6 +34,7 @@ SELECT * FROM py_apply('g', 'nosuch', 'SELECT 1 AS a') AS t(a int);
 SELECT * FROM py_apply('g', 'lambda df: df', 'SELECT ''x'' AS a') AS t(a int);
 SELECT * FROM py_apply('g', 'lambda df: df', 'DROP TABLE nosuch') AS t(a int);
 SELECT py_eval('g', '1');
+\set VERBOSITY default
 -- py_agg
 SELECT i % 3 AS grp, py_agg('g', 'lambda x, y: [len(x), float((x * y).sum())]', i, i * 0.5::float8 ORDER BY i) FROM generate_series(1, 10) AS i GROUP BY 1 ORDER BY 1;
 SELECT py_agg('g', 'lambda t: "-".join(t)', t) FROM (VALUES ('a'), ('b')) AS v(t);

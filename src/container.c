@@ -691,11 +691,6 @@ undo_start(Container *container, const char *name, pgsocket listener)
 
 	if (listener != PGINVALID_SOCKET)
 		closesocket(listener);
-	if (container->control != PGINVALID_SOCKET)
-	{
-		closesocket(container->control);
-		ReleaseExternalFD();
-	}
 	HOLD_INTERRUPTS();
 	PG_TRY();
 	{
@@ -793,10 +788,26 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 	return container;
 }
 
-/* Give a container's directory and user id free; does not ereport. */
+/* Close a socket that was not handed over. */
+static void
+close_counted(pgsocket *socket)
+{
+	if (*socket == PGINVALID_SOCKET)
+		return;
+	closesocket(*socket);
+	ReleaseExternalFD();
+	*socket = PGINVALID_SOCKET;
+}
+
+/*
+ * Give a container's directory and user id free, and its sockets if they were not
+ * handed over; does not ereport.
+ */
 void
 hxpy_container_release(Container *container)
 {
+	close_counted(&container->control);
+	close_counted(&container->data);
 	if (container->directory_fd >= 0)
 		remove_directory(container->directory, container->directory_fd);
 	container->directory_fd = -1;

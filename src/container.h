@@ -21,7 +21,7 @@ typedef struct Container
 	char	   *id;
 	char	   *directory;		/* of the socket; also claims the user id */
 	int			directory_fd;	/* open and locked as long as the claim */
-	pgsocket	control;		/* the caller's from now on */
+	pgsocket	control;		/* PGINVALID_SOCKET once handed over */
 	pgsocket	data;
 } Container;
 

@@ -254,9 +254,16 @@ py_eval(PG_FUNCTION_ARGS)
 	Datum		value;
 	bool		isnull;
 
-	value = eval_as(session, expression, type, &isnull);
-	if (once)
-		hxpy_session_close(name);
+	PG_TRY();
+	{
+		value = eval_as(session, expression, type, &isnull);
+	}
+	PG_FINALLY();
+	{
+		if (once)
+			hxpy_session_close(name);
+	}
+	PG_END_TRY();
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(value);

@@ -125,7 +125,8 @@ check_same_options(const PySession *session, const SessionOptions *options)
 {
 	const SessionOptions *open = &session->options;
 
-	if (options->image != NULL && strcmp(options->image, open->image) != 0)
+	if (options->image != NULL && strcmp(options->image, open->image) != 0 &&
+		strcmp(options->image, session->container->image) != 0)
 		raise_difference(session, "image");
 	if (options->log_level != NULL && strcmp(options->log_level, open->log_level) != 0)
 		raise_difference(session, "log_level");
@@ -183,6 +184,7 @@ start_session(PySession *session)
 	session->container = hxpy_container_start(&options, session->context);
 	session->worker = hxpy_worker_create(session->container->control, session->container->data,
 										 session->key.name, session->context);
+	session->container->control = session->container->data = PGINVALID_SOCKET;
 	hxpy_gather_init(&greeting, CurrentMemoryContext);
 	hxpy_column_write_batch(3, &greeting);
 	hxpy_column_write_text("output_limit", psprintf("%d", hxpy_output_limit * 1024), &greeting);

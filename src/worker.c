@@ -38,6 +38,7 @@
 #include "worker.h"
 
 #define MAX_PIECES			64
+#define MAX_STEPS			64		/* reads before other things get a look */
 #define DEATH_WAIT_MS		2000	/* for the supervisor's last words */
 #define SECOND_INTERRUPT_MS 500
 #define MAX_CONTROL_FRAME	(128 * 1024)
@@ -337,6 +338,7 @@ static void
 read_control(WorkerConn *conn)
 {
 	ReadResult	result;
+	int			steps = 0;
 
 	do
 	{
@@ -369,7 +371,7 @@ read_control(WorkerConn *conn)
 			else
 				raise_protocol_error(conn, "unexpected control frame");
 		} while (found);
-	} while (result == READ_SOME);
+	} while (result == READ_SOME && ++steps < MAX_STEPS);
 	if (result == READ_CLOSED)
 	{
 		lose(conn, "its container is gone");
@@ -481,12 +483,14 @@ raise_answer(WorkerConn *conn, const Frame *frame)
 
 /*
  * Skip what the worker has sent; neither raises errors nor shows output.  False
- * when the connection is of no use.
+ * when the connection is of no use.  Bounded, so that a worker that writes all the
+ * time does not outlast the caller's time limit.
  */
 static bool
 drain_data(WorkerConn *conn)
 {
 	ReadResult	result;
+	int			steps = 0;
 
 	if (!send_more(conn))
 		return false;
@@ -507,7 +511,7 @@ drain_data(WorkerConn *conn)
 			if (found && frame.type == HXPY_FRAME_OUTPUT)
 				conn->printed++;
 		} while (found);
-	} while (result == READ_SOME);
+	} while (result == READ_SOME && ++steps < MAX_STEPS);
 	return result != READ_CLOSED;
 }
 
@@ -516,6 +520,7 @@ static bool
 drain_control(WorkerConn *conn)
 {
 	ReadResult	result;
+	int			steps = 0;
 
 	do
 	{
@@ -530,7 +535,7 @@ drain_control(WorkerConn *conn)
 				(found && frame.type == HXPY_FRAME_DEAD))
 				return false;
 		} while (found);
-	} while (result == READ_SOME);
+	} while (result == READ_SOME && ++steps < MAX_STEPS);
 	return result != READ_CLOSED;
 }
 

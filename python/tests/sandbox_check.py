@@ -328,7 +328,7 @@ def files(c: Checks) -> None:
           all("ro" in o or not os.access(p, os.W_OK) for p, (_, o) in m.items() if p.startswith("/sys/")))
     if os.path.isdir("/run/hxpy"):
         name = "/run/hxpy/x"
-        there = "/run/hxpy/" + (os.listdir("/run/hxpy") or ["."])[0]
+        there = "/run/hxpy/" + (os.listdir("/run/hxpy") or ["x"])[0]
         refuses = errno.EROFS, errno.EACCES
         c.refused("the socket directory refuses create", lambda: open(name, "w"), *refuses)
         c.refused("the socket directory refuses symlink", lambda: os.symlink("/etc/passwd", name), *refuses)

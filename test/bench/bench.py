@@ -1019,14 +1019,16 @@ def run_cases(bench: Bench, names: Sequence[str], rounds: int) -> tuple[list[Row
     for name in names:
         try:
             for job in CASES[name](bench):
-                if isinstance(job, Row):
-                    rows.append(job)
-                else:
-                    rows += measure(name, job, rounds, not bench.quick)
+                new = ([job] if isinstance(job, Row)
+                       else measure(name, job, rounds, not bench.quick))
+                rows += new
+                say("")
+                print(table_text(new), flush=True)
         except Exception as error:
             text = f"case {name} failed: {type(error).__name__}: {str(error).strip()}"
             failures.append(text)
-            print(f"\nbench: {text}", file=sys.stderr)
+            say("")
+            print(f"\n{text}", flush=True)
     return rows, failures
 
 
@@ -1074,9 +1076,6 @@ def main() -> int:
         sys.stdout.flush()
         rows, failures = run_cases(bench, options.chosen, options.rounds)
     say("")
-    print(table_text(rows))
-    for failure in failures:
-        print(f"\n{failure}")
     if options.tsv:
         write_tsv(options.tsv, rows, about)
     if options.save:
@@ -1084,6 +1083,8 @@ def main() -> int:
     judged = [row for row in rows if row.verdict in ("met", "missed")]
     if judged:
         print(f"\n{sum(row.verdict == 'met' for row in judged)} of {len(judged)} targets met")
+    if failures:
+        print(f"{len(failures)} cases failed")
     return 1 if failures else 0
 
 
