@@ -168,3 +168,35 @@ hxpy_grid_receive(PySession *session, const InstructionText *texts, int ntexts,
 	}
 	PG_END_TRY();
 }
+
+/*
+ * Run an instruction whose input is a query's rows, and take the rows that come
+ * back into the reader's tuplestore; without a reader none may come.
+ */
+void
+hxpy_grid_exchange(PySession *session, uint8 type, const InstructionText *texts, int ntexts,
+				   RowsReader *reader, const char *query)
+{
+	QuerySender *sender = hxpy_sender_create(session, type, texts, ntexts, reader,
+											 reader ? hxpy_grid_take_rows : NULL, reader);
+	MemoryContext context = CurrentMemoryContext;
+	const char *payload;
+	size_t		length;
+
+	hxpy_worker_check_ready(session->worker);
+	PG_TRY();
+	{
+		hxpy_sender_run(sender, query);
+		while (hxpy_worker_next(session->worker, &payload, &length))
+		{
+			if (reader == NULL)
+				elog(ERROR, "rows came where none were asked for");
+			hxpy_grid_take_rows(reader, payload, length);
+		}
+	}
+	PG_CATCH();
+	{
+		hxpy_worker_break_off(session->worker, context);
+	}
+	PG_END_TRY();
+}

@@ -33,9 +33,17 @@ typedef struct InstructionText
 	const char *value;			/* in the server's encoding */
 } InstructionText;
 
+typedef struct QuerySender QuerySender;
+
 /* sender.c */
-extern void hxpy_sender_run(PySession *session, uint8 type, const InstructionText *texts,
-							int ntexts, RowsReader *rows, const char *query);
+extern QuerySender *hxpy_sender_create(PySession *session, uint8 type,
+									   const InstructionText *texts, int ntexts,
+									   RowsReader *wants, RowsSink sink, void *arg);
+extern void hxpy_sender_run(QuerySender *sender, const char *query);
+extern void hxpy_sender_open(QuerySender *sender, const char *query);
+extern void hxpy_sender_step(QuerySender *sender);
+extern bool hxpy_sender_has_ended(const QuerySender *sender);
+extern void hxpy_sender_close(QuerySender *sender);
 
 /* grid.c */
 extern RowsReader *hxpy_grid_reader(TupleDesc tupdesc, Tuplestorestate *store);
@@ -48,6 +56,8 @@ extern void hxpy_grid_begin(PySession *session, const InstructionText *texts, in
 							RowsReader *reader);
 extern void hxpy_grid_receive(PySession *session, const InstructionText *texts, int ntexts,
 							  RowsReader *reader);
+extern void hxpy_grid_exchange(PySession *session, uint8 type, const InstructionText *texts,
+							   int ntexts, RowsReader *reader, const char *query);
 
 /* scan.c */
 extern void hxpy_scan_init(void);

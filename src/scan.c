@@ -1,11 +1,14 @@
 /*
  * scan.c
- *	  py_eval_grid and py_eval_rows in FROM as a scan that streams.
+ *	  py_eval_grid, py_eval_rows and py_apply in FROM as scans that stream.
  *
  * PostgreSQL's function scan keeps all rows of a function in a tuplestore before
  * it gives the first one.  The planner is told of a custom scan in its place,
  * which reads batch after batch as rows are asked for: a LIMIT, or a cursor that
  * is closed, ends the stream, and an endless generator can be read from.
+ *
+ * py_apply's query is run in steps: batches go to the worker until rows have come
+ * back, which are given out before more are sent.
  *
  * When something else needs the session meanwhile (another scan of it in a join, a
  * py_eval for each row), the worker's connection asks the scan to spool: the rest
@@ -40,6 +43,7 @@
 
 #include "hxpy.h"
 #include "grid.h"
+#include "protocol.h"
 
 /* Where a scan stands. */
 typedef enum StreamPhase
@@ -51,18 +55,28 @@ typedef enum StreamPhase
 	STREAM_FAILED				/* an error in it was caught elsewhere */
 } StreamPhase;
 
+/* A batch that came while the query's rows were sent. */
+typedef struct EarlyBatch
+{
+	size_t		length;
+	char		payload[FLEXIBLE_ARRAY_MEMBER];
+} EarlyBatch;
+
 /* A scan of a session's rows; lives in the query's memory context. */
 typedef struct StreamState
 {
 	CustomScanState custom;		/* must be first */
 	Oid			function;
-	const char *mode;			/* of EVAL_GRID */
+	const char *mode;			/* of EVAL_GRID, or MODE_APPLY */
 	List	   *arguments;		/* ExprStates */
 	TupleDesc	tupdesc;		/* with the columns' names */
 	StreamPhase phase;
 	uint64		session_id;		/* of the open stream */
 	MemoryContext context;		/* of what follows; reset for each stream */
 	RowsReader *reader;
+	QuerySender *sender;		/* of py_apply's query, or NULL */
+	List	   *waiting;		/* batches that came while sending */
+	EarlyBatch *current;		/* that is being read, or NULL */
 	Tuplestorestate *store;
 	TupleTableSlot *stored;		/* a row of the store */
 	ResourceOwner owner;		/* of the store */
@@ -71,6 +85,9 @@ typedef struct StreamState
 
 extern Datum py_eval_grid(PG_FUNCTION_ARGS);
 extern Datum py_eval_rows(PG_FUNCTION_ARGS);
+extern Datum py_apply(PG_FUNCTION_ARGS);
+
+static const char MODE_APPLY[] = "apply";
 
 static Plan *plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist,
 						 List *clauses, List *custom_plans);
@@ -79,6 +96,7 @@ static void begin_stream(CustomScanState *node, EState *estate, int eflags);
 static TupleTableSlot *exec_stream(CustomScanState *node);
 static void end_stream(CustomScanState *node);
 static void rescan_stream(CustomScanState *node);
+static void spool_stream(void *arg);
 
 static const CustomPathMethods path_methods = {
 	.CustomName = "hxpy stream",
@@ -102,18 +120,19 @@ static set_rel_pathlist_hook_type previous_pathlist_hook = NULL;
 
 /* ---------- planning ---------- */
 
-/* Return the mode of EVAL_GRID that a function stands for, NULL for other functions. */
+/* Return the mode that a function stands for, NULL for other functions. */
 static const char *
 stream_mode(Oid function)
 {
 	char	   *name = get_func_name(function);
 	FmgrInfo	info;
 
-	if (name == NULL || strncmp(name, "py_eval_", 8) != 0)
+	if (name == NULL || strncmp(name, "py_", 3) != 0)
 		return NULL;
 	fmgr_info(function, &info);
 	return info.fn_addr == py_eval_grid ? "table" :
-		info.fn_addr == py_eval_rows ? "rows" : NULL;
+		info.fn_addr == py_eval_rows ? "rows" :
+		info.fn_addr == py_apply ? MODE_APPLY : NULL;
 }
 
 /*
@@ -212,8 +231,7 @@ plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tli
 	scan->scan.plan.qual = extract_actual_clauses(clauses, false);
 	scan->scan.scanrelid = 0;
 	scan->flags = best_path->flags;
-	scan->custom_exprs = list_make2(copyObject(linitial(call->args)),
-									copyObject(lsecond(call->args)));
+	scan->custom_exprs = copyObject(call->args);
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
@@ -303,6 +321,40 @@ text_argument(StreamState *state, int argument, const char *name)
 	return TextDatumGetCString(value);
 }
 
+/* Keep a batch that came while the query's rows were sent. */
+static void
+keep_batch(void *arg, const char *payload, size_t length)
+{
+	StreamState *state = arg;
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+	EarlyBatch *batch = MemoryContextAllocHuge(state->context,
+											   offsetof(EarlyBatch, payload) + length);
+
+	batch->length = length;
+	memcpy(batch->payload, payload, length);
+	state->waiting = lappend(state->waiting, batch);
+	MemoryContextSwitchTo(old);
+}
+
+/* Get the payload of the next batch; false at the stream's end. */
+static bool
+next_payload(StreamState *state, WorkerConn *conn, const char **payload, size_t *length)
+{
+	if (state->current != NULL)
+		pfree(state->current);
+	state->current = NULL;
+	while (state->sender != NULL && state->waiting == NIL &&
+		   !hxpy_sender_has_ended(state->sender))
+		hxpy_sender_step(state->sender);
+	if (state->waiting == NIL)
+		return hxpy_worker_next(conn, payload, length);
+	state->current = linitial(state->waiting);
+	state->waiting = list_delete_first(state->waiting);
+	*payload = state->current->payload;
+	*length = state->current->length;
+	return true;
+}
+
 /* Get the next batch of the open stream; false at its end. */
 static bool
 next_batch(StreamState *state)
@@ -317,24 +369,24 @@ next_batch(StreamState *state)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
 				 errmsg("the session was closed while rows were read from it")));
+	/* What the query itself calls cannot wait for its own end. */
+	hxpy_worker_set_spool(session->worker, NULL, NULL);
 	PG_TRY();
 	{
-		found = hxpy_worker_next(session->worker, &payload, &length);
+		found = next_payload(state, session->worker, &payload, &length);
 		if (found)
 			hxpy_grid_open_batch(state->reader, payload, length);
 	}
 	PG_CATCH();
 	{
 		state->phase = STREAM_FAILED;
-		hxpy_worker_set_spool(session->worker, NULL, NULL);
 		hxpy_worker_break_off(session->worker, context);
 	}
 	PG_END_TRY();
-	if (!found)
-	{
+	if (found)
+		hxpy_worker_set_spool(session->worker, spool_stream, state);
+	else
 		state->phase = STREAM_ENDED;
-		hxpy_worker_set_spool(session->worker, NULL, NULL);
-	}
 	return found;
 }
 
@@ -368,29 +420,62 @@ spool_stream(void *arg)
 	MemoryContextSwitchTo(context);
 }
 
+/* Begin an EVAL_GRID instruction: session, expression. */
+static void
+begin_eval(StreamState *state, PySession *session)
+{
+	InstructionText texts[] = {
+		{"expr", text_argument(state, 1, "expression")},
+		{"mode", state->mode}
+	};
+
+	hxpy_grid_begin(session, texts, lengthof(texts), state->reader);
+}
+
+/* Begin an APPLY instruction: session, func, query, arrays. */
+static void
+begin_apply(StreamState *state, PySession *session)
+{
+	InstructionText *texts = palloc(3 * sizeof(InstructionText));
+	char	   *query = text_argument(state, 2, "query");
+	bool		isnull;
+	Datum		arrays = ExecEvalExprSwitchContext(list_nth(state->arguments, 3),
+												   state->custom.ss.ps.ps_ExprContext, &isnull);
+
+	texts[0].name = "func";
+	texts[0].value = text_argument(state, 1, "function");
+	texts[1].name = "pass";
+	texts[1].value = !isnull && DatumGetBool(arrays) ? "arrays" : "frame";
+	texts[2].name = "wants";
+	texts[2].value = psprintf("%d", state->reader->ncolumns);
+	state->sender = hxpy_sender_create(session, HXPY_FRAME_APPLY, texts, 3, state->reader,
+									   keep_batch, state);
+	hxpy_sender_open(state->sender, query);
+}
+
 /* Open the stream. */
 static void
 open_stream(StreamState *state)
 {
 	MemoryContext old;
 	PySession  *session;
-	InstructionText texts[2];
 
 	if (state->context == NULL)
 		state->context = AllocSetContextCreate(state->custom.ss.ps.state->es_query_cxt,
 											   "hxpy stream", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(state->context);
+	state->waiting = NIL;
+	state->current = NULL;
 	old = MemoryContextSwitchTo(state->context);
 	session = hxpy_session_get(text_argument(state, 0, "session"));
-	texts[0].name = "expr";
-	texts[0].value = text_argument(state, 1, "expression");
-	texts[1].name = "mode";
-	texts[1].value = state->mode;
 	state->reader = hxpy_grid_reader(state->tupdesc, NULL);
 	hxpy_worker_check_ready(session->worker);
 	PG_TRY();
 	{
-		hxpy_grid_begin(session, texts, lengthof(texts), state->reader);
+		if (state->mode == MODE_APPLY)
+			begin_apply(state, session);
+		else
+			begin_eval(state, session);
 	}
 	PG_CATCH();
 	{
@@ -473,13 +558,16 @@ exec_stream(CustomScanState *node)
 	return ExecScan(&node->ss, fetch_row, recheck_row);
 }
 
-/* Forget a tuplestore; after an error its files are gone already. */
+/* Forget the tuplestore and the query; after an error they are gone already. */
 static void
 drop_store(StreamState *state)
 {
 	if (state->store != NULL)
 		tuplestore_end(state->store);
+	if (state->sender != NULL)
+		hxpy_sender_close(state->sender);
 	state->store = NULL;
+	state->sender = NULL;
 }
 
 /* End the scan, and with it the stream. */

@@ -8,7 +8,9 @@
  * turns, so that memory is two batches whatever the table.
  *
  * The query runs through SPI as the current user: privileges, row security and
- * snapshot are those of any query of the caller's, and plans may be parallel.
+ * snapshot are those of any query of the caller's.  It runs as a whole, where
+ * plans may be parallel, or in steps, where rows that come back are to be read
+ * meanwhile.
  */
 #include "postgres.h"
 
@@ -17,6 +19,7 @@
 #include "miscadmin.h"
 #include "tcop/cmdtag.h"
 #include "tcop/dest.h"
+#include "tcop/pquery.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 
@@ -26,6 +29,8 @@
 #include "guc.h"
 #include "protocol.h"
 
+#define FIRST_STEP_ROWS		256
+
 /* A batch being filled or sent. */
 typedef struct BatchSet
 {
@@ -34,14 +39,16 @@ typedef struct BatchSet
 } BatchSet;
 
 /* Takes the rows of a query and sends them. */
-typedef struct SenderReceiver
+struct QuerySender
 {
 	DestReceiver pub;			/* must be first */
 	PySession  *session;
 	uint8		type;			/* of the instruction */
 	const InstructionText *texts;	/* that it carries */
 	int			ntexts;
-	RowsReader *rows;			/* of the rows that come back, or NULL */
+	RowsReader *wants;			/* of the rows that come back, or NULL */
+	RowsSink	sink;			/* where these go, or NULL */
+	void	   *sink_arg;
 	GatherList	head;			/* its first frame */
 	MemoryContext context;		/* of everything here; lives to the stream's end */
 	MemoryContext row_context;	/* what converting a batch's values leaves */
@@ -51,19 +58,22 @@ typedef struct SenderReceiver
 	int			filling;		/* which set */
 	uint64		filled;			/* rows in it */
 	uint64		check_at;		/* rows at which to look at its size */
-} SenderReceiver;
+	Portal		portal;			/* when the query is run in steps */
+	uint64		step_rows;		/* of the next step */
+	bool		ended;
+};
 
 /* Make the columns of a batch. */
 static void
-create_set(SenderReceiver *receiver, BatchSet *set, TupleDesc tupdesc)
+create_set(QuerySender *sender, BatchSet *set, TupleDesc tupdesc)
 {
-	set->columns = palloc(Max(receiver->ncolumns, 1) * sizeof(Column *));
-	for (int i = 0; i < receiver->ncolumns; i++)
+	set->columns = palloc(Max(sender->ncolumns, 1) * sizeof(Column *));
+	for (int i = 0; i < sender->ncolumns; i++)
 		set->columns[i] =
-			hxpy_column_create(receiver->types[i],
+			hxpy_column_create(sender->types[i],
 							   hxpy_coltype_to_utf8(NameStr(TupleDescAttr(tupdesc, i)->attname)),
-							   receiver->context);
-	hxpy_gather_init(&set->list, receiver->context);
+							   sender->context);
+	hxpy_gather_init(&set->list, sender->context);
 }
 
 /* Refuse a query whose columns Python could not tell apart. */
@@ -89,60 +99,65 @@ check_names(TupleDesc tupdesc)
 static void
 sender_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 {
-	SenderReceiver *receiver = (SenderReceiver *) self;
-	MemoryContext old = MemoryContextSwitchTo(receiver->context);
+	QuerySender *sender = (QuerySender *) self;
+	MemoryContext old;
 
+	if (sender->types != NULL)
+		return;					/* a further step */
+	old = MemoryContextSwitchTo(sender->context);
 	check_names(tupdesc);
-	receiver->ncolumns = tupdesc->natts;
-	receiver->types = palloc(Max(tupdesc->natts, 1) * sizeof(ColumnType *));
+	sender->ncolumns = tupdesc->natts;
+	sender->types = palloc(Max(tupdesc->natts, 1) * sizeof(ColumnType *));
 	for (int i = 0; i < tupdesc->natts; i++)
-		receiver->types[i] = hxpy_coltype_create(TupleDescAttr(tupdesc, i)->atttypid,
+		sender->types[i] = hxpy_coltype_create(TupleDescAttr(tupdesc, i)->atttypid,
 												 TupleDescAttr(tupdesc, i)->atttypmod, false);
-	create_set(receiver, &receiver->sets[0], tupdesc);
-	create_set(receiver, &receiver->sets[1], tupdesc);
-	hxpy_gather_init(&receiver->head, receiver->context);
-	hxpy_column_write_batch(receiver->ntexts + receiver->ncolumns +
-							(receiver->rows ? receiver->rows->ncolumns : 0), &receiver->head);
-	hxpy_grid_write_texts(receiver->texts, receiver->ntexts, &receiver->head);
-	for (int i = 0; i < receiver->ncolumns; i++)
-		hxpy_column_write(receiver->sets[0].columns[i], &receiver->head);
-	if (receiver->rows != NULL)
-		hxpy_grid_write_wants(receiver->rows, &receiver->head);
-	hxpy_session_begin(receiver->session, receiver->type, &receiver->head, true);
+	create_set(sender, &sender->sets[0], tupdesc);
+	create_set(sender, &sender->sets[1], tupdesc);
+	hxpy_gather_init(&sender->head, sender->context);
+	hxpy_column_write_batch(sender->ntexts + sender->ncolumns +
+							(sender->wants ? sender->wants->ncolumns : 0), &sender->head);
+	hxpy_grid_write_texts(sender->texts, sender->ntexts, &sender->head);
+	for (int i = 0; i < sender->ncolumns; i++)
+		hxpy_column_write(sender->sets[0].columns[i], &sender->head);
+	if (sender->wants != NULL)
+		hxpy_grid_write_wants(sender->wants, &sender->head);
+	hxpy_session_begin(sender->session, sender->type, &sender->head, true);
 	MemoryContextSwitchTo(old);
-}
-
-/* Send the batch that was filled and begin the next one. */
-static void
-send_batch(SenderReceiver *receiver)
-{
-	BatchSet   *set = &receiver->sets[receiver->filling];
-
-	hxpy_column_write_batch(receiver->ncolumns, &set->list);
-	for (int i = 0; i < receiver->ncolumns; i++)
-		hxpy_column_write(set->columns[i], &set->list);
-	hxpy_worker_send(receiver->session->worker, HXPY_FRAME_BATCH, &set->list,
-					 receiver->rows ? hxpy_grid_take_rows : NULL, receiver->rows);
-	/* Now the other set's frame is gone. */
-	receiver->filling = 1 - receiver->filling;
-	set = &receiver->sets[receiver->filling];
-	hxpy_gather_reset(&set->list);
-	for (int i = 0; i < receiver->ncolumns; i++)
-		hxpy_column_reset(set->columns[i]);
-	receiver->filled = 0;
-	receiver->check_at = 1;
 }
 
 /* Return about how many bytes a batch holds. */
 static size_t
-batch_size(const SenderReceiver *receiver)
+batch_size(const QuerySender *sender)
 {
-	const BatchSet *set = &receiver->sets[receiver->filling];
+	const BatchSet *set = &sender->sets[sender->filling];
 	size_t		size = 0;
 
-	for (int i = 0; i < receiver->ncolumns; i++)
+	for (int i = 0; i < sender->ncolumns; i++)
 		size += hxpy_column_size(set->columns[i]);
 	return size;
+}
+
+/* Send the batch that was filled and begin the next one. */
+static void
+send_batch(QuerySender *sender)
+{
+	BatchSet   *set = &sender->sets[sender->filling];
+
+	sender->step_rows = Max((size_t) hxpy_batch_size * 1024 /
+							(batch_size(sender) / sender->filled + 1), 1);
+	hxpy_column_write_batch(sender->ncolumns, &set->list);
+	for (int i = 0; i < sender->ncolumns; i++)
+		hxpy_column_write(set->columns[i], &set->list);
+	hxpy_worker_send(sender->session->worker, HXPY_FRAME_BATCH, &set->list, sender->sink,
+					 sender->sink_arg);
+	/* Now the other set's frame is gone. */
+	sender->filling = 1 - sender->filling;
+	set = &sender->sets[sender->filling];
+	hxpy_gather_reset(&set->list);
+	for (int i = 0; i < sender->ncolumns; i++)
+		hxpy_column_reset(set->columns[i]);
+	sender->filled = 0;
+	sender->check_at = 1;
 }
 
 /*
@@ -150,53 +165,53 @@ batch_size(const SenderReceiver *receiver)
  * halfway to where it would be full, judged by the rows so far.
  */
 static void
-check_batch(SenderReceiver *receiver)
+check_batch(QuerySender *sender)
 {
 	size_t		limit = (size_t) hxpy_batch_size * 1024;
-	size_t		size = batch_size(receiver);
-	size_t		row_size = size / receiver->filled + 1;
+	size_t		size = batch_size(sender);
+	size_t		row_size = size / sender->filled + 1;
 
-	if (size >= limit || receiver->ncolumns == 0)
-		send_batch(receiver);
+	if (size >= limit || sender->ncolumns == 0)
+		send_batch(sender);
 	else
-		receiver->check_at = receiver->filled +
-			Min(Max((limit - size) / row_size / 2, 1), receiver->filled);
+		sender->check_at = sender->filled +
+			Min(Max((limit - size) / row_size / 2, 1), sender->filled);
 }
 
 /* Take a row. */
 static bool
 sender_receive(TupleTableSlot *slot, DestReceiver *self)
 {
-	SenderReceiver *receiver = (SenderReceiver *) self;
-	Column	  **columns = receiver->sets[receiver->filling].columns;
-	MemoryContext old = MemoryContextSwitchTo(receiver->row_context);
+	QuerySender *sender = (QuerySender *) self;
+	Column	  **columns = sender->sets[sender->filling].columns;
+	MemoryContext old = MemoryContextSwitchTo(sender->row_context);
 
 	slot_getallattrs(slot);
-	for (int i = 0; i < receiver->ncolumns; i++)
+	for (int i = 0; i < sender->ncolumns; i++)
 		hxpy_column_append(columns[i], slot->tts_values[i], slot->tts_isnull[i]);
-	receiver->filled++;
-	if (receiver->filled >= receiver->check_at)
+	sender->filled++;
+	if (sender->filled >= sender->check_at)
 	{
-		check_batch(receiver);
-		MemoryContextReset(receiver->row_context);
+		check_batch(sender);
+		MemoryContextReset(sender->row_context);
 	}
 	MemoryContextSwitchTo(old);
 	return true;
 }
 
-/* End: send what is left, and the stream's end. */
+/* End: send what is left. */
 static void
 sender_shutdown(DestReceiver *self)
 {
-	SenderReceiver *receiver = (SenderReceiver *) self;
-	MemoryContext old = MemoryContextSwitchTo(receiver->row_context);
+	QuerySender *sender = (QuerySender *) self;
+	MemoryContext old = MemoryContextSwitchTo(sender->row_context);
 
-	if (receiver->filled > 0)
-		send_batch(receiver);
+	if (sender->filled > 0)
+		send_batch(sender);
 	MemoryContextSwitchTo(old);
 }
 
-/* Nothing to do: the receiver lives in a memory context. */
+/* Nothing to do: the sender lives in a memory context. */
 static void
 sender_destroy(DestReceiver *self)
 {
@@ -230,11 +245,51 @@ prepare_query(const char *query)
 	return plan;
 }
 
-/* Run the query into the receiver. */
-static void
-run_query(SenderReceiver *receiver, const char *query)
+/* Make a sender of an instruction's input; everything lives in the current memory context. */
+QuerySender *
+hxpy_sender_create(PySession *session, uint8 type, const InstructionText *texts, int ntexts,
+				   RowsReader *wants, RowsSink sink, void *arg)
 {
-	SPIExecuteOptions options = {.dest = &receiver->pub};
+	QuerySender *sender = palloc0(sizeof(QuerySender));
+
+	sender->pub.receiveSlot = sender_receive;
+	sender->pub.rStartup = sender_startup;
+	sender->pub.rShutdown = sender_shutdown;
+	sender->pub.rDestroy = sender_destroy;
+	sender->pub.mydest = DestNone;
+	sender->session = session;
+	sender->type = type;
+	sender->texts = texts;
+	sender->ntexts = ntexts;
+	sender->wants = wants;
+	sender->sink = sink;
+	sender->sink_arg = arg;
+	sender->context = CurrentMemoryContext;
+	sender->row_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
+												ALLOCSET_DEFAULT_SIZES);
+	sender->check_at = 1;
+	sender->step_rows = FIRST_STEP_ROWS;
+	return sender;
+}
+
+/* End the stream of batches. */
+static void
+send_end(QuerySender *sender)
+{
+	hxpy_worker_send(sender->session->worker, HXPY_FRAME_END, NULL, sender->sink,
+					 sender->sink_arg);
+	sender->ended = true;
+}
+
+/*
+ * Run the query and send its rows: a frame with the instruction's texts, the
+ * query's columns and the wanted ones; batches; END.  To be called in a PG_TRY
+ * block that breaks the request off.
+ */
+void
+hxpy_sender_run(QuerySender *sender, const char *query)
+{
+	SPIExecuteOptions options = {.dest = &sender->pub};
 	SPIPlanPtr	plan;
 	int			result;
 
@@ -244,64 +299,49 @@ run_query(SenderReceiver *receiver, const char *query)
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(result));
 	SPI_finish();
+	if (sender->types == NULL)
+		elog(ERROR, "the query had no columns to describe");
+	send_end(sender);
 }
 
-/* Make a receiver that lives in the current memory context. */
-static SenderReceiver *
-create_receiver(PySession *session)
+/* Begin to run the query in steps. */
+void
+hxpy_sender_open(QuerySender *sender, const char *query)
 {
-	SenderReceiver *receiver = palloc0(sizeof(SenderReceiver));
+	SPIPlanPtr	plan;
 
-	receiver->pub.receiveSlot = sender_receive;
-	receiver->pub.rStartup = sender_startup;
-	receiver->pub.rShutdown = sender_shutdown;
-	receiver->pub.rDestroy = sender_destroy;
-	receiver->pub.mydest = DestNone;
-	receiver->session = session;
-	receiver->context = CurrentMemoryContext;
-	receiver->row_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
-												  ALLOCSET_DEFAULT_SIZES);
-	receiver->check_at = 1;
-	return receiver;
+	SPI_connect();
+	plan = prepare_query(query);
+	sender->portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
+	PinPortal(sender->portal);
+	SPI_finish();
+	sender_startup(&sender->pub, CMD_SELECT, sender->portal->tupDesc);
 }
 
 /*
- * Run an instruction whose input is a query's rows: a frame with its texts, the
- * query's columns and those of `rows`; batches; and END.  Rows that come back
- * go where `rows` puts them; NULL where none may come.
+ * Send the query's next rows, about a batch, or the stream's end.
  */
 void
-hxpy_sender_run(PySession *session, uint8 type, const InstructionText *texts, int ntexts,
-				RowsReader *rows, const char *query)
+hxpy_sender_step(QuerySender *sender)
 {
-	SenderReceiver *receiver = create_receiver(session);
-	MemoryContext context = CurrentMemoryContext;
-	const char *payload;
-	size_t		length;
+	uint64		asked = sender->step_rows;
+	uint64		count = PortalRunFetch(sender->portal, FETCH_FORWARD, (long) asked, &sender->pub);
 
-	receiver->type = type;
-	receiver->texts = texts;
-	receiver->ntexts = ntexts;
-	receiver->rows = rows;
-	hxpy_worker_check_ready(session->worker);
-	PG_TRY();
-	{
-		run_query(receiver, query);
-		if (receiver->types == NULL)
-			elog(ERROR, "the query had no columns to describe");
-		hxpy_worker_send(session->worker, HXPY_FRAME_END, NULL,
-						 rows ? hxpy_grid_take_rows : NULL, rows);
-		while (hxpy_worker_next(session->worker, &payload, &length))
-		{
-			if (rows == NULL)
-				elog(ERROR, "rows came where none were asked for");
-			hxpy_grid_take_rows(rows, payload, length);
-		}
-	}
-	PG_CATCH();
-	{
-		hxpy_worker_break_off(session->worker, context);
-	}
-	PG_END_TRY();
-	MemoryContextDelete(receiver->row_context);
+	if (count < asked)
+		send_end(sender);
+}
+
+/* Tell whether all was sent. */
+bool
+hxpy_sender_has_ended(const QuerySender *sender)
+{
+	return sender->ended;
+}
+
+/* Close the query that is run in steps. */
+void
+hxpy_sender_close(QuerySender *sender)
+{
+	UnpinPortal(sender->portal);
+	PortalDrop(sender->portal, false);
 }

@@ -35,8 +35,8 @@ define_from_query(FunctionCallInfo fcinfo, const char *kind, const char *meta)
 	char	   *query = hxpy_argument_text(fcinfo, 2, "query");
 	InstructionText texts[] = {{"name", variable}, {"kind", kind}, {"meta", meta}};
 
-	hxpy_sender_run(hxpy_session_get(name), HXPY_FRAME_GRID, texts, lengthof(texts), NULL,
-					query);
+	hxpy_grid_exchange(hxpy_session_get(name), HXPY_FRAME_GRID, texts, lengthof(texts), NULL,
+					   query);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
@@ -197,7 +197,7 @@ py_apply(PG_FUNCTION_ARGS)
 	InstructionText texts[] = {{"func", function}, {"pass", arrays ? "arrays" : "frame"},
 	{"wants", psprintf("%d", rows->ncolumns)}};
 
-	hxpy_sender_run(hxpy_session_get(name), HXPY_FRAME_APPLY, texts, lengthof(texts), rows,
-					query);
+	hxpy_grid_exchange(hxpy_session_get(name), HXPY_FRAME_APPLY, texts, lengthof(texts), rows,
+					   query);
 	return (Datum) 0;
 }

@@ -49,7 +49,10 @@ from .haystack.symbol import Symbol
 from .haystack.uri import Uri
 from .haystack.xstr import XStr
 
-__all__ = ["ZincError", "dump", "dumps", "dumps_scalar", "load", "loads", "loads_scalar"]
+__all__ = ["MAX_DEPTH", "ZincError", "dump", "dumps", "dumps_scalar", "load", "loads", "loads_scalar"]
+
+# How deep lists, dicts and grids may be nested when written: what can be read again.
+MAX_DEPTH = 100
 
 # The column of a grid without columns, as Haxall writes it.
 _NO_COLS = "noCols"
@@ -75,7 +78,7 @@ def dumps(value: Any) -> str:
     """Return a value as Zinc; a Grid (or DataFrame) as a document that ends with an empty line.
 
     Raises ZincError for what Zinc cannot hold and for nesting deeper than
-    hayson.MAX_DEPTH, HaysonTypeError for a type without a mapping.
+    MAX_DEPTH, HaysonTypeError for a type without a mapping.
     """
     grid = value if isinstance(value, Grid) else normal(value, "Zinc", _ENCODERS)
     text = _grid(grid, 0) if isinstance(grid, Grid) else _write(grid, 0)
@@ -129,8 +132,8 @@ def _write(value: Any, depth: int) -> str:
 
 
 def _deeper(depth: int) -> int:
-    if depth >= hayson.MAX_DEPTH:
-        raise ZincError(f"the value is nested deeper than {hayson.MAX_DEPTH}, or contains itself")
+    if depth >= MAX_DEPTH:
+        raise ZincError(f"the value is nested deeper than {MAX_DEPTH}, or contains itself")
     return depth + 1
 
 
@@ -286,7 +289,7 @@ _ENCODERS: dict[type, _Encoder] = {
     dict: _write_dict,
     Grid: _write_nested,
     bytes: lambda value, depth: f'Buf("{binascii.b2a_base64(value, newline=False).decode()}")',
-    dt.date: lambda value, depth: value.isoformat(),
+    dt.date: lambda value, depth: str(value),
     dt.time: lambda value, depth: tz.format_time(value),
     dt.datetime: _write_datetime,
     Marker: lambda value, depth: "M",
@@ -348,7 +351,7 @@ def read_number(match: re.Match[str]) -> Any:
         try:
             number = int(whole)
         except ValueError:  # more digits than Python converts on its own
-            number = hayson.loads(whole.replace("_", ""))
+            number = hayson._unlimited(int, whole)
     return Number(number, unit) if unit else number
 
 
@@ -379,8 +382,9 @@ class _Cells(dict[str, Any]):
     """The values of the cells seen so far, by their text."""
 
     def __missing__(self, raw: str) -> Any:
-        match = _NUMBER(raw)
-        if match:
+        if _REAL(raw):
+            value: Any = float(raw)
+        elif match := _NUMBER(raw):
             value = read_number(match)
         elif raw[0] == '"' and raw.find('"', 1) == len(raw) - 1 and "\\" not in raw:
             value = raw[1:-1]
@@ -402,7 +406,7 @@ def _read(text: str | bytes | bytearray, document: bool) -> Any:
             return reader.only_value()
         reader.skip_lines()
         start = reader.pos
-        if _VER(text, start):
+        if text.startswith("ver", start):
             value: Any = reader.grid(False)
         else:
             value = reader.value()
@@ -768,6 +772,7 @@ _URI_BODY = r"[^`\\\n]*+(?:\\.[^`\\\n]*+)*+"
 _STR_PATTERN = (r'(?:"""(?P<long>(?:[^"\\]|\\.|"(?!""))*+)"""'
                 rf'|(?!""")"(?P<str>{_STR_BODY})")')
 _NUMBER = re.compile(_NUMBER_PATTERN, re.ASCII).fullmatch
+_REAL = re.compile(r"-?[0-9]+\.[0-9]+").fullmatch
 _LITERAL = re.compile(_STR_PATTERN, re.DOTALL).match
 _TOKEN = re.compile(
     _STR_PATTERN

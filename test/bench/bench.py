@@ -803,19 +803,21 @@ def hayson_both(bench: Bench) -> Iterator[Measurement | Row]:
 
 @case("j", "growth: 1k to 10M × (int8, float8) in")
 def growth(bench: Bench) -> Iterator[Measurement | Row]:
-    table = numbers_table(bench, bench.rows(10_000_000))
     seconds: dict[int, float] = {}
     private: dict[int, int] = {}
     for size in (1_000, 10_000, 100_000, 1_000_000, 10_000_000):
         rows = max(bench.rows(size), 10)
-        query = f"SELECT id, v FROM {table} LIMIT {rows}"
+        table = numbers_table(bench, rows)
+        query = f"SELECT id, v FROM {table}"
         job = Measurement(f"{size:,} × 2 numbers to a DataFrame", [bench.define_grid(query)])
         row, = measure("j", job, bench.rounds, False)
         seconds[size] = row.median
-        # Memory in a backend of its own, not timed.
+        # Memory in a backend of its own, not timed, and without LLVM's, which large
+        # plans of any statement load.
         server = Server()
+        server.run("SET jit = off")
         bench.open_session(server)
-        server.run("SELECT py_define_grid('s', 'g', %s)", f"SELECT id, v FROM {table} LIMIT 10")
+        server.run("SELECT py_define_grid('s', 'g', %s)", query + " LIMIT 10")
         with Memory(server.pid) as memory:
             server.run("SELECT py_define_grid('s', 'g', %s)", query)
         server.close()
@@ -863,6 +865,10 @@ def big(bench: Bench) -> Iterator[Measurement | Row]:
         ("3 GB out, py_eval_into a new table",
          "SELECT py_eval_into('s', %s, 'out_big', 'replace')", (f"chunks({rows})",)),
     ]
+    start = time.perf_counter()
+    bench.plain.run(f"COPY ({query}) TO '/dev/null' (FORMAT binary)")
+    copy = Row("big", jobs[0][0], "COPY binary", [time.perf_counter() - start],
+               note="of the same query, to /dev/null")
     for title, sql, arguments in jobs:
         say(f"big: {title}")
         server = Server()
@@ -884,6 +890,9 @@ def big(bench: Bench) -> Iterator[Measurement | Row]:
                   note=f"{rows * BIG_ROW / seconds / 1e6:.0f} MB/s; the backend at most "
                        f"{memory.resident / MB:.0f} MB resident with shared memory, "
                        f"{memory.private / MB:.1f} MB of its own more than before")
+        if title == copy.title:
+            copy.ratio = seconds / copy.median
+            yield copy
 
 
 # ---- results ----------------------------------------------------------------
@@ -945,10 +954,10 @@ def cells(row: Row, first: bool) -> tuple[str, ...]:
             row.target, row.verdict)
 
 
-def table_text(rows: Sequence[Row]) -> str:
-    """Return the table for a terminal."""
+def table_text(rows: Sequence[Row], start: int) -> str:
+    """Return the table's rows from `start` for a terminal."""
     lines = []
-    for index, row in enumerate(rows):
+    for index, row in enumerate(rows[start:], start):
         first = index == 0 or rows[index - 1].title != row.title
         if first:
             lines.append(f"\n{row.case}: {row.title}")
@@ -1023,7 +1032,7 @@ def run_cases(bench: Bench, names: Sequence[str], rounds: int) -> tuple[list[Row
                        else measure(name, job, rounds, not bench.quick))
                 rows += new
                 say("")
-                print(table_text(new), flush=True)
+                print(table_text(rows, len(rows) - len(new)), flush=True)
         except Exception as error:
             text = f"case {name} failed: {type(error).__name__}: {str(error).strip()}"
             failures.append(text)
