@@ -728,5 +728,5 @@ def _locate(text: str) -> None:
 
     reader: Any = json.JSONDecoder(object_hook=_decode_object)
     reader.parse_object = parse_object
-    reader.scan_once = scanner.py_make_scanner(reader)
+    reader.scan_once = scanner.py_make_scanner(reader)  # type: ignore[attr-defined]
     reader.decode(text)
