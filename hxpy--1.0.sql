@@ -90,18 +90,25 @@ RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 COMMENT ON FUNCTION py_define_matrix(text, text, text) IS
   'set a Python variable to a query''s numbers, as a 2-D ndarray';
 
+CREATE FUNCTION py_support(internal)
+RETURNS internal AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION py_support(internal) IS 'planner support of functions that stream rows';
+
 CREATE FUNCTION py_eval_grid(session text, expr text)
-RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+SUPPORT py_support;
 COMMENT ON FUNCTION py_eval_grid(text, text) IS
   'rows of a table value of Python, with the columns of the column list';
 
 CREATE FUNCTION py_eval_grid(session text, expr text, "as" anyelement)
-RETURNS SETOF anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+RETURNS SETOF anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+SUPPORT py_support;
 COMMENT ON FUNCTION py_eval_grid(text, text, anyelement) IS
   'rows of a table value of Python, as the row type of the last argument';
 
 CREATE FUNCTION py_eval_rows(session text, expr text)
-RETURNS SETOF jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+RETURNS SETOF jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+SUPPORT py_support;
 COMMENT ON FUNCTION py_eval_rows(text, text) IS
   'rows of a table value of Python, each as a Hayson dict';
 
@@ -111,7 +118,8 @@ COMMENT ON FUNCTION py_eval_into(text, text, text, text) IS
   'write a table value of Python into a new or existing table; returns the number of rows';
 
 CREATE FUNCTION py_apply(session text, func text, query text, arrays boolean DEFAULT false)
-RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+SUPPORT py_support;
 COMMENT ON FUNCTION py_apply(text, text, text, boolean) IS
   'a query''s rows in batches through a Python callable, and its rows back';
 
@@ -151,6 +159,371 @@ RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE RO
 COMMENT ON FUNCTION py_sessions() IS
   'sessions of the current role in this connection';
 
+-- Haystack: values, grids and codecs ---------------------------------------------
+--
+-- Bodies are bound when they are created, so no search_path leads them astray, and
+-- the extension can be moved to another schema.  Builders and accessors read nothing
+-- but their arguments: what they call is marked stable for the sake of settings (lc_time,
+-- DateStyle) that do not matter here.  A time zone's rules are immutable as far as
+-- PostgreSQL itself takes them to be, in timezone(text, timestamptz).
+
+CREATE FUNCTION hs_fail(message text)
+RETURNS jsonb LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+  RAISE EXCEPTION USING MESSAGE = message, ERRCODE = 'invalid_parameter_value';
+END $$;
+COMMENT ON FUNCTION hs_fail(text) IS 'raise the error of the Haystack functions';
+
+CREATE FUNCTION hs_marker() RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{"_kind": "marker"}'::jsonb;
+COMMENT ON FUNCTION hs_marker() IS 'Hayson of Marker: the tag is there';
+
+CREATE FUNCTION hs_na() RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{"_kind": "na"}'::jsonb;
+COMMENT ON FUNCTION hs_na() IS 'Hayson of NA: the value is not available';
+
+CREATE FUNCTION hs_remove() RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{"_kind": "remove"}'::jsonb;
+COMMENT ON FUNCTION hs_remove() IS 'Hayson of Remove: the tag goes away';
+
+-- hs_ref, hs_uri and hs_symbol are domains, too.  PostgreSQL takes hs_ref(x) for x::hs_ref unless
+-- a function has exactly x's type, so there is one for each type that an id may have.  An
+-- unquoted-by-type literal, hs_ref('a'), is always a cast but for a function of type unknown.
+
+CREATE FUNCTION hs_ref(id text, dis text DEFAULT NULL)
+RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN id ~ '^[A-Za-z0-9_:.~-]+$'
+       THEN jsonb_object(CASE WHEN dis IS NULL THEN ARRAY['_kind', 'ref', 'val', id]
+                         ELSE ARRAY['_kind', 'ref', 'val', id, 'dis', dis] END)
+       WHEN id IS NOT NULL
+       THEN hs_fail('"' || id || '" is no id of a Ref: it may hold letters, digits and _:.~- only')
+       END;
+COMMENT ON FUNCTION hs_ref(text, text) IS 'Hayson of a Ref: id without @, display name';
+
+CREATE FUNCTION hs_ref(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_ref(id::text, NULL);
+COMMENT ON FUNCTION hs_ref(varchar) IS 'Hayson of a Ref';
+
+CREATE FUNCTION hs_ref(id hs_ref) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_ref(id::text, NULL);
+COMMENT ON FUNCTION hs_ref(hs_ref) IS 'Hayson of a Ref';
+
+CREATE FUNCTION hs_ref(id uuid) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_ref(id::text, NULL);
+COMMENT ON FUNCTION hs_ref(uuid) IS 'Hayson of a Ref';
+
+CREATE FUNCTION hs_ref(id integer) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_ref(id::text, NULL);
+COMMENT ON FUNCTION hs_ref(integer) IS 'Hayson of a Ref';
+
+CREATE FUNCTION hs_ref(id bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_ref(id::text, NULL);
+COMMENT ON FUNCTION hs_ref(bigint) IS 'Hayson of a Ref';
+
+CREATE FUNCTION hs_uri(uri text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN uri IS NOT NULL THEN jsonb_object(ARRAY['_kind', 'uri', 'val', uri]) END;
+COMMENT ON FUNCTION hs_uri(text) IS 'Hayson of a Uri';
+
+CREATE FUNCTION hs_uri(uri varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_uri(uri::text);
+COMMENT ON FUNCTION hs_uri(varchar) IS 'Hayson of a Uri';
+
+CREATE FUNCTION hs_uri(uri hs_uri) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_uri(uri::text);
+COMMENT ON FUNCTION hs_uri(hs_uri) IS 'Hayson of a Uri';
+
+CREATE FUNCTION hs_symbol(id text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN id ~ '^[A-Za-z0-9_:.~-]+$' THEN jsonb_object(ARRAY['_kind', 'symbol', 'val', id])
+       WHEN id IS NOT NULL
+       THEN hs_fail('"' || id || '" is no Symbol: it may hold letters, digits and _:.~- only')
+       END;
+COMMENT ON FUNCTION hs_symbol(text) IS 'Hayson of a Symbol, without ^';
+
+CREATE FUNCTION hs_symbol(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_symbol(id::text);
+COMMENT ON FUNCTION hs_symbol(varchar) IS 'Hayson of a Symbol';
+
+CREATE FUNCTION hs_symbol(id hs_symbol) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_symbol(id::text);
+COMMENT ON FUNCTION hs_symbol(hs_symbol) IS 'Hayson of a Symbol';
+
+CREATE FUNCTION hs_float_text(val float8)
+RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET extra_float_digits = 1
+RETURN val::text;
+COMMENT ON FUNCTION hs_float_text(float8) IS
+  'shortest text that reads back the same, whatever extra_float_digits says';
+
+CREATE FUNCTION hs_number(val float8, unit text DEFAULT NULL)
+RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+  WHEN val = 'NaN' AND unit <> '' THEN hs_fail('a NaN has no unit, but "' || unit || '" is given')
+  WHEN val IN ('NaN', 'Infinity', '-Infinity')
+  THEN jsonb_object(ARRAY['_kind', 'number', 'val',
+                          CASE val WHEN 'NaN' THEN 'NaN' WHEN 'Infinity' THEN 'INF' ELSE '-INF' END]
+                    || CASE WHEN unit <> '' THEN ARRAY['unit', unit] ELSE '{}' END)
+  WHEN unit <> ''
+  THEN ('{"_kind": "number", "val": ' || hs_float_text(val) || '}')::jsonb
+       || jsonb_object(ARRAY['unit', unit])
+  ELSE hs_float_text(val)::jsonb END;
+COMMENT ON FUNCTION hs_number(float8, text) IS 'Hayson of a Number, with a unit if one is given';
+
+CREATE FUNCTION hs_number(val numeric, unit text DEFAULT NULL)
+RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+  WHEN val IN ('NaN', 'Infinity', '-Infinity') THEN hs_number(val::float8, unit)
+  WHEN val <> trunc(val) AND hs_float_text(val::float8)::numeric <> val
+  THEN hs_fail(val::text || ' has more digits than a Number holds; round it, or cast it to float8')
+  WHEN unit <> ''
+  THEN ('{"_kind": "number", "val": ' || trim_scale(val)::text || '}')::jsonb
+       || jsonb_object(ARRAY['unit', unit])
+  ELSE trim_scale(val)::text::jsonb END;
+COMMENT ON FUNCTION hs_number(numeric, text) IS
+  'Hayson of a Number; whole numbers of any size, others as a float holds them';
+
+CREATE FUNCTION hs_number(val bigint, unit text DEFAULT NULL)
+RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hs_number(val::numeric, unit);
+COMMENT ON FUNCTION hs_number(bigint, text) IS 'Hayson of a Number';
+
+CREATE FUNCTION hs_date(val date) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN val BETWEEN '0001-01-01' AND '9999-12-31'
+       THEN jsonb_object(ARRAY['_kind', 'date', 'val', to_char(val, 'YYYY-MM-DD')])
+       WHEN val IS NOT NULL
+       THEN hs_fail('date ' || val || ' lies outside of the years 1 to 9999') END;
+COMMENT ON FUNCTION hs_date(date) IS 'Hayson of a Date';
+
+CREATE FUNCTION hs_time(val time) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN val < '24:00'
+       THEN jsonb_object(ARRAY['_kind', 'time', 'val',
+              to_char(val::interval, 'HH24:MI:SS') || rtrim(to_char(val::interval, '.US'), '.0')])
+       WHEN val IS NOT NULL THEN hs_fail('a Time must be before ' || val) END;
+COMMENT ON FUNCTION hs_time(time) IS 'Hayson of a Time';
+
+CREATE FUNCTION hs_zone(name text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+-- The names of Haystack's zones by their area in tzdata, and the other names that tzdata has for
+-- them; as in python/hxpy/haystack/tz.py.
+RETURN (SELECT CASE WHEN area IS NOT NULL THEN area || '/' || zone
+                    ELSE hs_fail('time zone "' || name || '" is unknown to Haystack')::text END
+  FROM (VALUES (
+     ' Africa: Abidjan Algiers Bissau Cairo Casablanca Ceuta El_Aaiun Johannesburg Juba Khartoum'
+     ' Lagos Maputo Monrovia Nairobi Ndjamena Sao_Tome Tripoli Tunis Windhoek America: Adak Anchorage'
+     ' Araguaina Asuncion Bahia Bahia_Banderas Barbados Belem Belize Boa_Vista Bogota Boise'
+     ' Cambridge_Bay Campo_Grande Cancun Caracas Cayenne Chicago Chihuahua Ciudad_Juarez Costa_Rica'
+     ' Coyhaique Cuiaba Danmarkshavn Dawson Dawson_Creek Denver Detroit Edmonton Eirunepe El_Salvador'
+     ' Fort_Nelson Fortaleza Glace_Bay Goose_Bay Grand_Turk Guatemala Guayaquil Guyana Halifax Havana'
+     ' Hermosillo Inuvik Iqaluit Jamaica Juneau La_Paz Lima Los_Angeles Maceio Managua Manaus'
+     ' Martinique Matamoros Mazatlan Menominee Merida Metlakatla Mexico_City Miquelon Moncton'
+     ' Monterrey Montevideo New_York Nome Noronha Nuuk Ojinaga Panama Paramaribo Phoenix'
+     ' Port-au-Prince Porto_Velho Puerto_Rico Punta_Arenas Rankin_Inlet Recife Regina Resolute'
+     ' Rio_Branco Santarem Santiago Santo_Domingo Sao_Paulo Scoresbysund Sitka St_Johns Swift_Current'
+     ' Tegucigalpa Thule Tijuana Toronto Vancouver Whitehorse Winnipeg Yakutat America/Argentina:'
+     ' Buenos_Aires Catamarca Cordoba Jujuy La_Rioja Mendoza Rio_Gallegos Salta San_Juan San_Luis'
+     ' Tucuman Ushuaia America/Indiana: Indianapolis Knox Marengo Petersburg Tell_City Vevay'
+     ' Vincennes Winamac America/Kentucky: Louisville Monticello America/North_Dakota: Beulah Center'
+     ' New_Salem Antarctica: Casey Davis Macquarie Mawson Palmer Rothera Troll Vostok Asia: Almaty'
+     ' Amman Anadyr Aqtau Aqtobe Ashgabat Atyrau Baghdad Baku Bangkok Barnaul Beirut Bishkek Chita'
+     ' Colombo Damascus Dhaka Dili Dubai Dushanbe Famagusta Gaza Hebron Ho_Chi_Minh Hong_Kong Hovd'
+     ' Irkutsk Jakarta Jayapura Jerusalem Kabul Kamchatka Karachi Kathmandu Khandyga Kolkata'
+     ' Krasnoyarsk Kuching Macau Magadan Makassar Manila Nicosia Novokuznetsk Novosibirsk Omsk Oral'
+     ' Pontianak Pyongyang Qatar Qostanay Qyzylorda Riyadh Sakhalin Samarkand Seoul Shanghai'
+     ' Singapore Srednekolymsk Taipei Tashkent Tbilisi Tehran Thimphu Tokyo Tomsk Ulaanbaatar Urumqi'
+     ' Ust-Nera Vladivostok Yakutsk Yangon Yekaterinburg Yerevan Atlantic: Azores Bermuda Canary'
+     ' Cape_Verde Faroe Madeira South_Georgia Stanley Australia: Adelaide Brisbane Broken_Hill Darwin'
+     ' Eucla Hobart Lindeman Lord_Howe Melbourne Perth Sydney Etc: GMT GMT+1 GMT+10 GMT+11 GMT+12'
+     ' GMT+2 GMT+3 GMT+4 GMT+5 GMT+6 GMT+7 GMT+8 GMT+9 GMT-1 GMT-10 GMT-11 GMT-12 GMT-13 GMT-14 GMT-2'
+     ' GMT-3 GMT-4 GMT-5 GMT-6 GMT-7 GMT-8 GMT-9 UTC Europe: Andorra Astrakhan Athens Belgrade Berlin'
+     ' Brussels Bucharest Budapest Chisinau Dublin Gibraltar Helsinki Istanbul Kaliningrad Kirov Kyiv'
+     ' Lisbon London Madrid Malta Minsk Moscow Paris Prague Riga Rome Samara Saratov Simferopol Sofia'
+     ' Tallinn Tirane Ulyanovsk Vienna Vilnius Volgograd Warsaw Zurich Indian: Chagos Maldives'
+     ' Mauritius Pacific: Apia Auckland Bougainville Chatham Easter Efate Fakaofo Fiji Galapagos'
+     ' Gambier Guadalcanal Guam Honolulu Kanton Kiritimati Kosrae Kwajalein Marquesas Nauru Niue'
+     ' Norfolk Noumea Pago_Pago Palau Pitcairn Port_Moresby Rarotonga Tahiti Tarawa Tongatapu ',
+     ' Abidjan: Accra Bamako Banjul Conakry Dakar Freetown Iceland Lome Nouakchott Ouagadougou'
+     ' Reykjavik St_Helena Timbuktu Adak: Atka US/Aleutian Adelaide: South Anchorage: US/Alaska'
+     ' Ashgabat: Ashkhabad Athens: EET Auckland: McMurdo NZ South_Pole Bangkok: Christmas Phnom_Penh'
+     ' Vientiane Belgrade: Ljubljana Podgorica Sarajevo Skopje Zagreb Berlin: Copenhagen Jan_Mayen'
+     ' Longyearbyen Oslo Stockholm Brisbane: Queensland Broken_Hill: Yancowinna Brussels: Amsterdam'
+     ' CET Luxembourg MET Cairo: Egypt Catamarca: ComodRivadavia Chatham: NZ-CHAT Chicago: CST6CDT'
+     ' US/Central Chisinau: Tiraspol Cordoba: Rosario Darwin: North Denver: MST7MDT Navajo Shiprock'
+     ' US/Mountain Detroit: US/Michigan Dhaka: Dacca Dubai: Mahe Muscat Reunion Dublin: Eire Easter:'
+     ' Chile/EasterIsland Edmonton: Canada/Mountain Yellowknife Faroe: Faeroe GMT: GMT+0 GMT-0 GMT0'
+     ' Greenwich Guadalcanal: Pohnpei Ponape Guam: Saipan Halifax: Canada/Atlantic Havana: Cuba'
+     ' Helsinki: Mariehamn Ho_Chi_Minh: Saigon Hobart: Currie Tasmania Hong_Kong: Hongkong Honolulu:'
+     ' HST Johnston US/Hawaii Indianapolis: Fort_Wayne US/East-Indiana Iqaluit: Pangnirtung Istanbul:'
+     ' Turkey Jerusalem: Israel Tel_Aviv Johannesburg: Maseru Mbabane Kanton: Enderbury Kathmandu:'
+     ' Katmandu Knox: Knox_IN US/Indiana-Starke Kolkata: Calcutta Kuching: Brunei Kyiv: Kiev Uzhgorod'
+     ' Zaporozhye Lagos: Bangui Brazzaville Douala Kinshasa Libreville Luanda Malabo Niamey'
+     ' Porto-Novo Lisbon: Portugal WET London: Belfast GB GB-Eire Guernsey Isle_of_Man Jersey'
+     ' Lord_Howe: LHI Los_Angeles: PST8PDT US/Pacific Macau: Macao Makassar: Ujung_Pandang Maldives:'
+     ' Kerguelen Manaus: Brazil/West Maputo: Blantyre Bujumbura Gaborone Harare Kigali Lubumbashi'
+     ' Lusaka Mazatlan: Mexico/BajaSur Melbourne: Victoria Mexico_City: Mexico/General Moscow: W-SU'
+     ' Nairobi: Addis_Ababa Antananarivo Asmara Asmera Comoro Dar_es_Salaam Djibouti Kampala Mayotte'
+     ' Mogadishu New_York: EST5EDT US/Eastern Noronha: Brazil/DeNoronha Nuuk: Godthab Pago_Pago:'
+     ' Midway Samoa US/Samoa Panama: Atikokan Cayman Coral_Harbour EST Paris: Monaco Perth:'
+     ' Australia/West Phoenix: Creston MST US/Arizona Port_Moresby: Chuuk DumontDUrville Truk Yap'
+     ' Prague: Bratislava Puerto_Rico: Anguilla Antigua Aruba Blanc-Sablon Curacao Dominica Grenada'
+     ' Guadeloupe Kralendijk Lower_Princes Marigot Montserrat Port_of_Spain St_Barthelemy St_Kitts'
+     ' St_Lucia St_Thomas St_Vincent Tortola Virgin Qatar: Bahrain Regina: Canada/Saskatchewan'
+     ' Rio_Branco: Brazil/Acre Porto_Acre Riyadh: Aden Kuwait Syowa Rome: San_Marino Vatican'
+     ' Santiago: Chile/Continental Sao_Paulo: Brazil/East Seoul: ROK Shanghai: Chongqing Chungking'
+     ' Harbin PRC Singapore: Kuala_Lumpur St_Johns: Canada/Newfoundland Sydney: ACT Canberra NSW'
+     ' Taipei: ROC Tarawa: Funafuti Majuro Wake Wallis Tehran: Iran Thimphu: Thimbu Tijuana: Ensenada'
+     ' Mexico/BajaNorte Santa_Isabel Tokyo: Japan Toronto: Canada/Eastern Montreal Nassau Nipigon'
+     ' Thunder_Bay Tripoli: Libya UTC: UCT Universal Zulu Ulaanbaatar: Choibalsan Ulan_Bator Urumqi:'
+     ' Kashgar Vancouver: Canada/Pacific Warsaw: Poland Whitehorse: Canada/Yukon Winnipeg:'
+     ' Canada/Central Rainy_River Yangon: Cocos Rangoon Zurich: Busingen Vaduz '))
+       AS data(areas, aliases),
+       substring(name, '[^/]*$') AS segment,
+       position(' ' || name || ' ' IN aliases) AS by_name,
+       position(' ' || segment || ' ' IN aliases) AS by_segment,
+       coalesce(substring(left(aliases, coalesce(nullif(by_name, 0), by_segment)),
+                          '([^ ]+): [^:]*$'), segment) AS zone,
+       position(' ' || zone || ' ' IN areas) AS found,
+       substring(left(areas, nullif(found, 0)), '([^ ]+): [^:]*$') AS zone_area,
+       nullif(zone_area, CASE WHEN name !~ '^[A-Za-z0-9_+/-]+$' OR name ~ '/' AND by_name = 0
+                AND position(' ' || left(name, -1 - length(segment)) || ': ' IN areas) = 0
+              THEN zone_area END) AS area);
+COMMENT ON FUNCTION hs_zone(text) IS
+  'tzdata''s full name of a time zone, from Haystack''s, a full or an older name';
+
+CREATE FUNCTION hs_datetime(ts timestamptz, tz text)
+RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (SELECT CASE WHEN ts BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN
+    jsonb_object(ARRAY['_kind', 'dateTime', 'tz', substring(zone, '[^/]*$'), 'val',
+      to_char(shown, 'YYYY-MM-DD"T"HH24:MI:SS') || rtrim(to_char(shown, '.US'), '.0')
+      || CASE WHEN shown = utc THEN 'Z' WHEN shown < utc THEN '-' ELSE '+' END
+      || CASE WHEN shown = utc THEN ''
+         ELSE to_char(greatest(shown - utc, utc - shown), 'HH24:MI') END])
+    ELSE hs_fail('datetime ' || ts || ' lies outside of the years 1 to 9999') END
+  FROM (SELECT CASE WHEN tz IN ('Rel', 'Etc/Rel') THEN 'Etc/Rel' ELSE hs_zone(tz) END,
+               timezone('UTC', ts)) AS z(zone, utc),
+       timezone(CASE zone WHEN 'Etc/Rel' THEN 'UTC' ELSE zone END, ts) AS local,
+       -- an offset with seconds, which Haystack has not, is shown as UTC
+       CASE WHEN extract(second FROM local - utc) = 0 THEN local ELSE utc END AS shown);
+COMMENT ON FUNCTION hs_datetime(timestamptz, text) IS
+  'Hayson of a DateTime: the moment in a time zone, given by Haystack''s or tzdata''s name';
+
+CREATE FUNCTION hs_coord(lat float8, lng float8)
+RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- Whole micro-degrees, written with a decimal point, which Haxall wants.
+RETURN CASE WHEN lat BETWEEN -90 AND 90 AND lng BETWEEN -180 AND 180
+       THEN ('{"_kind": "coord", "lat": '
+             || regexp_replace(trim_scale(rint(lat * 1e6)::numeric / 1000000)::text, '^(-?\d+)$', '\1.0')
+             || ', "lng": '
+             || regexp_replace(trim_scale(rint(lng * 1e6)::numeric / 1000000)::text, '^(-?\d+)$', '\1.0')
+             || '}')::jsonb
+       WHEN lat IS NOT NULL AND lng IS NOT NULL
+       THEN hs_fail('C(' || lat || ',' || lng || ') lies outside of ±90 and ±180 degrees') END;
+COMMENT ON FUNCTION hs_coord(float8, float8) IS
+  'Hayson of a Coord: latitude and longitude in degrees';
+
+CREATE FUNCTION hs_xstr(type text, val text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN type ~ '^[A-Z][A-Za-z0-9_]*$' AND val IS NOT NULL
+       THEN jsonb_object(ARRAY['_kind', 'xstr', 'type', type, 'val', val])
+       WHEN val IS NOT NULL AND type IS NOT NULL
+       THEN hs_fail('"' || type || '" is no type of an XStr: a capital letter, then letters, digits, _')
+       END;
+COMMENT ON FUNCTION hs_xstr(text, text) IS 'Hayson of an XStr: its type and its value';
+
+CREATE FUNCTION hs_val(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(value) = 'object' THEN value ->> 'val'
+       WHEN jsonb_typeof(value) <> 'array' THEN value #>> '{}' END;
+COMMENT ON FUNCTION hs_val(jsonb) IS
+  'text of a Hayson value, a Ref''s id for example; NULL if it has none, as a Marker';
+
+CREATE FUNCTION hs_num(value jsonb) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(value) = 'number' THEN value::float8
+       WHEN lower(value ->> '_kind') IN ('number', 'num') THEN (value ->> 'val')::float8 END;
+COMMENT ON FUNCTION hs_num(jsonb) IS 'value of a Hayson Number, without its unit; else NULL';
+
+CREATE FUNCTION hs_unit(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN lower(value ->> '_kind') IN ('number', 'num') THEN value ->> 'unit' END;
+COMMENT ON FUNCTION hs_unit(jsonb) IS 'unit of a Hayson Number; NULL if it has none';
+
+CREATE FUNCTION hs_ts(value jsonb) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN lower(value ->> '_kind') = 'datetime' THEN (value ->> 'val')::timestamptz END;
+COMMENT ON FUNCTION hs_ts(jsonb) IS 'moment of a Hayson DateTime; else NULL';
+
+CREATE FUNCTION hs_rows(grid jsonb)
+RETURNS SETOF jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1000
+BEGIN ATOMIC
+  SELECT r.value FROM jsonb_array_elements(
+    CASE WHEN jsonb_typeof(grid) = 'array' THEN grid
+         WHEN jsonb_typeof(grid -> 'rows') = 'array' THEN grid -> 'rows'
+         WHEN lower(grid ->> '_kind') = 'grid' THEN '[]'
+         WHEN grid IS NOT NULL
+         THEN hs_fail('this is no grid: ' || left(grid::text, 60)) END) AS r;
+END;
+COMMENT ON FUNCTION hs_rows(jsonb) IS
+  'rows of a Hayson grid, or the items of a list, each a Hayson dict';
+
+CREATE FUNCTION hs_meta(relation regclass) RETURNS jsonb LANGUAGE sql STABLE STRICT PARALLEL SAFE
+RETURN (SELECT coalesce((SELECT CASE WHEN c.text ~ '^\s*\{' THEN c.text::jsonb
+                                     ELSE jsonb_build_object('dis', c.text) END
+                           FROM obj_description(relation, 'pg_class') AS c(text)
+                          WHERE c.text IS NOT NULL), '{}')
+       || coalesce(jsonb_build_object('cols', jsonb_object_agg(a.attname,
+                     CASE WHEN d.text ~ '^\s*\{' THEN d.text::jsonb
+                          ELSE jsonb_build_object('dis', d.text) END)
+                   FILTER (WHERE d.text IS NOT NULL)), '{}')
+          FROM pg_attribute AS a, col_description(relation, a.attnum) AS d(text)
+         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped);
+COMMENT ON FUNCTION hs_meta(regclass) IS
+  'a table''s comments as meta of a grid: JSON objects as they are, other text as dis';
+
+CREATE FUNCTION hs_grid(query text, meta jsonb DEFAULT NULL)
+RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 10000
+RETURN py_eval(py_define_grid('default', '_hs', query, meta), 'globals().pop("_hs")');
+COMMENT ON FUNCTION hs_grid(text, jsonb) IS 'a query''s rows as a Hayson grid, with the meta given';
+
+CREATE FUNCTION hs_to_zinc(value jsonb)
+RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+RETURN py_eval(py_define('default', '_hs', value),
+               '__import__("hxpy.zinc").zinc.dumps(globals().pop("_hs"))', NULL::text);
+COMMENT ON FUNCTION hs_to_zinc(jsonb) IS 'a Hayson value, most often a grid, as Zinc';
+
+CREATE FUNCTION hs_from_zinc(zinc text)
+RETURNS jsonb LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+RETURN py_eval(py_define('default', '_hs', zinc),
+               '__import__("hxpy.zinc").zinc.loads(globals().pop("_hs"))');
+COMMENT ON FUNCTION hs_from_zinc(text) IS 'Zinc as Hayson';
+
+CREATE FUNCTION hs_to_trio(value jsonb)
+RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+RETURN py_eval(py_define('default', '_hs', value),
+               '__import__("hxpy.trio").trio.dumps(globals().pop("_hs"))', NULL::text);
+COMMENT ON FUNCTION hs_to_trio(jsonb) IS 'a Hayson list of dicts, or a grid without meta, as Trio';
+
+CREATE FUNCTION hs_from_trio(trio text)
+RETURNS jsonb LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+RETURN py_eval(py_define('default', '_hs', trio),
+               '__import__("hxpy.trio").trio.loads(globals().pop("_hs"))');
+COMMENT ON FUNCTION hs_from_trio(text) IS 'Trio as a Hayson list of dicts';
+
+CREATE FUNCTION hs_to_v3(value jsonb)
+RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+RETURN py_eval(py_define('default', '_hs', value),
+               '__import__("hxpy.v3").v3.dumps(globals().pop("_hs"))', NULL::text);
+COMMENT ON FUNCTION hs_to_v3(jsonb) IS 'a Hayson value as the JSON of Haystack 3';
+
+CREATE FUNCTION hs_from_v3(json text)
+RETURNS jsonb LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+RETURN py_eval(py_define('default', '_hs', json),
+               '__import__("hxpy.v3").v3.loads(globals().pop("_hs"))');
+COMMENT ON FUNCTION hs_from_v3(text) IS 'the JSON of Haystack 3 as Hayson';
+
+CREATE FUNCTION hs_to_csv(grid jsonb)
+RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
+RETURN py_eval(py_define('default', '_hs', grid),
+               '__import__("hxpy.csv").csv.dumps(globals().pop("_hs"))', NULL::text);
+COMMENT ON FUNCTION hs_to_csv(jsonb) IS 'a Hayson grid as CSV';
+
+-- Those that use a session are closed as the functions py_* that they call.
+REVOKE ALL ON FUNCTION
+  hs_grid(text, jsonb), hs_to_zinc(jsonb), hs_from_zinc(text), hs_to_trio(jsonb), hs_from_trio(text),
+  hs_to_v3(jsonb), hs_from_v3(text), hs_to_csv(jsonb)
+FROM PUBLIC;
+
 -- Who may use Python ---------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION
@@ -158,7 +531,7 @@ REVOKE ALL ON FUNCTION
   py_init(text), py_init(text, text), py_timeout(interval), py_timeout(text, interval),
   py_define(text, "any"), py_define(text, text, "any"), py_exec(text), py_exec(text, text),
   py_eval(text), py_eval(text, text), py_eval(text, text, anyelement),
-  py_define_grid(text, text, text, jsonb), py_define_matrix(text, text, text),
+  py_support(internal), py_define_grid(text, text, text, jsonb), py_define_matrix(text, text, text),
   py_eval_grid(text, text), py_eval_grid(text, text, anyelement), py_eval_rows(text, text),
   py_eval_into(text, text, text, text), py_apply(text, text, text, boolean),
   py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),

@@ -68,6 +68,7 @@ SELECT py_eval('s', 'pd.NA', 0), py_eval('s', 'pd.NaT', now()), py_eval('s', 'np
 SELECT py_eval('s', 'pd.Timestamp("2024-01-01 12:00", tz="UTC")', now()), py_eval('s', 'np.datetime64("2024-01-01T12:00:00.123456789")', NULL::timestamp), py_eval('s', 'np.timedelta64(90, "m")', NULL::interval), py_eval('s', 'pd.Timedelta("1 day 1 us")', NULL::interval);
 -- naive and aware meet as PostgreSQL's casts do
 SELECT py_eval('s', 'dt.datetime(2024,7,1,12)', NULL::timestamptz), py_eval('s', 'dt.datetime(2024,7,1,12,tzinfo=dt.timezone.utc)', NULL::timestamp), py_eval('s', 'dt.date(2024,7,1)', NULL::timestamp);
+SELECT py_eval('s', 'dt.datetime(2024,7,1,22,tzinfo=dt.timezone.utc)', NULL::date);
 SELECT py_eval('s', '10**400', NULL::numeric) = 10::numeric ^ 400, py_eval('s', 'decimal.Decimal("1.10")', NULL::numeric), py_eval('s', '0.1', NULL::numeric);
 SELECT py_eval('s', 'bytearray(b"\x01\x02")', NULL::bytea), py_eval('s', 'memoryview(b"ab")', NULL::bytea), py_eval('s', 'str(uuid.UUID(int=1))', NULL::uuid);
 DROP FUNCTION trip;

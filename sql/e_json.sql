@@ -39,6 +39,7 @@ SELECT py_eval('s', '"a\0"');
 SELECT py_exec('s', 'loop = []; loop.append(loop)');
 SELECT py_eval('s', 'loop');
 SELECT py_eval('s', 'lambda: 1');
+SELECT py_define('s', 'v', '{"_kind": "nope"}'::jsonb);
 -- json as well as jsonb, and typed
 SELECT py_define('s', 'v', '{"b": 1, "a": [1.50]}'::json), py_eval('s', 'v', NULL::json), py_eval('s', 'v', NULL::jsonb);
 DROP FUNCTION trip;

@@ -74,6 +74,7 @@ SELECT py_define_grid('g', 'not valid', 'SELECT 1 AS a');
 SELECT py_define_grid('g', 'r', 'SELECT 1 AS a', '[]');
 SELECT py_define_grid('g', 'r', 'SELECT py_eval(''g'', ''1'')');
 -- a query that fails midway leaves the variable undefined and the session usable
+SELECT py_define('g', 'broken', 1);
 SELECT py_define_grid('g', 'broken', 'SELECT 1 / (i - 90000) AS x FROM generate_series(1, 100000) AS i');
 SELECT py_eval('g', '"broken" in globals()');
 SELECT py_define_grid('g', 'broken', 'SELECT CASE WHEN i = 90000 THEN ''infinity''::date ELSE ''2024-01-01'' END FROM generate_series(1, 100000) AS i');
@@ -97,5 +98,6 @@ SELECT py_define_matrix('g', 'm', 'SELECT id, kw FROM reading ORDER BY id LIMIT 
 SELECT py_eval('g', '[str(m.dtype), m.shape, m.flags.c_contiguous, m.flags.writeable, m[:2].tolist(), bool(np.isnan(m[9, 1]))]');
 SELECT py_define_matrix('g', 'm', 'SELECT i::int8, i::int8 * 2 FROM generate_series(1, 3) AS i'), py_eval('g', '[str(m.dtype), m.tolist()]');
 SELECT py_define_matrix('g', 'm', 'SELECT 1.5::numeric, 2::int4'), py_eval('g', 'm.tolist()');
+SELECT py_define_matrix('g', 'm', 'SELECT i, i FROM generate_series(1, 2) AS i'), py_eval('g', 'm.tolist()');
 SELECT py_define_matrix('g', 'm', 'SELECT site FROM reading');
 SELECT py_define_matrix('g', 'm', 'SELECT kw FROM reading WHERE false'), py_eval('g', 'm.shape');

@@ -1,4 +1,6 @@
 -- Tables out: py_eval_grid, py_eval_rows.
+-- streams from the first query of a connection on
+SELECT * FROM py_eval_grid('default', 'iter(int, 1)') AS t(a int) LIMIT 1;
 SELECT py_exec(py_open('g'), $$
 import numpy as np, pandas as pd, datetime as dt
 from dataclasses import make_dataclass

@@ -145,6 +145,7 @@ type_extra(const ColumnType *type)
 	{
 		case HXPY_TAG_NUMERIC:
 			return hxpy_numeric == HXPY_NUMERIC_DECIMAL ? "decimal" : "";
+		case HXPY_TAG_DATE:
 		case HXPY_TAG_TIMESTAMP:
 			return type->for_input ? pstrdup(pg_get_timezone_name(session_timezone)) : "";
 		case HXPY_TAG_TIMESTAMPTZ:

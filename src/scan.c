@@ -83,6 +83,8 @@ typedef struct StreamState
 	MemoryContextCallback callback;
 } StreamState;
 
+PG_FUNCTION_INFO_V1(py_support);
+
 extern Datum py_eval_grid(PG_FUNCTION_ARGS);
 extern Datum py_eval_rows(PG_FUNCTION_ARGS);
 extern Datum py_apply(PG_FUNCTION_ARGS);
@@ -585,6 +587,17 @@ rescan_stream(CustomScanState *node)
 	close_stream((StreamState *) node);
 	drop_store((StreamState *) node);
 	ExecScanReScan(&node->ss);
+}
+
+/*
+ * py_support(internal): a planner support function that knows nothing.  It is
+ * asked before paths are made, which loads this library: so the hook below works
+ * for the first query of a connection, too.
+ */
+Datum
+py_support(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_POINTER(NULL);
 }
 
 /* Hook into the planner. */

@@ -76,10 +76,16 @@ create_set(QuerySender *sender, BatchSet *set, TupleDesc tupdesc)
 	hxpy_gather_init(&set->list, sender->context);
 }
 
-/* Refuse a query whose columns Python could not tell apart. */
+/* Refuse a query whose columns Python could not tell apart; a matrix has no names. */
 static void
-check_names(TupleDesc tupdesc)
+check_names(const QuerySender *sender, TupleDesc tupdesc)
 {
+	for (int i = 0; i < sender->ntexts; i++)
+	{
+		if (strcmp(sender->texts[i].name, "kind") == 0 &&
+			strcmp(sender->texts[i].value, "matrix") == 0)
+			return;
+	}
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		for (int j = 0; j < i; j++)
@@ -105,7 +111,7 @@ sender_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 	if (sender->types != NULL)
 		return;					/* a further step */
 	old = MemoryContextSwitchTo(sender->context);
-	check_names(tupdesc);
+	check_names(sender, tupdesc);
 	sender->ncolumns = tupdesc->natts;
 	sender->types = palloc(Max(tupdesc->natts, 1) * sizeof(ColumnType *));
 	for (int i = 0; i < tupdesc->natts; i++)

@@ -266,7 +266,10 @@ def _number(text: str) -> int | float | None:
 
 
 def _decode_json(column: Column) -> list[Any]:
-    return [hayson.loads(value) if value else None for value in _decode_text(column)]
+    try:
+        return [hayson.loads(value) if value else None for value in _decode_text(column)]
+    except hayson.HaysonError as error:
+        raise ConversionError("22P02", f"invalid Hayson: {error}") from None
 
 
 def _decode_ref(column: Column) -> list[Any]:
@@ -586,6 +589,8 @@ def _datetime_range(value: Any, want: Column) -> ConversionError:
 def _to_date(value: Any, want: Column) -> int:
     if type(value) is not dt.date:
         value = _plain_datetime(value, want)
+        if value.tzinfo is not None:
+            value = _in_zone(value, want)
         if value.time() != dt.time():
             raise ConversionError("22007", f"value {value!s} has a time of day, date has none",
                                   "Use .date() in Python.")
@@ -601,13 +606,18 @@ def _to_time(value: Any, want: Column) -> int:
     return ((value.hour * 60 + value.minute) * 60 + value.second) * 1000000 + value.microsecond
 
 
+def _in_zone(value: dt.datetime, want: Column) -> dt.datetime:
+    """Return an aware datetime as the naive one of the session's TimeZone."""
+    try:
+        return value.astimezone(time_zone(want.extra)).replace(tzinfo=None)
+    except OverflowError:
+        raise _datetime_range(value, want) from None
+
+
 def _to_timestamp(value: Any, want: Column) -> int:
     value = _plain_datetime(value, want)
     if value.tzinfo is not None:
-        try:
-            value = value.astimezone(time_zone(want.extra)).replace(tzinfo=None)
-        except OverflowError:
-            raise _datetime_range(value, want) from None
+        value = _in_zone(value, want)
     return (value - _EPOCH) // _MICROSECOND
 
 

@@ -236,8 +236,8 @@ def _guess(cell: str) -> Any:
     return cell
 
 
-_CELL = re.compile(r'(?:"((?:[^"]|"")*+)"|(?!")([^,\n]*))(,|\n|\Z)').match
-_CLOSED = re.compile(r'"(?:[^"]|"")*+"').match
+_CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|(?!")([^,\n]*))(,|\n|\Z)').match
+_CLOSED = re.compile(r'"[^"]*(?:""[^"]*)*"').match
 _KNOWN = {"": None, "true": True, "false": False, _CHECK: Marker(), "NA": NA(),
           "INF": float("inf"), "-INF": float("-inf"), "NaN": float("nan"), "remove": Remove()}
 _COORD = re.compile(r"C\([0-9.,\s-]+\)").fullmatch

@@ -244,10 +244,14 @@ class Worker:
             yield columns.decode_batch(payload)
 
     def grid(self, payload: Buffer) -> Sequence[Buffer]:
-        """Set a variable to the streamed table, as a Grid or a matrix."""
+        """Set a variable to the streamed table, as a Grid or a matrix.
+
+        When the stream fails, the variable is undefined.
+        """
         from . import tables
 
         name, kind, meta, *schema = columns.decode_batch(payload)
+        self.session.undefine(name.values()[0])
         matrix = kind.values()[0] == "matrix"
         reader = tables.TableReader(schema, hayson.loads(meta.values()[0]), matrix)
         for batch in self.batches():

@@ -59,10 +59,12 @@ _NO_COLS = "noCols"
 
 # What follows a number's digits: above 128, but no-break space, which is white space.
 _HIGH = "\x81-\x9f\xa1-\U0010ffff"
+_SLASH = "/(?![/*])"  # that begins no comment
 _NUMBER_PATTERN = (
     r"(?:0x(?P<hex>[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*)"
     r"|(?P<whole>-?\d+(?:_\d+)*)(?P<rest>(?:\.\d+(?:_\d+)*)?(?:[eE][+-]?\d+)?)"
-    rf"(?P<unit>[A-Za-z_%/${_HIGH}][0-9A-Za-z_%/${_HIGH}]*)?)")
+    rf"(?P<unit>(?:[A-Za-z_%${_HIGH}]|{_SLASH})"
+    rf"(?:[0-9A-Za-z_%${_HIGH}]|{_SLASH})*)?)")
 
 
 class ZincError(HaysonError):
@@ -767,9 +769,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]").search
 _URI_PARTS = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\u\{[0-9a-fA-F]+\}|\\.?|[^\\]+",
                         re.DOTALL).findall
 
-_STR_BODY = r'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
-_URI_BODY = r"[^`\\\n]*+(?:\\.[^`\\\n]*+)*+"
-_STR_PATTERN = (r'(?:"""(?P<long>(?:[^"\\]|\\.|"(?!""))*+)"""'
+# No possessive quantifiers: those of Python 3.11 match too much after an alternative.
+_STR_BODY = r'[^"\\\n]*(?:\\.[^"\\\n]*)*'
+_URI_BODY = r"[^`\\\n]*(?:\\.[^`\\\n]*)*"
+_STR_PATTERN = (r'(?:"""(?P<long>(?:[^"\\]|\\.|"(?!""))*)"""'
                 rf'|(?!""")"(?P<str>{_STR_BODY})")')
 _NUMBER = re.compile(_NUMBER_PATTERN, re.ASCII).fullmatch
 _REAL = re.compile(r"-?[0-9]+\.[0-9]+").fullmatch
@@ -796,5 +799,5 @@ _TOKEN_NAMES = {",": "a comma", "\n": "the line's end"}
 # A row that cannot be cut at its commas: literals, calls, containers, comments.
 _SPECIAL = re.compile(r'["`(\[{<>]|/[/*]').search
 _RAW_CELLS = re.compile(
-    r',((?:[^,"`()\[\]{}<>/]++|/(?![/*])'
-    rf'|"{_STR_BODY}"|`{_URI_BODY}`|\((?:[^()"`\[\]{{}}<>]++|"{_STR_BODY}")*+\))*+)').findall
+    r',((?:[^,"`()\[\]{}<>/]+|/(?![/*])'
+    rf'|"{_STR_BODY}"|`{_URI_BODY}`|\((?:[^()"`\[\]{{}}<>]|"{_STR_BODY}")*\))*)').findall

@@ -243,7 +243,10 @@ def test_output_order(server):
     assert [(where, text) for where, _, _, text in server.output] == [
         ("data", "one"), ("control", "two"), ("data", "three"), ("control", "four"),
         ("data", "five")]
-    assert {request for _, request, _, _ in server.output} <= {server.request}
+    assert {request for where, request, _, _ in server.output if where == "data"} == \
+        {server.request}
+    # The supervisor says how many of Python's went before.
+    assert [number for where, number, _, _ in server.output if where == "control"] == [1, 2]
     assert [stream for where, _, stream, _ in server.output if where == "data"] == [1, 2, 1]
 
 

@@ -59,7 +59,8 @@ BOTH_WAYS = [
     (Uri("a`b"), r"`a\u0060b`"), (Uri("a\nb"), r"`a\u000ab`"), (Uri(r"a\:b\\c"), r"`a\:b\\c`"),
     (Uri("C:\\temp\\"), r"`C:\u005ctemp\u005c`"), (Uri("\\u0041"), r"`\u005cu0041`"),
     (Uri("\\\\\\"), r"`\\\u005c`"), (Uri("😀"), "`😀`"),
-    (Ref("a-1:b.c~d_E"), "@a-1:b.c~d_E"), (Ref("a", 'x "y"'), r'@a "x \"y\""'), (Ref("a", ""), '@a ""'),
+    (Ref("a-1:b.c~d_E"), "@a-1:b.c~d_E"), (Ref("a", 'x "y"'), r'@a "x \"y\""'),
+    (Ref("a", ""), '@a ""'),
     (Symbol("hot-water"), "^hot-water"), (Symbol("lib:ph"), "^lib:ph"),
     (dt.date(2020, 7, 17), "2020-07-17"), (dt.date(1, 1, 1), "0001-01-01"),
     (dt.time(14, 30), "14:30:00"), (dt.time(14, 30, 0, 500000), "14:30:00.5"),
@@ -145,8 +146,8 @@ def test_grid():
      dt.datetime(2020, 7, 17, 19, 55, 42, tzinfo=NEW_YORK)),
     ("2020-07-17T16:55:42-04:00",
      dt.datetime(2020, 7, 17, 16, 55, 42, tzinfo=zoneinfo.ZoneInfo("Etc/GMT+4"))),
-    ("[]", []), ("[ 1 , 2 , ]", [1, 2]), ("[\n1,\n// x\n2\n]", [1, 2]), ("{a:1,b,c:2,}",
-                                                                         {"a": 1, "b": Marker(), "c": 2}),
+    ("[]", []), ("[ 1 , 2 , ]", [1, 2]), ("[\n1,\n// x\n2\n]", [1, 2]),
+    ("{a:1,b,c:2,}", {"a": 1, "b": Marker(), "c": 2}),
     ("{ a : 1\n b }", {"a": 1, "b": Marker()}), ("/* a /* b */ c */5//d", 5), ("\n\n5\n\n", 5),
     ('ver : "2.0"\na\nBin(text/plain; x)\n', grid_of(["a"], [XStr("Bin", "text/plain; x")])),
     ('// x\nver:"3.0" /* y */ m // z\na /* */ ,\tb\xa0dis:"B" //\n 1\t,\xa02 // c\n// d\n,\n',
@@ -165,7 +166,7 @@ def test_grid():
 ])
 def test_lenient_reader(text, value):
     again = loads(text)
-    assert again == value and kinds(again)[:1] == kinds(value)[:1]
+    assert again == value and type(again) is type(value)
 
 
 def test_a_large_number():
@@ -310,7 +311,7 @@ def test_dataframe():
     frame.attrs = {"dis": "x", "cols": {"val": {"unit": "kW"}}}
     text = 'ver:"3.0" dis:"x"\nval unit:"kW",zoneTemp sqlName:"Zone Temp"\n1.5,1\n,2\n\n'
     assert dumps(frame) == text and dumps([frame]) == f"[<<\n{text}>>]"
-    assert loads(text).to_dataframe()["zoneTemp"].tolist() == [1, 2]
+    assert loads(text)["zoneTemp"] == [1, 2]
     assert dumps(pandas.Series([1.5, None])) == "[1.5,N]"
     assert dumps(grid_of(["a"], [pandas.NA], [pandas.NaT])) == 'ver:"3.0"\na\nN\nN\n\n'
 
@@ -328,7 +329,8 @@ TEXT = st.text(st.characters(blacklist_categories=["Cs"]))
 IDS = st.from_regex(r"[A-Za-z0-9_:.~-]+", fullmatch=True)
 NAMES = st.from_regex(r"[a-z][A-Za-z0-9_]{0,8}", fullmatch=True)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-UNITS = st.sampled_from(["°F", "kW", "%", "$", "_x", "ft²", "kWh/ft²", "e", "E", "eV", "m3", "µg/m³"])
+UNITS = st.sampled_from(["°F", "kW", "%", "$", "_x", "ft²", "kWh/ft²", "e", "E", "eV", "m3",
+                         "µg/m³"])
 ZONES = st.sampled_from([UTC, *map(zoneinfo.ZoneInfo, (
     "America/New_York", "Europe/London", "Asia/Kolkata", "Etc/GMT+5", "Pacific/Auckland"))])
 SCALARS = st.one_of(

@@ -225,7 +225,7 @@ class Memory:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.stop = threading.Event()
-        self.private = self.resident = 0
+        self.start = self.peak = self.private = self.resident = 0
 
     def status(self) -> dict[str, int]:
         """Return the fields of the process's status that are sizes, in bytes."""
@@ -409,9 +409,11 @@ def pinger() -> Iterator[Callable[[int], tuple[float, float]]]:
         if client.stdout.readline() != "ready\n":
             raise RuntimeError("the container did not connect")
 
+        requests, answers = client.stdin, client.stdout
+
         def ping(count: int) -> tuple[float, float]:
-            print(count, file=client.stdin, flush=True)
-            median, mean = client.stdout.readline().split()
+            print(count, file=requests, flush=True)
+            median, mean = answers.readline().split()
             return float(median) / 1e9, float(mean) / 1e9
         yield ping
     finally:
@@ -741,7 +743,7 @@ def score(bench: Bench) -> Iterator[Measurement | Row]:
 
     yield Measurement("4 features of 1M rows, py_apply with a DataFrame", [
         Contestant("PL/Python, a call a row", lambda: bench.plpython.run(
-            f"SELECT count(*), sum(plpy_score(x1, x2, x3, x4)) FROM points")),
+            "SELECT count(*), sum(plpy_score(x1, x2, x3, x4)) FROM points")),
         Contestant(OURS, apply("score", False), note="a DataFrame a batch"),
         Contestant("py_apply, arrays", apply("score_arrays", True), note="arrays => true"),
         Contestant("py_eval, a call a row", one_by_one,
@@ -925,7 +927,7 @@ def facts(bench: Bench, options: argparse.Namespace) -> list[tuple[str, str]]:
     return [
         ("Date", dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
         ("Machine", f"{models[0] if models else platform.machine()}, {len(os.sched_getaffinity(0))} "
-                    f"cores, {memory:.0f} GB, Linux {platform.release()}; "
+                    f"cores, {memory:.0f} GB, Linux {platform.release().partition('-')[0]}; "
                     f"load {os.getloadavg()[0]:.1f} at the start"),
         ("Server", bench.plain.run("SHOW server_version").partition(" ")[0] + ", " + settings(
             "shared_buffers", "max_wal_size", "fsync", "wal_level", "work_mem",
@@ -937,7 +939,7 @@ def facts(bench: Bench, options: argparse.Namespace) -> list[tuple[str, str]]:
         ("PL/Python and client", f"Python {platform.python_version()}, numpy {numpy.__version__}, "
                                  f"pandas {pandas.__version__}, psycopg2 "
                                  f"{psycopg2.__version__.partition(' ')[0]}"),
-        ("Run", f"{options.rounds} rounds, contestants in turns, medians; size: {size}"),
+        ("Run", f"rounds: {options.rounds}, contestants in turns, medians; size: {size}"),
     ]
 
 
@@ -1013,12 +1015,12 @@ def save(path: str, text: str) -> None:
     """Write the table between the marks of a document."""
     with open(path, encoding="utf-8") as file:
         document = file.read()
-    changed, count = re.subn(r"(<!-- bench -->\n).*?(<!-- /bench -->)",
-                             lambda match: match[1] + text + match[2], document, flags=re.S)
-    if count != 1:
-        raise SystemExit(f"bench: {path} has {count} places for the table")
+    before, mark, rest = document.partition("<!-- bench -->\n")
+    _, end, after = rest.partition("<!-- /bench -->")
+    if not mark or not end:
+        raise SystemExit(f"bench: {path} has no place for the table")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(changed)
+        file.write(before + mark + text + end + after)
 
 
 def run_cases(bench: Bench, names: Sequence[str], rounds: int) -> tuple[list[Row], list[str]]:
@@ -1059,6 +1061,8 @@ def parse_arguments() -> argparse.Namespace:
     for name in chosen:
         if name not in CASES:
             parser.error(f"no case \"{name}\"; there are {', '.join(CASES)}")
+    if options.save and options.quick:
+        parser.error("a quick run is not worth saving")
     options.chosen = chosen
     return options
 
@@ -1079,16 +1083,16 @@ def main() -> int:
     bench = Bench(options)
     with bench.resources:
         bench.prepare()
-        about = facts(bench, options)
-        for name, text in about:
+        known = facts(bench, options)
+        for name, text in known:
             print(f"{name}: {text}")
         sys.stdout.flush()
         rows, failures = run_cases(bench, options.chosen, options.rounds)
     say("")
     if options.tsv:
-        write_tsv(options.tsv, rows, about)
-    if options.save:
-        save(options.save, table_markdown(rows, about))
+        write_tsv(options.tsv, rows, known)
+    if options.save and not failures:
+        save(options.save, table_markdown(rows, known))
     judged = [row for row in rows if row.verdict in ("met", "missed")]
     if judged:
         print(f"\n{sum(row.verdict == 'met' for row in judged)} of {len(judged)} targets met")
