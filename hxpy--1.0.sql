@@ -187,8 +187,8 @@ RETURN '{"_kind": "remove"}'::jsonb;
 COMMENT ON FUNCTION hs_remove() IS 'Hayson of Remove: the tag goes away';
 
 -- hs_ref, hs_uri and hs_symbol are domains, too.  PostgreSQL takes hs_ref(x) for x::hs_ref unless
--- a function has exactly x's type, so there is one for each type that an id may have.  An
--- unquoted-by-type literal, hs_ref('a'), is always a cast but for a function of type unknown.
+-- a function has exactly x's type, so there is one for each type that an id may have.  A
+-- literal of no type, hs_ref('a'), is always a cast, unless there is a function of type unknown.
 
 CREATE FUNCTION hs_ref(id text, dis text DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -302,9 +302,13 @@ COMMENT ON FUNCTION hs_time(time) IS 'Hayson of a Time';
 CREATE FUNCTION hs_zone(name text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 -- The names of Haystack's zones by their area in tzdata, and the other names that tzdata has for
 -- them; as in python/hxpy/haystack/tz.py.
-RETURN (SELECT CASE WHEN area IS NOT NULL THEN area || '/' || zone
-                    ELSE hs_fail('time zone "' || name || '" is unknown to Haystack')::text END
-  FROM (VALUES (
+RETURN (
+  SELECT CASE WHEN area IS NOT NULL AND name ~ '^[A-Za-z0-9_+/-]+$'
+                AND (name = segment OR by_name > 0
+                     OR position(' ' || left(name, -1 - length(segment)) || ': ' IN areas) > 0)
+         THEN area || '/' || zone
+         ELSE hs_fail('time zone "' || name || '" is unknown to Haystack')::text END
+    FROM (VALUES (
      ' Africa: Abidjan Algiers Bissau Cairo Casablanca Ceuta El_Aaiun Johannesburg Juba Khartoum'
      ' Lagos Maputo Monrovia Nairobi Ndjamena Sao_Tome Tripoli Tunis Windhoek America: Adak Anchorage'
      ' Araguaina Asuncion Bahia Bahia_Banderas Barbados Belem Belize Boa_Vista Bogota Boise'
@@ -372,48 +376,48 @@ RETURN (SELECT CASE WHEN area IS NOT NULL THEN area || '/' || zone
      ' Thunder_Bay Tripoli: Libya UTC: UCT Universal Zulu Ulaanbaatar: Choibalsan Ulan_Bator Urumqi:'
      ' Kashgar Vancouver: Canada/Pacific Warsaw: Poland Whitehorse: Canada/Yukon Winnipeg:'
      ' Canada/Central Rainy_River Yangon: Cocos Rangoon Zurich: Busingen Vaduz '))
-       AS data(areas, aliases),
-       substring(name, '[^/]*$') AS segment,
-       position(' ' || name || ' ' IN aliases) AS by_name,
-       position(' ' || segment || ' ' IN aliases) AS by_segment,
-       coalesce(substring(left(aliases, coalesce(nullif(by_name, 0), by_segment)),
-                          '([^ ]+): [^:]*$'), segment) AS zone,
-       position(' ' || zone || ' ' IN areas) AS found,
-       substring(left(areas, nullif(found, 0)), '([^ ]+): [^:]*$') AS zone_area,
-       nullif(zone_area, CASE WHEN name !~ '^[A-Za-z0-9_+/-]+$' OR name ~ '/' AND by_name = 0
-                AND position(' ' || left(name, -1 - length(segment)) || ': ' IN areas) = 0
-              THEN zone_area END) AS area);
+         AS names(areas, aliases),
+         substring(name, '[^/]*$') AS segment,
+         position(' ' || name || ' ' IN aliases) AS by_name,
+         position(' ' || segment || ' ' IN aliases) AS by_segment,
+         coalesce(substring(left(aliases, coalesce(nullif(by_name, 0), by_segment)),
+                            '([^ ]+): [^:]*$'), segment) AS zone,
+         position(' ' || zone || ' ' IN areas) AS found,
+         substring(left(areas, nullif(found, 0)), '([^ ]+): [^:]*$') AS area);
 COMMENT ON FUNCTION hs_zone(text) IS
   'tzdata''s full name of a time zone, from Haystack''s, a full or an older name';
 
 CREATE FUNCTION hs_datetime(ts timestamptz, tz text)
 RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN (SELECT CASE WHEN ts BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN
+RETURN (
+  SELECT CASE WHEN ts BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN
     jsonb_object(ARRAY['_kind', 'dateTime', 'tz', substring(zone, '[^/]*$'), 'val',
       to_char(shown, 'YYYY-MM-DD"T"HH24:MI:SS') || rtrim(to_char(shown, '.US'), '.0')
       || CASE WHEN shown = utc THEN 'Z' WHEN shown < utc THEN '-' ELSE '+' END
       || CASE WHEN shown = utc THEN ''
          ELSE to_char(greatest(shown - utc, utc - shown), 'HH24:MI') END])
     ELSE hs_fail('datetime ' || ts || ' lies outside of the years 1 to 9999') END
-  FROM (SELECT CASE WHEN tz IN ('Rel', 'Etc/Rel') THEN 'Etc/Rel' ELSE hs_zone(tz) END,
-               timezone('UTC', ts)) AS z(zone, utc),
-       timezone(CASE zone WHEN 'Etc/Rel' THEN 'UTC' ELSE zone END, ts) AS local,
-       -- an offset with seconds, which Haystack has not, is shown as UTC
-       CASE WHEN extract(second FROM local - utc) = 0 THEN local ELSE utc END AS shown);
+    FROM (SELECT zone, utc, CASE WHEN extract(second FROM local - utc) = 0
+                            THEN local ELSE utc END    -- Haystack's offsets have no seconds
+            FROM coalesce(CASE WHEN tz IN ('Rel', 'Etc/Rel') THEN 'Rel' END, hs_zone(tz)) AS zone,
+                 timezone('UTC', ts) AS utc,
+                 timezone(coalesce(nullif(zone, 'Rel'), 'UTC'), ts) AS local)
+         AS moment(zone, utc, shown));
 COMMENT ON FUNCTION hs_datetime(timestamptz, text) IS
   'Hayson of a DateTime: the moment in a time zone, given by Haystack''s or tzdata''s name';
 
 CREATE FUNCTION hs_coord(lat float8, lng float8)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 -- Whole micro-degrees, written with a decimal point, which Haxall wants.
-RETURN CASE WHEN lat BETWEEN -90 AND 90 AND lng BETWEEN -180 AND 180
-       THEN ('{"_kind": "coord", "lat": '
-             || regexp_replace(trim_scale(rint(lat * 1e6)::numeric / 1000000)::text, '^(-?\d+)$', '\1.0')
-             || ', "lng": '
-             || regexp_replace(trim_scale(rint(lng * 1e6)::numeric / 1000000)::text, '^(-?\d+)$', '\1.0')
-             || '}')::jsonb
-       WHEN lat IS NOT NULL AND lng IS NOT NULL
-       THEN hs_fail('C(' || lat || ',' || lng || ') lies outside of ±90 and ±180 degrees') END;
+RETURN CASE
+  WHEN lat BETWEEN -90 AND 90 AND lng BETWEEN -180 AND 180
+  THEN ('{"_kind": "coord", "lat": '
+        || regexp_replace(trim_scale((lat * 1e6)::bigint / 1e6)::text, '^(-?\d+)$', '\1.0')
+        || ', "lng": '
+        || regexp_replace(trim_scale((lng * 1e6)::bigint / 1e6)::text, '^(-?\d+)$', '\1.0')
+        || '}')::jsonb
+  WHEN lat IS NOT NULL AND lng IS NOT NULL
+  THEN hs_fail('C(' || lat || ',' || lng || ') lies outside of ±90 and ±180 degrees') END;
 COMMENT ON FUNCTION hs_coord(float8, float8) IS
   'Hayson of a Coord: latitude and longitude in degrees';
 
