@@ -188,7 +188,8 @@ COMMENT ON FUNCTION hs_remove() IS 'Hayson of Remove: the tag goes away';
 
 -- hs_ref, hs_uri and hs_symbol are domains, too.  PostgreSQL takes hs_ref(x) for x::hs_ref unless
 -- a function has exactly x's type, so there is one for each type that an id may have.  A
--- literal of no type, hs_ref('a'), is always a cast, unless there is a function of type unknown.
+-- literal of no type, hs_ref('a'), is always a cast, unless there is a function of type unknown:
+-- these only raise an error, lest a text is taken for the Hayson that was meant.
 
 CREATE FUNCTION hs_ref(id text, dis text DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -199,6 +200,10 @@ RETURN CASE WHEN id ~ '^[A-Za-z0-9_:.~-]+$'
        THEN hs_fail('"' || id || '" is no id of a Ref: it may hold letters, digits and _:.~- only')
        END;
 COMMENT ON FUNCTION hs_ref(text, text) IS 'Hayson of a Ref: id without @, display name';
+
+CREATE FUNCTION hs_ref(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
+AS 'anyelement_in';
+COMMENT ON FUNCTION hs_ref(unknown) IS 'error: the literal needs a type, as in hs_ref(text ''a'')';
 
 CREATE FUNCTION hs_ref(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_ref(id::text, NULL);
@@ -224,6 +229,10 @@ CREATE FUNCTION hs_uri(uri text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL S
 RETURN CASE WHEN uri IS NOT NULL THEN jsonb_object(ARRAY['_kind', 'uri', 'val', uri]) END;
 COMMENT ON FUNCTION hs_uri(text) IS 'Hayson of a Uri';
 
+CREATE FUNCTION hs_uri(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
+AS 'anyelement_in';
+COMMENT ON FUNCTION hs_uri(unknown) IS 'error: the literal needs a type, as in hs_uri(text ''a'')';
+
 CREATE FUNCTION hs_uri(uri varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_uri(uri::text);
 COMMENT ON FUNCTION hs_uri(varchar) IS 'Hayson of a Uri';
@@ -238,6 +247,10 @@ RETURN CASE WHEN id ~ '^[A-Za-z0-9_:.~-]+$' THEN jsonb_object(ARRAY['_kind', 'sy
        THEN hs_fail('"' || id || '" is no Symbol: it may hold letters, digits and _:.~- only')
        END;
 COMMENT ON FUNCTION hs_symbol(text) IS 'Hayson of a Symbol, without ^';
+
+CREATE FUNCTION hs_symbol(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
+AS 'anyelement_in';
+COMMENT ON FUNCTION hs_symbol(unknown) IS 'error: the literal needs a type, as in hs_symbol(text ''a'')';
 
 CREATE FUNCTION hs_symbol(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_symbol(id::text);
@@ -256,7 +269,7 @@ COMMENT ON FUNCTION hs_float_text(float8) IS
 CREATE FUNCTION hs_number(val float8, unit text DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-  WHEN val = 'NaN' AND unit <> '' THEN hs_fail('a NaN has no unit, but "' || unit || '" is given')
+  WHEN val = 'NaN' AND unit <> '' THEN hs_fail(val || ' has no unit, but "' || unit || '" is given')
   WHEN val IN ('NaN', 'Infinity', '-Infinity')
   THEN jsonb_object(ARRAY['_kind', 'number', 'val',
                           CASE val WHEN 'NaN' THEN 'NaN' WHEN 'Infinity' THEN 'INF' ELSE '-INF' END]
@@ -335,13 +348,14 @@ RETURN (
      ' Cape_Verde Faroe Madeira South_Georgia Stanley Australia: Adelaide Brisbane Broken_Hill Darwin'
      ' Eucla Hobart Lindeman Lord_Howe Melbourne Perth Sydney Etc: GMT GMT+1 GMT+10 GMT+11 GMT+12'
      ' GMT+2 GMT+3 GMT+4 GMT+5 GMT+6 GMT+7 GMT+8 GMT+9 GMT-1 GMT-10 GMT-11 GMT-12 GMT-13 GMT-14 GMT-2'
-     ' GMT-3 GMT-4 GMT-5 GMT-6 GMT-7 GMT-8 GMT-9 UTC Europe: Andorra Astrakhan Athens Belgrade Berlin'
-     ' Brussels Bucharest Budapest Chisinau Dublin Gibraltar Helsinki Istanbul Kaliningrad Kirov Kyiv'
-     ' Lisbon London Madrid Malta Minsk Moscow Paris Prague Riga Rome Samara Saratov Simferopol Sofia'
-     ' Tallinn Tirane Ulyanovsk Vienna Vilnius Volgograd Warsaw Zurich Indian: Chagos Maldives'
-     ' Mauritius Pacific: Apia Auckland Bougainville Chatham Easter Efate Fakaofo Fiji Galapagos'
-     ' Gambier Guadalcanal Guam Honolulu Kanton Kiritimati Kosrae Kwajalein Marquesas Nauru Niue'
-     ' Norfolk Noumea Pago_Pago Palau Pitcairn Port_Moresby Rarotonga Tahiti Tarawa Tongatapu ',
+     ' GMT-3 GMT-4 GMT-5 GMT-6 GMT-7 GMT-8 GMT-9 UTC Rel Europe: Andorra Astrakhan Athens Belgrade'
+     ' Berlin Brussels Bucharest Budapest Chisinau Dublin Gibraltar Helsinki Istanbul Kaliningrad'
+     ' Kirov Kyiv Lisbon London Madrid Malta Minsk Moscow Paris Prague Riga Rome Samara Saratov'
+     ' Simferopol Sofia Tallinn Tirane Ulyanovsk Vienna Vilnius Volgograd Warsaw Zurich Indian:'
+     ' Chagos Maldives Mauritius Pacific: Apia Auckland Bougainville Chatham Easter Efate Fakaofo'
+     ' Fiji Galapagos Gambier Guadalcanal Guam Honolulu Kanton Kiritimati Kosrae Kwajalein Marquesas'
+     ' Nauru Niue Norfolk Noumea Pago_Pago Palau Pitcairn Port_Moresby Rarotonga Tahiti Tarawa'
+     ' Tongatapu ',
      ' Abidjan: Accra Bamako Banjul Conakry Dakar Freetown Iceland Lome Nouakchott Ouagadougou'
      ' Reykjavik St_Helena Timbuktu Adak: Atka US/Aleutian Adelaide: South Anchorage: US/Alaska'
      ' Ashgabat: Ashkhabad Athens: EET Auckland: McMurdo NZ South_Pole Bangkok: Christmas Phnom_Penh'
@@ -387,7 +401,7 @@ RETURN (
 COMMENT ON FUNCTION hs_zone(text) IS
   'tzdata''s full name of a time zone, from Haystack''s, a full or an older name';
 
-CREATE FUNCTION hs_datetime(ts timestamptz, tz text)
+CREATE FUNCTION hs_moment(ts timestamptz, zone text)
 RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (
   SELECT CASE WHEN ts BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN
@@ -397,12 +411,17 @@ RETURN (
       || CASE WHEN shown = utc THEN ''
          ELSE to_char(greatest(shown - utc, utc - shown), 'HH24:MI') END])
     ELSE hs_fail('datetime ' || ts || ' lies outside of the years 1 to 9999') END
-    FROM (SELECT zone, utc, CASE WHEN extract(second FROM local - utc) = 0
-                            THEN local ELSE utc END    -- Haystack's offsets have no seconds
-            FROM coalesce(CASE WHEN tz IN ('Rel', 'Etc/Rel') THEN 'Rel' END, hs_zone(tz)) AS zone,
-                 timezone('UTC', ts) AS utc,
-                 timezone(coalesce(nullif(zone, 'Rel'), 'UTC'), ts) AS local)
-         AS moment(zone, utc, shown));
+    FROM (SELECT utc, CASE WHEN extract(second FROM local - utc) = 0
+                      THEN local ELSE utc END       -- Haystack's offsets have no seconds
+            FROM timezone('UTC', ts) AS utc,
+                 timezone(CASE zone WHEN 'Etc/Rel' THEN 'UTC' ELSE zone END, ts) AS local)
+         AS times(utc, shown));
+COMMENT ON FUNCTION hs_moment(timestamptz, text) IS
+  'Hayson of a DateTime, the zone by its full name: what hs_datetime does for each row';
+
+CREATE FUNCTION hs_datetime(ts timestamptz, tz text)
+RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN hs_moment(ts, hs_zone(tz));
 COMMENT ON FUNCTION hs_datetime(timestamptz, text) IS
   'Hayson of a DateTime: the moment in a time zone, given by Haystack''s or tzdata''s name';
 

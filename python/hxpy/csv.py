@@ -86,8 +86,11 @@ def _column(name: str, cells: list[Any]) -> list[str]:
     try:
         for cell in cells:
             texts.append(_quoted(_cell(cell)))
-    except (HaysonError, HaysonTypeError) as error:
-        failure = error
+    except HaysonTypeError as error:
+        failure: HaysonError | HaysonTypeError = error
+    except HaysonError as error:
+        failure = CsvError(error.message)
+        failure.path = error.path
     except ValueError as error:
         failure = CsvError(str(error))
     else:

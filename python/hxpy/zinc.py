@@ -49,7 +49,8 @@ from .haystack.symbol import Symbol
 from .haystack.uri import Uri
 from .haystack.xstr import XStr
 
-__all__ = ["MAX_DEPTH", "ZincError", "dump", "dumps", "dumps_scalar", "load", "loads", "loads_scalar"]
+__all__ = ["MAX_DEPTH", "ZincError", "dump", "dumps", "dumps_scalar", "load", "loads",
+           "loads_scalar"]
 
 # How deep lists, dicts and grids may be nested when written: what can be read again.
 MAX_DEPTH = 100

@@ -8,7 +8,7 @@ import pickle
 import pytest
 from hypothesis import given, strategies as st
 
-from hxpy.haystack import Grid, GridBuilder, GridCol, Marker, Number, Ref
+from hxpy.haystack import NA, Grid, GridBuilder, GridCol, Marker, Number, Ref
 from hxpy.haystack.names import is_tag_name, to_tag_name
 
 numpy = pytest.importorskip("numpy")
@@ -329,3 +329,50 @@ def test_bool_columns_stay_bool():
 def test_builder_adds_rows_to_a_dataframe():
     builder = GridBuilder.from_dataframe(pandas.DataFrame({"a": [1, 2]}))
     assert builder.add_row([3]).to_grid()["a"] == [1, 2, 3]
+
+
+# Matrices
+
+
+def grid_of(**columns):
+    return Grid({}, [GridCol(place, name) for place, name in enumerate(columns)], columns.values())
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8", "i2", "u1"])
+def test_a_matrix_survives(dtype):
+    matrix = numpy.arange(12, dtype=dtype).reshape(4, 3)
+    grid = Grid.from_matrix(matrix, meta={"dis": "Loads"})
+    assert grid.col_names() == ["v0", "v1", "v2"] and grid.meta() == {"dis": "Loads"}
+    assert grid.val(1, "v2") == 5 and numpy.shares_memory(grid["v1"], matrix)
+    back = grid.to_matrix()
+    assert back.dtype == matrix.dtype and (back == matrix).all()
+    assert not numpy.shares_memory(back, matrix) and back.flags.c_contiguous
+
+
+def test_a_matrix_of_other_columns():
+    grid = grid_of(a=[Number(1, "kW"), None, Number(2.5, "kW")], b=[1, 2, NA()],
+                   c=pandas.array([1, None, 3], dtype="Int64"), d=numpy.array([1, 2, 3], "i4"))
+    back = grid.to_matrix()
+    assert back.dtype == "f8"
+    assert numpy.array_equal(back, [[1, 1, 1, 1], [math.nan, 2, math.nan, 2],
+                                    [2.5, math.nan, 3, 3]], equal_nan=True)
+    assert grid_of(a=[1, 2], b=[3, 4]).to_matrix().dtype == "i8"
+    assert grid_of(a=[2**60], b=[2**60 + 1]).to_matrix().tolist() == [[2**60, 2**60 + 1]]
+    assert Grid().to_matrix().shape == (0, 0) and grid_of(a=[], b=[]).to_matrix().shape == (0, 2)
+    assert Grid.from_matrix([[1.5, math.nan]], ["x", "y"]).to_dicts() == [{"x": 1.5}]
+
+
+@pytest.mark.parametrize("columns", [
+    {"a": ["x"]}, {"a": [True]}, {"a": [Marker()]}, {"a": numpy.array([True])},
+    {"a": numpy.array(["2021-03-22"], "M8[D]")}, {"a": [Number(1, "kW"), Number(2, "W")]},
+    {"a": [Number(1, "kW"), 2]}, {"a": [2**63]}, {"a": [2**60], "b": [0.5]}, {"a": [2**60, None]},
+    {"a": [2**60, 0.5]}, {"a": numpy.array([2**60]), "b": numpy.array([0.5])}])
+def test_what_is_no_matrix(columns):
+    with pytest.raises((TypeError, ValueError), match='column "a"'):
+        grid_of(**columns).to_matrix()
+
+
+@pytest.mark.parametrize("matrix", [[1, 2], [[[1]]], [["a"]], [[True]], [[1 + 2j]], 5])
+def test_a_grid_is_made_of_matrices_only(matrix):
+    with pytest.raises((TypeError, ValueError), match="a matrix has"):
+        Grid.from_matrix(matrix)

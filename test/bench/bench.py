@@ -35,7 +35,7 @@ SESSION = "s"
 OURS = "hxpy"
 MB = 1 << 20
 
-# As many bytes as py_eval('s', '1') sends: a frame's header and two columns.
+# About as many bytes as py_eval('s', '1') sends: a frame's header and its columns.
 PING_BYTES = 80
 ECHO = """
 import socket
@@ -350,7 +350,7 @@ class Bench:
             CREATE EXTENSION plpython3u;
             CREATE EXTENSION pg_prewarm;
 
-            -- The quickest of the usual ways; timestamptz stays the text that it is here.
+            -- A column at a time; timestamptz stays the text that it is here.
             CREATE FUNCTION plpy_frame(query text) RETURNS int8 LANGUAGE plpython3u AS $$
                 import pandas
                 rows = plpy.execute(query)

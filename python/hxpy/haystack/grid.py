@@ -13,7 +13,9 @@ from typing import Any, overload
 
 from ._cells import bare, frame_column, to_list
 from .marker import Marker
+from .na import NA
 from .names import to_tag_name
+from .number import Number
 
 __all__ = ["Grid", "GridBuilder", "GridCol", "GridRow"]
 
@@ -21,6 +23,8 @@ __all__ = ["Grid", "GridBuilder", "GridCol", "GridRow"]
 _ORIGINAL = "sqlName"
 # Column meta of a DataFrame's index: the level's name, or Marker if it has none.
 _INDEX = "pandasIndex"
+# Whole numbers up to here are exact in a float64.
+_EXACT = 2**53
 # How many rows a notebook gets to see.
 _HTML_ROWS = 60
 
@@ -174,6 +178,28 @@ class Grid:
         builder._columns = [[row.get(name) for row in rows] for name in names]
         return builder.to_grid()
 
+    @staticmethod
+    def from_matrix(matrix: Any, names: Iterable[str] | None = None,
+                    meta: Mapping[str, Any] | None = None) -> Grid:
+        """Return a 2-D array of numbers as a grid, as Haxall's MatrixGrid.
+
+        The columns are v0, v1 … unless names are given; they share the array's
+        memory.  A NaN is a missing cell.  Raises ValueError if there are not two
+        dimensions, TypeError if the cells are not int or float.
+        """
+        import numpy
+
+        matrix = numpy.asarray(matrix)
+        if matrix.ndim != 2:
+            raise ValueError(f"a matrix has 2 dimensions, not {matrix.ndim}")
+        if matrix.dtype.kind not in "iuf":
+            raise TypeError(f"a matrix has int or float cells, not {matrix.dtype}")
+        if names is None:
+            names = (f"v{place}" for place in range(matrix.shape[1]))
+        builder = GridBuilder().set_meta(meta or {}).add_col_names(names)
+        builder._columns = list(matrix.T)
+        return builder.to_grid()
+
     # hxPy's methods
 
     def meta(self) -> dict[str, Any]:
@@ -264,6 +290,22 @@ class Grid:
         return frame
 
     # Beyond hxPy
+
+    def to_matrix(self) -> Any:
+        """Return the grid's numbers as a new 2-D array of shape (rows, columns).
+
+        A missing cell and NA are NaN.  The dtype is the columns' own when all have the
+        same, else float64.  Numbers lose their unit, but must have one unit a
+        column.  Raises TypeError for cells that are no numbers, ValueError for
+        units that differ and for whole numbers beyond 2**53 that would become float.
+        """
+        import numpy
+
+        names = self.col_names()
+        columns = [_numbers(column, name) for column, name in zip(self._columns, names)]
+        if len({column.dtype for column in columns}) > 1:
+            columns = [_floats(column, name) for column, name in zip(columns, names)]
+        return numpy.stack(columns, axis=1) if columns else numpy.empty((self._size, 0))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the rows as Haystack's Dicts: without the cells that are None."""
@@ -461,6 +503,48 @@ class GridBuilder:
 def _label(label: Any) -> str:
     """Return a DataFrame's column label as a name."""
     return " ".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
+def _numbers(column: Any, name: str) -> Any:
+    """Return a column of numbers as an ndarray of int or float, see Grid.to_matrix."""
+    import numpy
+
+    if isinstance(column, numpy.ndarray) and column.dtype.kind in "iuf":
+        return column
+    cells = [None if isinstance(cell, NA) else cell for cell in to_list(column)]
+    present = [cell for cell in cells if cell is not None]
+    for cell in present:
+        if isinstance(cell, bool) or not isinstance(cell, (int, float)):
+            raise TypeError(f'column "{name}" holds {cell!r}, which is no number')
+    units = {cell.unit if isinstance(cell, Number) else None for cell in present if cell == cell}
+    if len(units) > 1:
+        raise ValueError(f'column "{name}" has numbers of several units: '
+                         + ", ".join(sorted(str(unit) for unit in units)))
+    if any(isinstance(cell, float) for cell in present) or not present:
+        dtype: Any = float
+    else:
+        dtype = object      # whole numbers, until they are known to fit
+    plain = [cell.val if isinstance(cell, Number) else cell for cell in present]
+    values = numpy.array(plain, dtype)
+    if dtype is object:
+        try:
+            values = values.astype("int64")
+        except OverflowError:
+            raise ValueError(f'column "{name}" has a number beyond the range of int64') from None
+    elif any(isinstance(cell, int) and abs(cell) > _EXACT for cell in present):
+        raise ValueError(f'column "{name}" has a whole number that a float does not hold')
+    if len(present) == len(cells):
+        return values
+    result = numpy.full(len(cells), numpy.nan)
+    result[[cell is not None for cell in cells]] = _floats(values, name)
+    return result
+
+
+def _floats(column: Any, name: str) -> Any:
+    """Return an ndarray of numbers as float64."""
+    if column.dtype.kind != "f" and ((column > _EXACT) | (column < -_EXACT)).any():
+        raise ValueError(f'column "{name}" has a whole number that a float does not hold')
+    return column.astype("float64", copy=False)
 
 
 def _same(one: Any, two: Any) -> bool:
