@@ -337,10 +337,10 @@ RETURN (
      ' Buenos_Aires Catamarca Cordoba Jujuy La_Rioja Mendoza Rio_Gallegos Salta San_Juan San_Luis'
      ' Tucuman Ushuaia America/Indiana: Indianapolis Knox Marengo Petersburg Tell_City Vevay'
      ' Vincennes Winamac America/Kentucky: Louisville Monticello America/North_Dakota: Beulah Center'
-     ' New_Salem Antarctica: Casey Davis Macquarie Mawson Palmer Rothera Troll Vostok Asia: Almaty'
-     ' Amman Anadyr Aqtau Aqtobe Ashgabat Atyrau Baghdad Baku Bangkok Barnaul Beirut Bishkek Chita'
-     ' Colombo Damascus Dhaka Dili Dubai Dushanbe Famagusta Gaza Hebron Ho_Chi_Minh Hong_Kong Hovd'
-     ' Irkutsk Jakarta Jayapura Jerusalem Kabul Kamchatka Karachi Kathmandu Khandyga Kolkata'
+     ' New_Salem Antarctica: Casey Davis Macquarie Mawson Palmer Rothera Troll Vostok Arctic:  Asia:'
+     ' Almaty Amman Anadyr Aqtau Aqtobe Ashgabat Atyrau Baghdad Baku Bangkok Barnaul Beirut Bishkek'
+     ' Chita Colombo Damascus Dhaka Dili Dubai Dushanbe Famagusta Gaza Hebron Ho_Chi_Minh Hong_Kong'
+     ' Hovd Irkutsk Jakarta Jayapura Jerusalem Kabul Kamchatka Karachi Kathmandu Khandyga Kolkata'
      ' Krasnoyarsk Kuching Macau Magadan Makassar Manila Nicosia Novokuznetsk Novosibirsk Omsk Oral'
      ' Pontianak Pyongyang Qatar Qostanay Qyzylorda Riyadh Sakhalin Samarkand Seoul Shanghai'
      ' Singapore Srednekolymsk Taipei Tashkent Tbilisi Tehran Thimphu Tokyo Tomsk Ulaanbaatar Urumqi'
@@ -485,10 +485,11 @@ RETURN (SELECT coalesce((SELECT CASE WHEN c.text ~ '^\s*\{' THEN c.text::jsonb
                                      ELSE jsonb_build_object('dis', c.text) END
                            FROM obj_description(relation, 'pg_class') AS c(text)
                           WHERE c.text IS NOT NULL), '{}')
-       || coalesce(jsonb_build_object('cols', jsonb_object_agg(a.attname,
-                     CASE WHEN d.text ~ '^\s*\{' THEN d.text::jsonb
-                          ELSE jsonb_build_object('dis', d.text) END)
-                   FILTER (WHERE d.text IS NOT NULL)), '{}')
+       || CASE WHEN count(d.text) = 0 THEN '{}'
+          ELSE jsonb_build_object('cols', jsonb_object_agg(a.attname,
+                 CASE WHEN d.text ~ '^\s*\{' THEN d.text::jsonb
+                      ELSE jsonb_build_object('dis', d.text) END)
+               FILTER (WHERE d.text IS NOT NULL)) END
           FROM pg_attribute AS a, col_description(relation, a.attnum) AS d(text)
          WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped);
 COMMENT ON FUNCTION hs_meta(regclass) IS

@@ -306,12 +306,16 @@ next_array(ColumnReader *reader, uint64 index)
 		hxpy_wire_int64(reader->wire->offsets, index);
 	int			sizes[MAXDIM];
 	int			lower[MAXDIM] = {1, 1, 1, 1, 1, 1};
+	bool		native = child->wire->nulls == NULL && element->type_id == element->base_id &&
+		element->tag >= HXPY_TAG_BOOL && element->tag <= HXPY_TAG_FLOAT64;
 	int			ndim;
 	Datum	   *values;
 	bool	   *nulls;
 
+	/* Other elements become Datums first. */
 	if (nitems > (int64) MaxArraySize ||
-		nitems * Max(hxpy_wire_width(element->tag), 1) > MaxAllocSize / 2 + MaxAllocSize / 4)
+		nitems * (native ? hxpy_wire_width(element->tag) : sizeof(Datum)) >
+		MaxAllocSize - ARR_OVERHEAD_NONULLS(MAXDIM))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("array size exceeds the maximum allowed"),
@@ -319,8 +323,7 @@ next_array(ColumnReader *reader, uint64 index)
 	ndim = next_dims(reader, nitems, sizes);
 	if (nitems == 0)
 		return PointerGetDatum(construct_empty_array(element->type_id));
-	if (child->wire->nulls == NULL && element->type_id == element->base_id &&
-		element->tag >= HXPY_TAG_BOOL && element->tag <= HXPY_TAG_FLOAT64)
+	if (native)
 		return PointerGetDatum(make_native_array(element, child, nitems, ndim, sizes));
 
 	values = palloc(nitems * sizeof(Datum));

@@ -67,6 +67,9 @@ ANY_TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characte
 # NOTES.md: "non-BMP characters cut in Zinc output".
 BMP_TEXT = st.text(st.characters(max_codepoint=0xffff, blacklist_categories=["Cs"],
                                  blacklist_characters="\0"))
+# Blocks of text in Trio it reads without empty lines and without any indent (not in NOTES.md).
+LINES = st.lists(st.text("ab:-T 5/", min_size=1, max_size=6).map(str.strip).filter(bool),
+                 min_size=1, max_size=3).map("\n".join)
 # Uris it writes with their backslashes as they are, though it reads most of them as escapes
 # (not in NOTES.md).
 PLAIN_URI = BMP_TEXT.map(lambda text: text.replace("\\", "/"))
@@ -100,7 +103,7 @@ READABLE = values(scalars(ANY_TEXT, ANY_TEXT, ZONES, UNITS))
 WRITABLE = values(scalars(BMP_TEXT, PLAIN_URI, ZONES, UNITS))
 slow = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much,
                                        HealthCheck.function_scoped_fixture],
-                deadline=None, max_examples=150)
+                deadline=None, max_examples=75)
 
 
 def same(one, two, dis=True):
@@ -196,6 +199,12 @@ def test_we_read_its_v3(oracle, value):
 
 def records(value):
     return st.lists(st.dictionaries(NAMES, value, min_size=1, max_size=4), min_size=1, max_size=3)
+
+
+@given(records(LINES))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_it_reads_our_blocks(oracle, value):
+    assert same(oracle.read("trio", trio.dumps(value)), value)
 
 
 @slow
