@@ -186,8 +186,8 @@ CREATE FUNCTION hs_remove() RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{"_kind": "remove"}'::jsonb;
 COMMENT ON FUNCTION hs_remove() IS 'Hayson of Remove: the tag goes away';
 
--- hs_ref, hs_uri and hs_symbol are domains, too.  PostgreSQL takes hs_ref(x) for x::hs_ref unless
--- a function has exactly x's type, so there is one for each type that an id may have.  A
+-- hs_ref, hs_uri and hs_symbol are domains, too.  PostgreSQL takes hs_ref(x) for x::hs_ref
+-- unless a function has exactly x's type, so there is one for each type that an id may have.  A
 -- literal of no type, hs_ref('a'), is always a cast, unless there is a function of type unknown:
 -- these only raise an error, lest a text is taken for the Hayson that was meant.
 
@@ -203,7 +203,7 @@ COMMENT ON FUNCTION hs_ref(text, text) IS 'Hayson of a Ref: id without @, displa
 
 CREATE FUNCTION hs_ref(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
 AS 'anyelement_in';
-COMMENT ON FUNCTION hs_ref(unknown) IS 'error: the literal needs a type, as in hs_ref(text ''a'')';
+COMMENT ON FUNCTION hs_ref(unknown) IS 'error: a literal needs a type: hs_ref(text ''a'')';
 
 CREATE FUNCTION hs_ref(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_ref(id::text, NULL);
@@ -231,7 +231,7 @@ COMMENT ON FUNCTION hs_uri(text) IS 'Hayson of a Uri';
 
 CREATE FUNCTION hs_uri(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
 AS 'anyelement_in';
-COMMENT ON FUNCTION hs_uri(unknown) IS 'error: the literal needs a type, as in hs_uri(text ''a'')';
+COMMENT ON FUNCTION hs_uri(unknown) IS 'error: a literal needs a type: hs_uri(text ''a'')';
 
 CREATE FUNCTION hs_uri(uri varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_uri(uri::text);
@@ -250,7 +250,7 @@ COMMENT ON FUNCTION hs_symbol(text) IS 'Hayson of a Symbol, without ^';
 
 CREATE FUNCTION hs_symbol(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
 AS 'anyelement_in';
-COMMENT ON FUNCTION hs_symbol(unknown) IS 'error: the literal needs a type, as in hs_symbol(text ''a'')';
+COMMENT ON FUNCTION hs_symbol(unknown) IS 'error: a literal needs a type: hs_symbol(text ''a'')';
 
 CREATE FUNCTION hs_symbol(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_symbol(id::text);
@@ -316,80 +316,82 @@ CREATE FUNCTION hs_zone(name text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PA
 -- The names of Haystack's zones by their area in tzdata, and the other names that tzdata has for
 -- them; as in python/hxpy/haystack/tz.py.
 RETURN (
-  SELECT CASE WHEN area IS NOT NULL AND name ~ '^[A-Za-z0-9_+/-]+$'
-                AND (name = segment OR by_name > 0
+  SELECT CASE WHEN name ~ '^[A-Za-z0-9_+/-]+$' AND (name = segment OR by_name > 0
                      OR position(' ' || left(name, -1 - length(segment)) || ': ' IN areas) > 0)
-         THEN area || '/' || zone
+              AND (area IS NOT NULL OR name <> segment)     -- a zone newer than this list
+         THEN coalesce(area || '/' || zone, name)
          ELSE hs_fail('time zone "' || name || '" is unknown to Haystack')::text END
     FROM (VALUES (
      ' Africa: Abidjan Algiers Bissau Cairo Casablanca Ceuta El_Aaiun Johannesburg Juba Khartoum'
-     ' Lagos Maputo Monrovia Nairobi Ndjamena Sao_Tome Tripoli Tunis Windhoek America: Adak Anchorage'
-     ' Araguaina Asuncion Bahia Bahia_Banderas Barbados Belem Belize Boa_Vista Bogota Boise'
-     ' Cambridge_Bay Campo_Grande Cancun Caracas Cayenne Chicago Chihuahua Ciudad_Juarez Costa_Rica'
-     ' Coyhaique Cuiaba Danmarkshavn Dawson Dawson_Creek Denver Detroit Edmonton Eirunepe El_Salvador'
-     ' Fort_Nelson Fortaleza Glace_Bay Goose_Bay Grand_Turk Guatemala Guayaquil Guyana Halifax Havana'
-     ' Hermosillo Inuvik Iqaluit Jamaica Juneau La_Paz Lima Los_Angeles Maceio Managua Manaus'
-     ' Martinique Matamoros Mazatlan Menominee Merida Metlakatla Mexico_City Miquelon Moncton'
-     ' Monterrey Montevideo New_York Nome Noronha Nuuk Ojinaga Panama Paramaribo Phoenix'
-     ' Port-au-Prince Porto_Velho Puerto_Rico Punta_Arenas Rankin_Inlet Recife Regina Resolute'
-     ' Rio_Branco Santarem Santiago Santo_Domingo Sao_Paulo Scoresbysund Sitka St_Johns Swift_Current'
-     ' Tegucigalpa Thule Tijuana Toronto Vancouver Whitehorse Winnipeg Yakutat America/Argentina:'
-     ' Buenos_Aires Catamarca Cordoba Jujuy La_Rioja Mendoza Rio_Gallegos Salta San_Juan San_Luis'
-     ' Tucuman Ushuaia America/Indiana: Indianapolis Knox Marengo Petersburg Tell_City Vevay'
-     ' Vincennes Winamac America/Kentucky: Louisville Monticello America/North_Dakota: Beulah Center'
-     ' New_Salem Antarctica: Casey Davis Macquarie Mawson Palmer Rothera Troll Vostok Arctic:  Asia:'
-     ' Almaty Amman Anadyr Aqtau Aqtobe Ashgabat Atyrau Baghdad Baku Bangkok Barnaul Beirut Bishkek'
-     ' Chita Colombo Damascus Dhaka Dili Dubai Dushanbe Famagusta Gaza Hebron Ho_Chi_Minh Hong_Kong'
-     ' Hovd Irkutsk Jakarta Jayapura Jerusalem Kabul Kamchatka Karachi Kathmandu Khandyga Kolkata'
-     ' Krasnoyarsk Kuching Macau Magadan Makassar Manila Nicosia Novokuznetsk Novosibirsk Omsk Oral'
-     ' Pontianak Pyongyang Qatar Qostanay Qyzylorda Riyadh Sakhalin Samarkand Seoul Shanghai'
-     ' Singapore Srednekolymsk Taipei Tashkent Tbilisi Tehran Thimphu Tokyo Tomsk Ulaanbaatar Urumqi'
-     ' Ust-Nera Vladivostok Yakutsk Yangon Yekaterinburg Yerevan Atlantic: Azores Bermuda Canary'
-     ' Cape_Verde Faroe Madeira South_Georgia Stanley Australia: Adelaide Brisbane Broken_Hill Darwin'
-     ' Eucla Hobart Lindeman Lord_Howe Melbourne Perth Sydney Etc: GMT GMT+1 GMT+10 GMT+11 GMT+12'
-     ' GMT+2 GMT+3 GMT+4 GMT+5 GMT+6 GMT+7 GMT+8 GMT+9 GMT-1 GMT-10 GMT-11 GMT-12 GMT-13 GMT-14 GMT-2'
-     ' GMT-3 GMT-4 GMT-5 GMT-6 GMT-7 GMT-8 GMT-9 UTC Rel Europe: Andorra Astrakhan Athens Belgrade'
-     ' Berlin Brussels Bucharest Budapest Chisinau Dublin Gibraltar Helsinki Istanbul Kaliningrad'
-     ' Kirov Kyiv Lisbon London Madrid Malta Minsk Moscow Paris Prague Riga Rome Samara Saratov'
-     ' Simferopol Sofia Tallinn Tirane Ulyanovsk Vienna Vilnius Volgograd Warsaw Zurich Indian:'
-     ' Chagos Maldives Mauritius Pacific: Apia Auckland Bougainville Chatham Easter Efate Fakaofo'
-     ' Fiji Galapagos Gambier Guadalcanal Guam Honolulu Kanton Kiritimati Kosrae Kwajalein Marquesas'
-     ' Nauru Niue Norfolk Noumea Pago_Pago Palau Pitcairn Port_Moresby Rarotonga Tahiti Tarawa'
-     ' Tongatapu ',
+     ' Lagos Maputo Monrovia Nairobi Ndjamena Sao_Tome Tripoli Tunis Windhoek America: Adak'
+     ' Anchorage Araguaina Asuncion Bahia Bahia_Banderas Barbados Belem Belize Boa_Vista Bogota'
+     ' Boise Cambridge_Bay Campo_Grande Cancun Caracas Cayenne Chicago Chihuahua Ciudad_Juarez'
+     ' Costa_Rica Coyhaique Cuiaba Danmarkshavn Dawson Dawson_Creek Denver Detroit Edmonton'
+     ' Eirunepe El_Salvador Fort_Nelson Fortaleza Glace_Bay Goose_Bay Grand_Turk Guatemala'
+     ' Guayaquil Guyana Halifax Havana Hermosillo Inuvik Iqaluit Jamaica Juneau La_Paz Lima'
+     ' Los_Angeles Maceio Managua Manaus Martinique Matamoros Mazatlan Menominee Merida Metlakatla'
+     ' Mexico_City Miquelon Moncton Monterrey Montevideo New_York Nome Noronha Nuuk Ojinaga Panama'
+     ' Paramaribo Phoenix Port-au-Prince Porto_Velho Puerto_Rico Punta_Arenas Rankin_Inlet Recife'
+     ' Regina Resolute Rio_Branco Santarem Santiago Santo_Domingo Sao_Paulo Scoresbysund Sitka'
+     ' St_Johns Swift_Current Tegucigalpa Thule Tijuana Toronto Vancouver Whitehorse Winnipeg'
+     ' Yakutat America/Argentina: Buenos_Aires Catamarca Cordoba Jujuy La_Rioja Mendoza'
+     ' Rio_Gallegos Salta San_Juan San_Luis Tucuman Ushuaia America/Indiana: Indianapolis Knox'
+     ' Marengo Petersburg Tell_City Vevay Vincennes Winamac America/Kentucky: Louisville Monticello'
+     ' America/North_Dakota: Beulah Center New_Salem Antarctica: Casey Davis Macquarie Mawson'
+     ' Palmer Rothera Troll Vostok Arctic:  Asia: Almaty Amman Anadyr Aqtau Aqtobe Ashgabat Atyrau'
+     ' Baghdad Baku Bangkok Barnaul Beirut Bishkek Chita Colombo Damascus Dhaka Dili Dubai Dushanbe'
+     ' Famagusta Gaza Hebron Ho_Chi_Minh Hong_Kong Hovd Irkutsk Jakarta Jayapura Jerusalem Kabul'
+     ' Kamchatka Karachi Kathmandu Khandyga Kolkata Krasnoyarsk Kuching Macau Magadan Makassar'
+     ' Manila Nicosia Novokuznetsk Novosibirsk Omsk Oral Pontianak Pyongyang Qatar Qostanay'
+     ' Qyzylorda Riyadh Sakhalin Samarkand Seoul Shanghai Singapore Srednekolymsk Taipei Tashkent'
+     ' Tbilisi Tehran Thimphu Tokyo Tomsk Ulaanbaatar Urumqi Ust-Nera Vladivostok Yakutsk Yangon'
+     ' Yekaterinburg Yerevan Atlantic: Azores Bermuda Canary Cape_Verde Faroe Madeira South_Georgia'
+     ' Stanley Australia: Adelaide Brisbane Broken_Hill Darwin Eucla Hobart Lindeman Lord_Howe'
+     ' Melbourne Perth Sydney Etc: GMT GMT+1 GMT+10 GMT+11 GMT+12 GMT+2 GMT+3 GMT+4 GMT+5 GMT+6'
+     ' GMT+7 GMT+8 GMT+9 GMT-1 GMT-10 GMT-11 GMT-12 GMT-13 GMT-14 GMT-2 GMT-3 GMT-4 GMT-5 GMT-6'
+     ' GMT-7 GMT-8 GMT-9 UTC Rel Europe: Andorra Astrakhan Athens Belgrade Berlin Brussels'
+     ' Bucharest Budapest Chisinau Dublin Gibraltar Helsinki Istanbul Kaliningrad Kirov Kyiv Lisbon'
+     ' London Madrid Malta Minsk Moscow Paris Prague Riga Rome Samara Saratov Simferopol Sofia'
+     ' Tallinn Tirane Ulyanovsk Vienna Vilnius Volgograd Warsaw Zurich Indian: Chagos Maldives'
+     ' Mauritius Pacific: Apia Auckland Bougainville Chatham Easter Efate Fakaofo Fiji Galapagos'
+     ' Gambier Guadalcanal Guam Honolulu Kanton Kiritimati Kosrae Kwajalein Marquesas Nauru Niue'
+     ' Norfolk Noumea Pago_Pago Palau Pitcairn Port_Moresby Rarotonga Tahiti Tarawa Tongatapu ',
      ' Abidjan: Accra Bamako Banjul Conakry Dakar Freetown Iceland Lome Nouakchott Ouagadougou'
      ' Reykjavik St_Helena Timbuktu Adak: Atka US/Aleutian Adelaide: South Anchorage: US/Alaska'
-     ' Ashgabat: Ashkhabad Athens: EET Auckland: McMurdo NZ South_Pole Bangkok: Christmas Phnom_Penh'
-     ' Vientiane Belgrade: Ljubljana Podgorica Sarajevo Skopje Zagreb Berlin: Copenhagen Jan_Mayen'
-     ' Longyearbyen Oslo Stockholm Brisbane: Queensland Broken_Hill: Yancowinna Brussels: Amsterdam'
-     ' CET Luxembourg MET Cairo: Egypt Catamarca: ComodRivadavia Chatham: NZ-CHAT Chicago: CST6CDT'
-     ' US/Central Chisinau: Tiraspol Cordoba: Rosario Darwin: North Denver: MST7MDT Navajo Shiprock'
-     ' US/Mountain Detroit: US/Michigan Dhaka: Dacca Dubai: Mahe Muscat Reunion Dublin: Eire Easter:'
-     ' Chile/EasterIsland Edmonton: Canada/Mountain Yellowknife Faroe: Faeroe GMT: GMT+0 GMT-0 GMT0'
-     ' Greenwich Guadalcanal: Pohnpei Ponape Guam: Saipan Halifax: Canada/Atlantic Havana: Cuba'
-     ' Helsinki: Mariehamn Ho_Chi_Minh: Saigon Hobart: Currie Tasmania Hong_Kong: Hongkong Honolulu:'
-     ' HST Johnston US/Hawaii Indianapolis: Fort_Wayne US/East-Indiana Iqaluit: Pangnirtung Istanbul:'
-     ' Turkey Jerusalem: Israel Tel_Aviv Johannesburg: Maseru Mbabane Kanton: Enderbury Kathmandu:'
-     ' Katmandu Knox: Knox_IN US/Indiana-Starke Kolkata: Calcutta Kuching: Brunei Kyiv: Kiev Uzhgorod'
-     ' Zaporozhye Lagos: Bangui Brazzaville Douala Kinshasa Libreville Luanda Malabo Niamey'
-     ' Porto-Novo Lisbon: Portugal WET London: Belfast GB GB-Eire Guernsey Isle_of_Man Jersey'
-     ' Lord_Howe: LHI Los_Angeles: PST8PDT US/Pacific Macau: Macao Makassar: Ujung_Pandang Maldives:'
-     ' Kerguelen Manaus: Brazil/West Maputo: Blantyre Bujumbura Gaborone Harare Kigali Lubumbashi'
-     ' Lusaka Mazatlan: Mexico/BajaSur Melbourne: Victoria Mexico_City: Mexico/General Moscow: W-SU'
-     ' Nairobi: Addis_Ababa Antananarivo Asmara Asmera Comoro Dar_es_Salaam Djibouti Kampala Mayotte'
-     ' Mogadishu New_York: EST5EDT US/Eastern Noronha: Brazil/DeNoronha Nuuk: Godthab Pago_Pago:'
-     ' Midway Samoa US/Samoa Panama: Atikokan Cayman Coral_Harbour EST Paris: Monaco Perth:'
-     ' Australia/West Phoenix: Creston MST US/Arizona Port_Moresby: Chuuk DumontDUrville Truk Yap'
-     ' Prague: Bratislava Puerto_Rico: Anguilla Antigua Aruba Blanc-Sablon Curacao Dominica Grenada'
-     ' Guadeloupe Kralendijk Lower_Princes Marigot Montserrat Port_of_Spain St_Barthelemy St_Kitts'
-     ' St_Lucia St_Thomas St_Vincent Tortola Virgin Qatar: Bahrain Regina: Canada/Saskatchewan'
-     ' Rio_Branco: Brazil/Acre Porto_Acre Riyadh: Aden Kuwait Syowa Rome: San_Marino Vatican'
-     ' Santiago: Chile/Continental Sao_Paulo: Brazil/East Seoul: ROK Shanghai: Chongqing Chungking'
-     ' Harbin PRC Singapore: Kuala_Lumpur St_Johns: Canada/Newfoundland Sydney: ACT Canberra NSW'
-     ' Taipei: ROC Tarawa: Funafuti Majuro Wake Wallis Tehran: Iran Thimphu: Thimbu Tijuana: Ensenada'
-     ' Mexico/BajaNorte Santa_Isabel Tokyo: Japan Toronto: Canada/Eastern Montreal Nassau Nipigon'
-     ' Thunder_Bay Tripoli: Libya UTC: UCT Universal Zulu Ulaanbaatar: Choibalsan Ulan_Bator Urumqi:'
-     ' Kashgar Vancouver: Canada/Pacific Warsaw: Poland Whitehorse: Canada/Yukon Winnipeg:'
-     ' Canada/Central Rainy_River Yangon: Cocos Rangoon Zurich: Busingen Vaduz '))
+     ' Ashgabat: Ashkhabad Athens: EET Auckland: McMurdo NZ South_Pole Bangkok: Christmas'
+     ' Phnom_Penh Vientiane Belgrade: Ljubljana Podgorica Sarajevo Skopje Zagreb Berlin: Copenhagen'
+     ' Jan_Mayen Longyearbyen Oslo Stockholm Brisbane: Queensland Broken_Hill: Yancowinna Brussels:'
+     ' Amsterdam CET Luxembourg MET Cairo: Egypt Catamarca: ComodRivadavia Chatham: NZ-CHAT'
+     ' Chicago: CST6CDT US/Central Chisinau: Tiraspol Cordoba: Rosario Darwin: North Denver:'
+     ' MST7MDT Navajo Shiprock US/Mountain Detroit: US/Michigan Dhaka: Dacca Dubai: Mahe Muscat'
+     ' Reunion Dublin: Eire Easter: Chile/EasterIsland Edmonton: Canada/Mountain Yellowknife Faroe:'
+     ' Faeroe GMT: GMT+0 GMT-0 GMT0 Greenwich Guadalcanal: Pohnpei Ponape Guam: Saipan Halifax:'
+     ' Canada/Atlantic Havana: Cuba Helsinki: Mariehamn Ho_Chi_Minh: Saigon Hobart: Currie Tasmania'
+     ' Hong_Kong: Hongkong Honolulu: HST Johnston US/Hawaii Indianapolis: Fort_Wayne'
+     ' US/East-Indiana Iqaluit: Pangnirtung Istanbul: Turkey Jerusalem: Israel Tel_Aviv'
+     ' Johannesburg: Maseru Mbabane Kanton: Enderbury Kathmandu: Katmandu Knox: Knox_IN'
+     ' US/Indiana-Starke Kolkata: Calcutta Kuching: Brunei Kyiv: Kiev Uzhgorod Zaporozhye Lagos:'
+     ' Bangui Brazzaville Douala Kinshasa Libreville Luanda Malabo Niamey Porto-Novo Lisbon:'
+     ' Portugal WET London: Belfast GB GB-Eire Guernsey Isle_of_Man Jersey Lord_Howe: LHI'
+     ' Los_Angeles: PST8PDT US/Pacific Macau: Macao Makassar: Ujung_Pandang Maldives: Kerguelen'
+     ' Manaus: Brazil/West Maputo: Blantyre Bujumbura Gaborone Harare Kigali Lubumbashi Lusaka'
+     ' Mazatlan: Mexico/BajaSur Melbourne: Victoria Mexico_City: Mexico/General Moscow: W-SU'
+     ' Nairobi: Addis_Ababa Antananarivo Asmara Asmera Comoro Dar_es_Salaam Djibouti Kampala'
+     ' Mayotte Mogadishu New_York: EST5EDT US/Eastern Noronha: Brazil/DeNoronha Nuuk: Godthab'
+     ' Pago_Pago: Midway Samoa US/Samoa Panama: Atikokan Cayman Coral_Harbour EST Paris: Monaco'
+     ' Perth: Australia/West Phoenix: Creston MST US/Arizona Port_Moresby: Chuuk DumontDUrville'
+     ' Truk Yap Prague: Bratislava Puerto_Rico: Anguilla Antigua Aruba Blanc-Sablon Curacao'
+     ' Dominica Grenada Guadeloupe Kralendijk Lower_Princes Marigot Montserrat Port_of_Spain'
+     ' St_Barthelemy St_Kitts St_Lucia St_Thomas St_Vincent Tortola Virgin Qatar: Bahrain Regina:'
+     ' Canada/Saskatchewan Rio_Branco: Brazil/Acre Porto_Acre Riyadh: Aden Kuwait Syowa Rome:'
+     ' San_Marino Vatican Santiago: Chile/Continental Sao_Paulo: Brazil/East Seoul: ROK Shanghai:'
+     ' Chongqing Chungking Harbin PRC Singapore: Kuala_Lumpur St_Johns: Canada/Newfoundland Sydney:'
+     ' ACT Canberra NSW Taipei: ROC Tarawa: Funafuti Majuro Wake Wallis Tehran: Iran Thimphu:'
+     ' Thimbu Tijuana: Ensenada Mexico/BajaNorte Santa_Isabel Tokyo: Japan Toronto: Canada/Eastern'
+     ' Montreal Nassau Nipigon Thunder_Bay Tripoli: Libya UTC: UCT Universal Zulu Ulaanbaatar:'
+     ' Choibalsan Ulan_Bator Urumqi: Kashgar Vancouver: Canada/Pacific Warsaw: Poland Whitehorse:'
+     ' Canada/Yukon Winnipeg: Canada/Central Rainy_River Yangon: Cocos Rangoon Zurich: Busingen'
+     ' Vaduz '))
          AS names(areas, aliases),
          substring(name, '[^/]*$') AS segment,
          position(' ' || name || ' ' IN aliases) AS by_name,
@@ -444,7 +446,8 @@ CREATE FUNCTION hs_xstr(type text, val text) RETURNS jsonb LANGUAGE sql IMMUTABL
 RETURN CASE WHEN type ~ '^[A-Z][A-Za-z0-9_]*$' AND val IS NOT NULL
        THEN jsonb_object(ARRAY['_kind', 'xstr', 'type', type, 'val', val])
        WHEN val IS NOT NULL AND type IS NOT NULL
-       THEN hs_fail('"' || type || '" is no type of an XStr: a capital letter, then letters, digits, _')
+       THEN hs_fail('"' || type
+                    || '" is no type of an XStr: a capital letter, then letters, digits, _')
        END;
 COMMENT ON FUNCTION hs_xstr(text, text) IS 'Hayson of an XStr: its type and its value';
 
@@ -479,6 +482,20 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION hs_rows(jsonb) IS
   'rows of a Hayson grid, or the items of a list, each a Hayson dict';
+
+CREATE FUNCTION hs_his(grid jsonb)
+RETURNS TABLE (id text, ts timestamptz, val jsonb) LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+BEGIN ATOMIC
+  WITH col AS MATERIALIZED (
+    SELECT c.value ->> 'name' AS name,
+           hs_val(coalesce(c.value #> '{meta,id}', grid #> '{meta,id}')) AS id
+      FROM jsonb_array_elements(grid -> 'cols') AS c WHERE c.value ->> 'name' <> 'ts')
+  SELECT col.id, r.ts, r.rec -> col.name
+    FROM (SELECT hs_ts(rec -> 'ts') AS ts, rec FROM hs_rows(grid) AS rec OFFSET 0) AS r, col
+   WHERE r.rec -> col.name <> 'null';
+END;
+COMMENT ON FUNCTION hs_his(jsonb) IS
+  'samples of a grid of histories: ts and val, or ts, v0, v1 …, the ids in the meta';
 
 CREATE FUNCTION hs_meta(relation regclass) RETURNS jsonb LANGUAGE sql STABLE STRICT PARALLEL SAFE
 RETURN (SELECT coalesce((SELECT CASE WHEN c.text ~ '^\s*\{' THEN c.text::jsonb
@@ -544,8 +561,8 @@ COMMENT ON FUNCTION hs_to_csv(jsonb) IS 'a Hayson grid as CSV';
 
 -- Those that use a session are closed as the functions py_* that they call.
 REVOKE ALL ON FUNCTION
-  hs_grid(text, jsonb), hs_to_zinc(jsonb), hs_from_zinc(text), hs_to_trio(jsonb), hs_from_trio(text),
-  hs_to_v3(jsonb), hs_from_v3(text), hs_to_csv(jsonb)
+  hs_grid(text, jsonb), hs_to_zinc(jsonb), hs_from_zinc(text), hs_to_trio(jsonb),
+  hs_from_trio(text), hs_to_v3(jsonb), hs_from_v3(text), hs_to_csv(jsonb)
 FROM PUBLIC;
 
 -- Who may use Python ---------------------------------------------------------------

@@ -34,6 +34,7 @@ SELECT hs_date('0044-03-15 BC');
 SELECT hs_time('24:00');
 SELECT hs_datetime('-infinity', 'UTC');
 SELECT hs_datetime(now(), 'Eastern');
+SELECT hs_datetime(now(), 'America/Nowhere');
 SELECT hs_zone('Mars/New_York'), hs_zone('');
 SELECT hs_coord(90.5, 0);
 SELECT hs_xstr('span', 'today');
@@ -43,6 +44,8 @@ SELECT hs_val(hs_ref('a', 'A')), hs_val('"s"'), hs_val('1.5'), hs_val(hs_marker(
 SELECT * FROM hs_rows('{"_kind": "grid", "cols": [{"name": "a"}], "rows": [{"a": 1}, {"a": {"_kind": "na"}}]}');
 SELECT count(*) FROM hs_rows('{"_kind": "grid"}') UNION ALL SELECT count(*) FROM hs_rows('[1, 2]') UNION ALL SELECT count(*) FROM hs_rows(NULL);
 SELECT * FROM hs_rows('{"rows": 5}');
+SELECT h.* FROM (VALUES ('{"_kind": "grid", "meta": {"id": {"_kind": "ref", "val": "p"}}, "cols": [{"name": "ts"}, {"name": "val"}], "rows": [{"ts": {"_kind": "dateTime", "val": "2024-01-01T00:00:00Z", "tz": "UTC"}, "val": 1.5}]}'::jsonb),
+  ('{"_kind": "grid", "cols": [{"name": "ts"}, {"name": "v0", "meta": {"id": {"_kind": "ref", "val": "a"}}}, {"name": "v1", "meta": {"id": {"_kind": "ref", "val": "b"}}}], "rows": [{"ts": {"_kind": "dateTime", "val": "2024-01-01T00:00:00Z", "tz": "UTC"}, "v1": {"_kind": "na"}}, {"ts": {"_kind": "dateTime", "val": "2024-01-01T01:00:00+01:00", "tz": "Berlin"}, "v0": true, "v1": null}]}')) AS g(grid), hs_his(grid) AS h;
 -- Python reads all of them as what they are, and gives them back
 SELECT py_define(py_open(), 'v', jsonb_build_array(hs_marker(), hs_na(), hs_remove(), hs_ref('a', 'A'), hs_uri(text 'u'), hs_symbol(text 's'),
   hs_number(72.5, '°F'), hs_number('NaN'), hs_date('2021-03-22'), hs_time('17:19:23.5'), hs_datetime('2021-03-22T13:57-04:00', 'New_York'),
@@ -52,8 +55,8 @@ SELECT count(*), count(DISTINCT r) FROM unnest(ARRAY[py_eval('v'), hs_from_zinc(
   hs_from_trio(hs_to_trio(jsonb_build_array(jsonb_build_object('v', py_eval('v'))))) #> '{0,v}']) AS r;
 -- a zone is named as the package names it
 SELECT py_exec('from hxpy.haystack import tz; import zoneinfo');
-SELECT name, hs_zone(name), tz FROM py_eval_grid('default', '((n, tz.tz_name(zoneinfo.ZoneInfo(n))) for n in sorted(zoneinfo.available_timezones()) if "/" in n)') AS t(name text, tz text)
- WHERE substring(hs_zone(name), '[^/]*$') <> tz OR hs_zone(tz) <> hs_zone(name) OR (now() AT TIME ZONE hs_zone(tz)) <> (now() AT TIME ZONE name);
+SELECT count(*) > 300 AS many, count(*) FILTER (WHERE substring(hs_zone(name), '[^/]*$') <> tz) AS different
+  FROM py_eval_grid('default', '((n, tz.tz_name(zoneinfo.ZoneInfo(n))) for n in zoneinfo.available_timezones() if "/" in n)') AS t(name text, tz text);
 -- columns: domains, and jsonb cell by cell
 CREATE TABLE hs_point (id hs_ref, kind hs_symbol, doc hs_uri, cell jsonb, kw float8, ts timestamptz);
 INSERT INTO hs_point SELECT 'p-' || n, 'point', 'http://x/' || n, cell, n / 2.0, '2024-01-01'::timestamptz + n * interval '15 min'

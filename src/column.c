@@ -289,6 +289,10 @@ append_record(Column *column, Datum value)
 					 errmsg("the rows of a column have different fields")));
 		hxpy_column_append(column->children[child++], values[i], nulls[i]);
 	}
+	if (child < column->type->nchildren)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the rows of a column have different fields")));
 	ReleaseTupleDesc(tupdesc);
 	pfree(values);
 	pfree(nulls);

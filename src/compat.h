@@ -55,4 +55,15 @@
 	pg_proc_aclcheck((function), GetUserId(), ACL_EXECUTE)
 #endif
 
+/*
+ * Runs a query forward for at most so many rows; it may be run further.  Users
+ * include executor/executor.h.
+ */
+#if PG_VERSION_NUM >= 180000
+#define HxpyExecutorRun(query, count) ExecutorRun((query), ForwardScanDirection, (count))
+#else
+#define HxpyExecutorRun(query, count) \
+	ExecutorRun((query), ForwardScanDirection, (count), false)
+#endif
+
 #endif							/* HXPY_COMPAT_H */

@@ -185,6 +185,27 @@ next_fixed(ColumnReader *reader, uint64 index)
 	}
 }
 
+/* Round a time to the digits that its column holds. */
+static Datum
+round_time(const ColumnType *type, Datum value)
+{
+	Datum		typmod = Int32GetDatum(type->typmod);
+
+	switch (type->tag)
+	{
+		case HXPY_TAG_TIME:
+			return DirectFunctionCall2(time_scale, value, typmod);
+		case HXPY_TAG_TIMESTAMP:
+			return DirectFunctionCall2(timestamp_scale, value, typmod);
+		case HXPY_TAG_TIMESTAMPTZ:
+			return DirectFunctionCall2(timestamptz_scale, value, typmod);
+		case HXPY_TAG_INTERVAL:
+			return DirectFunctionCall2(interval_scale, value, typmod);
+		default:
+			return value;
+	}
+}
+
 /* Step over the next value of a text column; returns where it stands and its length. */
 static const char *
 next_piece(ColumnReader *reader, uint64 index, size_t *length)
@@ -406,7 +427,11 @@ hxpy_datum_next(ColumnReader *reader, bool *isnull)
 	{
 		reader->next++;
 		if (hxpy_wire_width(type->tag) > 0)
+		{
 			value = next_fixed(reader, index);
+			if (type->typmod >= 0)
+				value = round_time(type, value);
+		}
 		else if (hxpy_wire_is_text(type->tag))
 		{
 			const char *piece = next_piece(reader, index, &length);

@@ -220,6 +220,20 @@ py_exec(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
+/* Tell whether values of a type are checked by a domain, whose check may call Python. */
+static bool
+has_domain(const ColumnType *type)
+{
+	if (type->type_id != type->base_id)
+		return true;
+	for (int i = 0; i < type->nchildren; i++)
+	{
+		if (has_domain(type->children[i]))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Evaluate an expression as a SQL type.  The value is palloc'd.
  */
@@ -237,6 +251,14 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 	hxpy_column_write_text("expr", hxpy_coltype_to_utf8(expression), &payload);
 	hxpy_column_write(want, &payload);
 	hxpy_session_request(session, HXPY_FRAME_EVAL, &payload, &reply, &reply_length);
+	if (has_domain(type))
+	{
+		/* The next request takes the reply's place. */
+		char	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(reply_length, 1));
+
+		memcpy(copy, reply, reply_length);
+		reply = copy;
+	}
 	return hxpy_datum_single(type, reply, reply_length, isnull);
 }
 

@@ -180,6 +180,7 @@ hxpy_grid_exchange(PySession *session, uint8 type, const InstructionText *texts,
 	QuerySender *sender = hxpy_sender_create(session, type, texts, ntexts, reader,
 											 reader ? hxpy_grid_take_rows : NULL, reader);
 	MemoryContext context = CurrentMemoryContext;
+	uint64		id = session->id;
 	const char *payload;
 	size_t		length;
 
@@ -190,13 +191,16 @@ hxpy_grid_exchange(PySession *session, uint8 type, const InstructionText *texts,
 		while (hxpy_worker_next(session->worker, &payload, &length))
 		{
 			if (reader == NULL)
-				elog(ERROR, "rows came where none were asked for");
+				ereport(ERROR,
+						(errcode(ERRCODE_PROTOCOL_VIOLATION),
+						 errmsg("invalid frame from the Python worker"),
+						 errdetail("Rows came where none were asked for.")));
 			hxpy_grid_take_rows(reader, payload, length);
 		}
 	}
 	PG_CATCH();
 	{
-		hxpy_worker_break_off(session->worker, context);
+		hxpy_session_break_off(id, context);
 	}
 	PG_END_TRY();
 }

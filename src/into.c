@@ -36,6 +36,7 @@
 #include "grid.h"
 #include "into.h"
 #include "protocol.h"
+#include "text.h"
 
 static const char copy_signature[11] = "PGCOPY\n\377\r\n";	/* and its final NUL */
 
@@ -124,7 +125,8 @@ column_name(const WireColumn *column)
 	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid column name \"%s\"", name),
+				 errmsg("invalid column name \"%s\"",
+						hxpy_text_clean(column->name, Min(column->name_length, 2 * NAMEDATALEN))),
 				 errdetail("A name has 1 to %d bytes.", NAMEDATALEN - 1),
 				 errhint("Rename the column in Python.")));
 	return name;
@@ -214,6 +216,8 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 		hxpy_buffer_append(&stream->bytes, &nfields, sizeof(nfields));
 		for (int i = 0; i < stream->ncolumns; i++)
 			hxpy_datum_next_copy(readers[i], &stream->bytes);
+		if (row % 1024 == 0)
+			CHECK_FOR_INTERRUPTS();
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(stream->batch_context);
@@ -266,6 +270,7 @@ static uint64
 copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names)
 {
 	List	   *options = list_make1(makeDefElem("format", (Node *) makeString("binary"), -1));
+	IntoStream *outer = current_stream; /* a trigger of its table has called */
 	CopyFromState copy;
 	uint64		count;
 	uint32		zeros[2] = {0, 0};
@@ -281,7 +286,7 @@ copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names)
 	}
 	PG_FINALLY();
 	{
-		current_stream = NULL;
+		current_stream = outer;
 	}
 	PG_END_TRY();
 	return count;
@@ -309,7 +314,8 @@ write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns
 		if (attnum <= 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" of table \"%s\" does not exist", name,
+					 errmsg("column \"%s\" of table \"%s\" does not exist",
+							hxpy_text_clean(columns[i].name, columns[i].name_length),
 							RelationGetRelationName(rel))));
 		attribute = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 		stream->types[i] = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, true);
@@ -381,6 +387,7 @@ receive_rows(IntoStream *stream, const RangeVar *table, bool append, Oid extensi
 
 	if (!hxpy_worker_next(stream->session->worker, &payload, &length))
 	{
+		stream->ended = true;
 		if (append)
 			return 0;
 		ereport(ERROR,
@@ -411,6 +418,7 @@ hxpy_into_run(PySession *session, const char *expression, const char *table,
 	bool		append = exists && if_exists == IF_EXISTS_APPEND;
 	IntoStream	stream = {.session = session};
 	GatherList	head;
+	uint64		id = session->id;	/* a trigger may close it after the last batch */
 	volatile uint64 count = 0;
 
 	if (exists && if_exists == IF_EXISTS_FAIL)
@@ -427,14 +435,14 @@ hxpy_into_run(PySession *session, const char *expression, const char *table,
 		if (exists && if_exists == IF_EXISTS_REPLACE)
 			run_statement(psprintf("DROP TABLE %s", quote_range_var(range)));
 		count = receive_rows(&stream, range, append, extension_schema);
-		if (hxpy_worker_is_busy(session->worker))
+		if (!stream.ended)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROTOCOL_VIOLATION),
 					 errmsg("rows after the end of the table")));
 	}
 	PG_CATCH();
 	{
-		hxpy_worker_break_off(session->worker, context);
+		hxpy_session_break_off(id, context);
 	}
 	PG_END_TRY();
 	MemoryContextDelete(stream.batch_context);

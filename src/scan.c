@@ -15,8 +15,13 @@
  * of the stream goes to a tuplestore after all, and the session is free.
  *
  * The scan does not own its session, which may be closed under it: it is found by
- * its number.  A stream that is left open by an error is ended by a callback of
- * the query's memory context.
+ * its number.  A stream that an error has left open is ended by a callback of its
+ * memory context, or of its resource owner if that goes first (a cursor that has
+ * failed keeps its memory until the transaction's end).
+ *
+ * A function scan can be read again without calling the function again.  Where
+ * something could do so, the custom scan stands below a Material node, which keeps
+ * rows only when asked to.
  */
 #include "postgres.h"
 
@@ -24,6 +29,7 @@
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "funcapi.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/extensible.h"
@@ -77,9 +83,11 @@ typedef struct StreamState
 	QuerySender *sender;		/* of py_apply's query, or NULL */
 	List	   *waiting;		/* batches that came while sending */
 	EarlyBatch *current;		/* that is being read, or NULL */
+	bool		converting;		/* a row is being read, or reading it has failed */
 	Tuplestorestate *store;
 	TupleTableSlot *stored;		/* a row of the store */
-	ResourceOwner owner;		/* of the store */
+	ResourceOwner owner;		/* of the store and the query, NULL when it is gone */
+	dlist_node	node;			/* in `streams` as long as `context` is there */
 	MemoryContextCallback callback;
 } StreamState;
 
@@ -119,6 +127,9 @@ static const CustomExecMethods exec_methods = {
 };
 
 static set_rel_pathlist_hook_type previous_pathlist_hook = NULL;
+
+/* scans that have begun to read */
+static dlist_head streams = DLIST_STATIC_INIT(streams);
 
 /* ---------- planning ---------- */
 
@@ -185,6 +196,22 @@ stream_columns(const RangeTblFunction *function)
 	}
 }
 
+/* Tell whether a query needs a scan's row as a whole, for which it has no column. */
+static bool
+needs_whole_row(const RelOptInfo *rel)
+{
+	Bitmapset  *attnos = NULL;
+	ListCell   *cell;
+
+	/* attr_needed does not know what only the scan's own conditions need. */
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &attnos);
+	foreach(cell, rel->baserestrictinfo)
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause, rel->relid, &attnos);
+	foreach(cell, rel->joininfo)
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause, rel->relid, &attnos);
+	return bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, attnos);
+}
+
 /* Put the custom scan in the place of a function scan. */
 static void
 replace_function_scan(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
@@ -197,10 +224,9 @@ replace_function_scan(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEnt
 	if (rte->rtekind != RTE_FUNCTION || list_length(rte->functions) != 1 || rte->funcordinality)
 		return;
 	function = linitial(rte->functions);
-	/* A whole row would need a column of its own. */
 	if (!IsA(function->funcexpr, FuncExpr) ||
 		stream_mode(((FuncExpr *) function->funcexpr)->funcid) == NULL ||
-		rel->attr_needed[0 - rel->min_attr] != NULL || stream_columns(function) == NULL)
+		needs_whole_row(rel) || stream_columns(function) == NULL)
 		return;
 	path = makeNode(CustomPath);
 	path->path.pathtype = T_CustomScan;
@@ -213,7 +239,11 @@ replace_function_scan(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEnt
 		(cpu_tuple_cost + rel->baserestrictcost.per_tuple) * rel->tuples + 10000 * cpu_operator_cost;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->methods = &path_methods;
-	rel->pathlist = list_make1(path);
+	/* Only what has nothing beside it and nothing around it is read once for sure. */
+	if (root->query_level == 1 && bms_membership(root->all_baserels) == BMS_SINGLETON)
+		rel->pathlist = list_make1(path);
+	else
+		rel->pathlist = list_make1(create_material_path(rel, &path->path));
 	rel->partial_pathlist = NIL;
 }
 
@@ -279,11 +309,36 @@ close_stream(StreamState *state)
 	hxpy_worker_recover(session->worker);
 }
 
-/* The query's memory goes: end a stream that an error has left open. */
+/* The stream's memory goes: end it if an error has left it open. */
 static void
 close_abandoned(void *arg)
 {
-	close_stream(arg);
+	StreamState *state = arg;
+
+	close_stream(state);
+	dlist_delete(&state->node);
+}
+
+/* A resource owner goes: end its streams, which errors have left. */
+static void
+release_streams(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+{
+	dlist_iter	iter;
+
+	if (phase != RESOURCE_RELEASE_BEFORE_LOCKS)
+		return;
+	dlist_foreach(iter, &streams)
+	{
+		StreamState *state = dlist_container(StreamState, node, iter.cur);
+
+		if (state->owner != CurrentResourceOwner)
+			continue;
+		close_stream(state);
+		state->phase = STREAM_FAILED;
+		state->owner = NULL;
+		state->store = NULL;
+		state->sender = NULL;
+	}
 }
 
 /* Prepare a scan; nothing runs yet. */
@@ -299,13 +354,12 @@ begin_stream(CustomScanState *node, EState *estate, int eflags)
 		aclcheck_error(right, OBJECT_FUNCTION, get_func_name(state->function));
 	InvokeFunctionExecuteHook(state->function);
 	state->mode = stream_mode(state->function);
+	if (state->mode == NULL)
+		elog(ERROR, "function %u was changed after the query was planned", state->function);
 	state->arguments = ExecInitExprList(scan->custom_exprs, &node->ss.ps);
 	state->tupdesc = CreateTupleDescCopy(node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
 	for (int i = 0; i < state->tupdesc->natts; i++)
 		namestrcpy(&TupleDescAttr(state->tupdesc, i)->attname, strVal(list_nth(names, i)));
-	state->callback.func = close_abandoned;
-	state->callback.arg = state;
-	MemoryContextRegisterResetCallback(estate->es_query_cxt, &state->callback);
 }
 
 /* Evaluate one of the function's text arguments. */
@@ -392,67 +446,102 @@ next_batch(StreamState *state)
 	return found;
 }
 
+/* Read the next row of the current batch; false when there is none. */
+static bool
+next_row(StreamState *state)
+{
+	bool		found;
+
+	/* A domain's check may come back here through the session. */
+	state->converting = true;
+	found = hxpy_grid_next_row(state->reader);
+	state->converting = false;
+	return found;
+}
+
 /* Put the rest of the open stream into a tuplestore, since its session is needed. */
 static void
 spool_stream(void *arg)
 {
 	StreamState *state = arg;
-	MemoryContext context = MemoryContextSwitchTo(state->context);
-	ResourceOwner owner = CurrentResourceOwner;
 	RowsReader *reader = state->reader;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext context;
 
+	if (state->converting)
+		return;					/* the session stays busy */
+	context = MemoryContextSwitchTo(state->context);
 	PG_TRY();
 	{
 		CurrentResourceOwner = state->owner;
+		/* The row that was given out last stays where it is. */
+		reader->batch_context = AllocSetContextCreate(state->context, "hxpy rows",
+													  ALLOCSET_DEFAULT_SIZES);
 		state->store = tuplestore_begin_heap(false, false, work_mem);
 		state->stored = MakeSingleTupleTableSlot(state->tupdesc, &TTSOpsMinimalTuple);
 		do
 		{
-			while (hxpy_grid_next_row(reader))
+			while (next_row(state))
 				tuplestore_putvalues(state->store, reader->tupdesc, reader->values,
 									 reader->nulls);
 		} while (next_batch(state));
 		state->phase = STREAM_SPOOLED;
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		CurrentResourceOwner = owner;
+		close_stream(state);
+		state->phase = STREAM_FAILED;
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	CurrentResourceOwner = owner;
 	MemoryContextSwitchTo(context);
 }
 
-/* Begin an EVAL_GRID instruction: session, expression. */
+/* Begin an EVAL_GRID instruction. */
 static void
-begin_eval(StreamState *state, PySession *session)
+begin_eval(StreamState *state, PySession *session, const char *expression)
 {
-	InstructionText texts[] = {
-		{"expr", text_argument(state, 1, "expression")},
-		{"mode", state->mode}
-	};
+	InstructionText texts[] = {{"expr", expression}, {"mode", state->mode}};
 
 	hxpy_grid_begin(session, texts, lengthof(texts), state->reader);
 }
 
-/* Begin an APPLY instruction: session, func, query, arrays. */
+/* Begin an APPLY instruction. */
 static void
-begin_apply(StreamState *state, PySession *session)
+begin_apply(StreamState *state, PySession *session, const char *function, const char *query,
+			bool arrays)
 {
 	InstructionText *texts = palloc(3 * sizeof(InstructionText));
-	char	   *query = text_argument(state, 2, "query");
-	bool		isnull;
-	Datum		arrays = ExecEvalExprSwitchContext(list_nth(state->arguments, 3),
-												   state->custom.ss.ps.ps_ExprContext, &isnull);
 
 	texts[0].name = "func";
-	texts[0].value = text_argument(state, 1, "function");
+	texts[0].value = function;
 	texts[1].name = "pass";
-	texts[1].value = !isnull && DatumGetBool(arrays) ? "arrays" : "frame";
+	texts[1].value = arrays ? "arrays" : "frame";
 	texts[2].name = "wants";
 	texts[2].value = psprintf("%d", state->reader->ncolumns);
 	state->sender = hxpy_sender_create(session, HXPY_FRAME_APPLY, texts, 3, state->reader,
 									   keep_batch, state);
 	hxpy_sender_open(state->sender, query);
+}
+
+/* Make the memory context of a stream, and have it end the stream. */
+static void
+create_context(StreamState *state)
+{
+	if (state->context != NULL)
+		MemoryContextDelete(state->context);
+	state->context = AllocSetContextCreate(state->custom.ss.ps.state->es_query_cxt,
+										   "hxpy stream", ALLOCSET_DEFAULT_SIZES);
+	state->callback.func = close_abandoned;
+	state->callback.arg = state;
+	MemoryContextRegisterResetCallback(state->context, &state->callback);
+	dlist_push_head(&streams, &state->node);
+	state->owner = CurrentResourceOwner;
+	state->waiting = NIL;
+	state->current = NULL;
+	state->converting = false;
 }
 
 /* Open the stream. */
@@ -461,31 +550,39 @@ open_stream(StreamState *state)
 {
 	MemoryContext old;
 	PySession  *session;
+	char	   *name;
+	char	   *source;
+	char	   *query = NULL;
+	bool		isnull = true;
+	Datum		arrays = (Datum) 0;
 
-	if (state->context == NULL)
-		state->context = AllocSetContextCreate(state->custom.ss.ps.state->es_query_cxt,
-											   "hxpy stream", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(state->context);
-	state->waiting = NIL;
-	state->current = NULL;
+	create_context(state);
 	old = MemoryContextSwitchTo(state->context);
-	session = hxpy_session_get(text_argument(state, 0, "session"));
+	/* The arguments first: they may use the session, and close it. */
+	name = text_argument(state, 0, "session");
+	source = text_argument(state, 1, state->mode == MODE_APPLY ? "function" : "expression");
+	if (state->mode == MODE_APPLY)
+	{
+		query = text_argument(state, 2, "query");
+		arrays = ExecEvalExprSwitchContext(list_nth(state->arguments, 3),
+										   state->custom.ss.ps.ps_ExprContext, &isnull);
+	}
+	session = hxpy_session_get(name);
+	state->session_id = session->id;
 	state->reader = hxpy_grid_reader(state->tupdesc, NULL);
 	hxpy_worker_check_ready(session->worker);
 	PG_TRY();
 	{
 		if (state->mode == MODE_APPLY)
-			begin_apply(state, session);
+			begin_apply(state, session, source, query, !isnull && DatumGetBool(arrays));
 		else
-			begin_eval(state, session);
+			begin_eval(state, session, source);
 	}
 	PG_CATCH();
 	{
-		hxpy_worker_break_off(session->worker, old);
+		hxpy_session_break_off(state->session_id, old);
 	}
 	PG_END_TRY();
-	state->session_id = session->id;
-	state->owner = CurrentResourceOwner;
 	state->phase = STREAM_OPEN;
 	hxpy_worker_set_spool(session->worker, spool_stream, state);
 	MemoryContextSwitchTo(old);
@@ -507,7 +604,7 @@ fetch_stored(StreamState *state, Datum **values, bool **nulls)
 static bool
 fetch_streamed(StreamState *state, Datum **values, bool **nulls)
 {
-	while (!hxpy_grid_next_row(state->reader))
+	while (!next_row(state))
 	{
 		if (!next_batch(state))
 			return false;
@@ -546,29 +643,47 @@ fetch_row(ScanState *node)
 	return ExecStoreVirtualTuple(slot);
 }
 
-/* There is nothing to check again. */
-static bool
-recheck_row(ScanState *node, TupleTableSlot *slot)
-{
-	return true;
-}
-
-/* Return the next row that passes the scan's conditions. */
+/*
+ * Return the next row that passes the scan's conditions.  ExecScan() would take
+ * the scan for a join that EvalPlanQual has to check again.
+ */
 static TupleTableSlot *
 exec_stream(CustomScanState *node)
 {
-	return ExecScan(&node->ss, fetch_row, recheck_row);
+	ExprContext *context = node->ss.ps.ps_ExprContext;
+	ProjectionInfo *projection = node->ss.ps.ps_ProjInfo;
+
+	for (;;)
+	{
+		TupleTableSlot *slot;
+
+		CHECK_FOR_INTERRUPTS();
+		ResetExprContext(context);
+		slot = fetch_row(&node->ss);
+		if (TupIsNull(slot))
+			return projection ? ExecClearTuple(projection->pi_state.resultslot) : slot;
+		context->ecxt_scantuple = slot;
+		if (ExecQual(node->ss.ps.qual, context))
+			return projection ? ExecProject(projection) : slot;
+		InstrCountFiltered1(node, 1);
+	}
 }
 
 /* Forget the tuplestore and the query; after an error they are gone already. */
 static void
 drop_store(StreamState *state)
 {
+	ResourceOwner owner = CurrentResourceOwner;
+
 	if (state->store != NULL)
 		tuplestore_end(state->store);
-	if (state->sender != NULL)
-		hxpy_sender_close(state->sender);
 	state->store = NULL;
+	if (state->sender != NULL && state->owner != NULL)
+	{
+		CurrentResourceOwner = state->owner;
+		hxpy_sender_close(state->sender);
+		CurrentResourceOwner = owner;
+	}
 	state->sender = NULL;
 }
 
@@ -607,4 +722,5 @@ hxpy_scan_init(void)
 	RegisterCustomScanMethods(&scan_methods);
 	previous_pathlist_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = replace_function_scan;
+	RegisterResourceReleaseCallback(release_streams, NULL);
 }

@@ -10,18 +10,22 @@
  * The query runs through SPI as the current user: privileges, row security and
  * snapshot are those of any query of the caller's.  It runs as a whole, where
  * plans may be parallel, or in steps, where rows that come back are to be read
- * meanwhile.
+ * meanwhile.  The steps have no portal, which a COMMIT, a CLOSE ALL or a
+ * ROLLBACK TO could end before the cursor that reads those rows: they belong to
+ * whoever opens the query, as those of a function in SQL do.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "tcop/cmdtag.h"
 #include "tcop/dest.h"
-#include "tcop/pquery.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
+#include "utils/snapmgr.h"
 
 #include "hxpy.h"
 #include "column.h"
@@ -42,7 +46,8 @@ typedef struct BatchSet
 struct QuerySender
 {
 	DestReceiver pub;			/* must be first */
-	PySession  *session;
+	PySession  *session;		/* until the stream has begun it may be closed */
+	uint64		session_id;
 	uint8		type;			/* of the instruction */
 	const InstructionText *texts;	/* that it carries */
 	int			ntexts;
@@ -58,7 +63,7 @@ struct QuerySender
 	int			filling;		/* which set */
 	uint64		filled;			/* rows in it */
 	uint64		check_at;		/* rows at which to look at its size */
-	Portal		portal;			/* when the query is run in steps */
+	QueryDesc  *steps;			/* when the query is run in steps */
 	uint64		step_rows;		/* of the next step */
 	bool		ended;
 };
@@ -101,6 +106,17 @@ check_names(const QuerySender *sender, TupleDesc tupdesc)
 	}
 }
 
+/* Make sure that the session is there and ready: planning may have run functions. */
+static void
+check_session(const QuerySender *sender)
+{
+	if (hxpy_session_find(sender->session_id) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+				 errmsg("the session was closed while the query was planned")));
+	hxpy_worker_check_ready(sender->session->worker);
+}
+
 /* Begin: send the instruction with the columns' names and types. */
 static void
 sender_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
@@ -127,6 +143,7 @@ sender_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 		hxpy_column_write(sender->sets[0].columns[i], &sender->head);
 	if (sender->wants != NULL)
 		hxpy_grid_write_wants(sender->wants, &sender->head);
+	check_session(sender);
 	hxpy_session_begin(sender->session, sender->type, &sender->head, true);
 	MemoryContextSwitchTo(old);
 }
@@ -264,6 +281,7 @@ hxpy_sender_create(PySession *session, uint8 type, const InstructionText *texts,
 	sender->pub.rDestroy = sender_destroy;
 	sender->pub.mydest = DestNone;
 	sender->session = session;
+	sender->session_id = session->id;
 	sender->type = type;
 	sender->texts = texts;
 	sender->ntexts = ntexts;
@@ -310,18 +328,37 @@ hxpy_sender_run(QuerySender *sender, const char *query)
 	send_end(sender);
 }
 
-/* Begin to run the query in steps. */
+/*
+ * Begin to run the query in steps, in the current memory context and resource
+ * owner.  One that changes data runs as a whole.
+ */
 void
 hxpy_sender_open(QuerySender *sender, const char *query)
 {
 	SPIPlanPtr	plan;
+	CachedPlan *cached;
+	PlannedStmt *statement;
 
 	SPI_connect();
 	plan = prepare_query(query);
-	sender->portal = SPI_cursor_open(NULL, plan, NULL, NULL, false);
-	PinPortal(sender->portal);
+	cached = SPI_plan_get_cached_plan(plan);
+	MemoryContextSwitchTo(sender->context);
+	statement = copyObject(linitial_node(PlannedStmt, cached->stmt_list));
+	ReleaseCachedPlan(cached, NULL);
 	SPI_finish();
-	sender_startup(&sender->pub, CMD_SELECT, sender->portal->tupDesc);
+	MemoryContextSwitchTo(sender->context);
+	if (statement->commandType != CMD_SELECT || statement->hasModifyingCTE)
+	{
+		hxpy_sender_run(sender, query);
+		return;
+	}
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	sender->steps = CreateQueryDesc(statement, query, GetActiveSnapshot(), InvalidSnapshot,
+									&sender->pub, NULL, NULL, 0);
+	ExecutorStart(sender->steps, 0);
+	PopActiveSnapshot();
+	sender_startup(&sender->pub, CMD_SELECT, sender->steps->tupDesc);
 }
 
 /*
@@ -331,9 +368,11 @@ void
 hxpy_sender_step(QuerySender *sender)
 {
 	uint64		asked = sender->step_rows;
-	uint64		count = PortalRunFetch(sender->portal, FETCH_FORWARD, (long) asked, &sender->pub);
 
-	if (count < asked)
+	PushActiveSnapshot(sender->steps->snapshot);
+	HxpyExecutorRun(sender->steps, asked);
+	PopActiveSnapshot();
+	if (sender->steps->estate->es_processed < asked)
 		send_end(sender);
 }
 
@@ -348,6 +387,10 @@ hxpy_sender_has_ended(const QuerySender *sender)
 void
 hxpy_sender_close(QuerySender *sender)
 {
-	UnpinPortal(sender->portal);
-	PortalDrop(sender->portal, false);
+	if (sender->steps == NULL)
+		return;
+	ExecutorFinish(sender->steps);
+	ExecutorEnd(sender->steps);
+	FreeQueryDesc(sender->steps);
+	sender->steps = NULL;
 }

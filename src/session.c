@@ -406,6 +406,20 @@ hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload, bo
 	session->last_used = GetCurrentTimestamp();
 }
 
+/*
+ * End the request that the current error has broken off, as hxpy_worker_break_off(),
+ * unless its session was closed meanwhile.
+ */
+void
+hxpy_session_break_off(uint64 id, MemoryContext context)
+{
+	PySession  *session = hxpy_session_find(id);
+
+	if (session == NULL)
+		PG_RE_THROW();
+	hxpy_worker_break_off(session->worker, context);
+}
+
 /* Close all sessions after DISCARD ALL. */
 static void
 process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,

@@ -60,5 +60,6 @@ extern void hxpy_session_request(PySession *session, uint8 type, const GatherLis
 
 extern void hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
 							   bool streaming);
+extern void hxpy_session_break_off(uint64 id, MemoryContext context) pg_attribute_noreturn();
 
 #endif							/* HXPY_SESSION_H */

@@ -357,7 +357,8 @@ read_control(WorkerConn *conn)
 				break;
 			if (frame.type == HXPY_FRAME_OUTPUT)
 			{
-				if (is_early(conn, &frame))
+				/* Nothing is held back from the end of the connection. */
+				if (result != READ_CLOSED && is_early(conn, &frame))
 				{
 					hxpy_frames_put_back(&conn->control, &frame);
 					return;

@@ -293,6 +293,17 @@ def _encode_datetime(value: dt.datetime, stack: _Stack) -> Any:
     return {"_kind": "dateTime", "val": text, "tz": zone}
 
 
+def check_xstr(value: XStr, error: type[HaysonError]) -> None:
+    """Raise an error if an XStr would be read as bytes."""
+    if value.type == "Buf" and isinstance(read_xstr("Buf", value.val), bytes):
+        raise error('an XStr of type "Buf" in base64 would be read as bytes')
+
+
+def _encode_xstr(value: XStr, stack: _Stack) -> Any:
+    check_xstr(value, HaysonError)
+    return {"_kind": "xstr", "type": value.type, "val": value.val}
+
+
 def _encode_timedelta(value: dt.timedelta, stack: _Stack) -> Any:
     seconds: int | float = value.days * 86400 + value.seconds
     if value.microseconds:
@@ -433,7 +444,7 @@ _ENCODERS: dict[type, _Encoder] = {
     Symbol: lambda value, stack: {"_kind": "symbol", "val": value.id()},
     Uri: lambda value, stack: {"_kind": "uri", "val": str(value)},
     Coord: lambda value, stack: {"_kind": "coord", "lat": value.lat, "lng": value.lng},
-    XStr: lambda value, stack: {"_kind": "xstr", "type": value.type, "val": value.val},
+    XStr: _encode_xstr,
     Grid: _encode_grid,
 }
 
@@ -678,10 +689,18 @@ def _decode_ref(tree: dict[str, Any]) -> Ref:
     return Ref(_text(tree).removeprefix("@"), tree.get("dis"))
 
 
+def read_xstr(type: str, value: str) -> XStr | bytes:
+    """Return an XStr, or the bytes of `Buf` in base64: Haxall's are no base64."""
+    if type == "Buf":
+        try:
+            return binascii.a2b_base64(value, strict_mode=True)
+        except ValueError:
+            pass
+    return XStr(type, value)
+
+
 def _decode_xstr(tree: dict[str, Any]) -> XStr | bytes:
-    if tree["type"] == "Buf":
-        return binascii.a2b_base64(_text(tree), strict_mode=True)
-    return XStr(tree["type"], tree["val"])
+    return read_xstr(tree["type"], _text(tree))
 
 
 def _decode_dict(tree: dict[str, Any]) -> dict[str, Any]:

@@ -143,8 +143,9 @@ def _block(kind: str, text: str) -> str:
 
 # A Str that needs no quotes: a letter first, then letters, digits, blanks, - and _.  The blank
 # is not last.  Above 160 there are letters for the most part, but isprintable decides.
-_BARE = re.compile(r"[A-Za-z\xa1-\U0010ffff](?:[A-Za-z0-9 _\xa1-\U0010ffff-]*"
-                   r"[A-Za-z0-9_\xa1-\U0010ffff-])?").fullmatch
+_NO_WORD = r"\x21-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\xa0"
+_BARE = re.compile(rf"[^\x00-\x20{_NO_WORD}0-9_-](?:[^\x00-\x1f{_NO_WORD}]*"
+                   rf"[^\x00-\x20{_NO_WORD}])?").fullmatch
 # What some reader takes for another value; haystack-core does so by the first word.
 _TAKEN = re.compile(r"(?:T|F|N|M|R|NA|NaN|INF|Zinc|Trio)(?![A-Za-z0-9_])|(?:true|false)\Z").match
 # A Str of several lines whose first and last are not blank, with one that is not indented.

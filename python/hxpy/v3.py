@@ -11,7 +11,8 @@ What the writer does beyond the Haystack chapter "Json v3":
 
 - A float keeps its point ("n:5.0"), so that it is read as a float.
 - A dateTime has its zone always ("t:2021-03-22T13:57:00Z UTC"); a naive one has "Rel".
-- bytes are "x:Buf:" and base64, and are read as bytes.
+- bytes are "x:Buf:" and base64, and are read as bytes.  An XStr that would be
+  read so is refused.
 - None in a dict is null, and is read as None.  In a grid's rows it is left out.
 - Other Python types become what hxpy.hayson makes of them.
 
@@ -33,7 +34,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from . import hayson
-from .hayson import HaysonError, HaysonTypeError
+from .hayson import HaysonError, HaysonTypeError, check_xstr, read_xstr
 from .haystack import tz
 from .haystack.coord import Coord
 from .haystack.grid import Grid, GridCol
@@ -132,6 +133,11 @@ def _encode_ref(value: Ref, depth: int) -> str:
     return f"r:{value.id()}" if dis is None else f"r:{value.id()} {dis}"
 
 
+def _encode_xstr(value: XStr, depth: int) -> str:
+    check_xstr(value, V3Error)
+    return f"x:{value.type}:{value.val}"
+
+
 def _encode_list(value: list[Any], depth: int) -> list[Any]:
     depth = _deeper(depth)
     tree: list[Any] = []
@@ -222,7 +228,7 @@ _ENCODERS: dict[type, _Encoder] = {
     Symbol: lambda value, depth: f"y:{value.id()}",
     Uri: lambda value, depth: f"u:{value}",
     Coord: lambda value, depth: f"c:{str(value)[2:-1]}",
-    XStr: lambda value, depth: f"x:{value.type}:{value.val}",
+    XStr: _encode_xstr,
 }
 
 
@@ -405,9 +411,7 @@ def _decode_coord(text: str) -> Coord:
 
 def _decode_xstr(text: str) -> XStr | bytes:
     name, _, value = text.partition(":")
-    if name == "Buf":
-        return binascii.a2b_base64(value, strict_mode=True)
-    return XStr(name, value)
+    return read_xstr(name, value)
 
 
 _SPECIAL = {"INF": math.inf, "-INF": -math.inf, "NaN": math.nan}

@@ -12,7 +12,8 @@ What the writer does beyond the Haystack chapter "Zinc":
 - A float keeps its point (`5.0`), so that it is read as a float.
 - Control characters are `\\u0001`; in a Uri so are the back quote and a backslash
   that begins no URI escape, which is the form that all readers understand.
-- bytes are XStr `Buf("…")` in base64, and are read as bytes.
+- bytes are XStr `Buf("…")` in base64, and are read as bytes.  An XStr that
+  would be read so is refused.
 - A naive datetime has the zone "Rel" (no zone), and is read as naive.
 - None in a dict is `N`, and is read as None.
 - A grid without columns has the column `noCols`, and is read as one without columns.
@@ -35,7 +36,7 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any, NoReturn
 
 from . import hayson
-from .hayson import HaysonError, HaysonTypeError
+from .hayson import HaysonError, HaysonTypeError, check_xstr, read_xstr
 from .haystack import tz
 from .haystack.coord import Coord
 from .haystack.grid import Grid, GridCol
@@ -58,14 +59,14 @@ MAX_DEPTH = 100
 # The column of a grid without columns, as Haxall writes it.
 _NO_COLS = "noCols"
 
-# What follows a number's digits: above 128, but no-break space, which is white space.
-_HIGH = "\x81-\x9f\xa1-\U0010ffff"
+# What a unit's characters are not, but for the digits: they are letters, % _ / $ and what is above
+# 128, save no-break space, which is white space.  (Classes of what is wanted compile slowly.)
+_NO_UNIT = r"\x00-\x23\x26-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x80\xa0"
 _SLASH = "/(?![/*])"  # that begins no comment
 _NUMBER_PATTERN = (
     r"(?:0x(?P<hex>[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*)"
     r"|(?P<whole>-?\d+(?:_\d+)*)(?P<rest>(?:\.\d+(?:_\d+)*)?(?:[eE][+-]?\d+)?)"
-    rf"(?P<unit>(?:[A-Za-z_%${_HIGH}]|{_SLASH})"
-    rf"(?:[0-9A-Za-z_%${_HIGH}]|{_SLASH})*)?)")
+    rf"(?P<unit>(?:[^0-9{_NO_UNIT}]|{_SLASH})(?:[^{_NO_UNIT}]|{_SLASH})*)?)")
 
 
 class ZincError(HaysonError):
@@ -176,6 +177,11 @@ def _write_uri(value: Uri, depth: int) -> str:
 def _write_ref(value: Ref, depth: int) -> str:
     dis = value.dis()
     return f"@{value.id()}" if dis is None else f"@{value.id()} {_write_str(dis)}"
+
+
+def _write_xstr(value: XStr, depth: int) -> str:
+    check_xstr(value, ZincError)
+    return f"{value.type}({_write_str(value.val)})"
 
 
 def _write_datetime(value: dt.datetime, depth: int) -> str:
@@ -302,7 +308,7 @@ _ENCODERS: dict[type, _Encoder] = {
     Symbol: lambda value, depth: f"^{value.id()}",
     Uri: _write_uri,
     Coord: lambda value, depth: str(value),
-    XStr: lambda value, depth: f"{value.type}({_write_str(value.val)})",
+    XStr: _write_xstr,
 }
 
 
@@ -316,7 +322,7 @@ def loads(text: str | bytes | bytearray) -> Any:
     space and comments between tokens, `\\r\\n` and `\\r`, `8:30`, hexadecimal
     numbers, full time zone names, a dateTime without zone (hxpy.haystack.tz),
     XStr `Bin(text/plain)` without quotes as in Zinc 2.0, escapes `\\u0041` and
-    `\\u{41}`.  Raises ZincError with line and column.
+    `\\u{41}`, XStr `Buf` that is no base64.  Raises ZincError with line and column.
     """
     return _read(text, True)
 
@@ -564,9 +570,7 @@ class _Reader:
                 self.pos = match.end()
                 value = _read_str(match)
                 self.expect(")")
-                if word == "Buf":
-                    return binascii.a2b_base64(value, strict_mode=True)
-                return XStr(word, value)
+                return read_xstr(word, value)
             if word == "Bin":  # of Zinc 2.0
                 match = _MIME(self.text, inner)
                 if match:
@@ -692,14 +696,13 @@ class _Reader:
     def row(self, width: int) -> list[Any] | None:
         """Return a row's cells, one by one; None where the grid ends."""
         text = self.text
-        start = self.pos
-        self.skip()
-        if self.pos >= len(text) or text.startswith(">>", self.pos):
-            return None
-        if text.startswith("\n", self.pos):
-            if self.pos > start and "/" in text[start:self.pos]:  # a line of comment
-                self.pos += 1
-                return self.row(width)
+        while True:
+            start = self.pos
+            self.skip()
+            if not text.startswith("\n", self.pos) or "/" not in text[start:self.pos]:
+                break
+            self.pos += 1  # after a line of comment
+        if self.pos >= len(text) or text.startswith(("\n", ">>"), self.pos):
             return None
         cells: list[Any] = []
         while True:
@@ -787,7 +790,7 @@ _TOKEN = re.compile(
       r"(?: (?P<zone>[A-Z][A-Za-z0-9_+/-]*))?"
     + r"|(?P<date>\d+-\d+-\d+)(?![\w:.+-])|(?P<time>\d+:\d[\d:.]*)(?![\w:+-])"
     + r"|(?P<negative>-INF)\b"
-    + rf"|{_NUMBER_PATTERN}(?![{_HIGH}\w:.+%$-])"
+    + rf"|{_NUMBER_PATTERN}(?![:.+-]|[^{_NO_UNIT}])"
     + r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)", re.ASCII | re.DOTALL).match
 _SPACE = re.compile(r"[ \t\xa0]*").match
 _COMMENT = re.compile(r"/\*|\*/").finditer

@@ -15,7 +15,7 @@ from hxpy import csv, hayson, trio, v3, zinc
 from hxpy.haystack import (NA, Coord, Grid, GridBuilder, GridCol, Marker, Number, Ref, Remove,
                            Symbol, Uri, XStr)
 
-DOC = Path(__file__).resolve().parents[2] / "docs" / "haystack-codecs.md"
+DOC = Path(__file__).resolve().parent / "../../docs/haystack-codecs.md"
 BEGIN, END = "<!-- table: python/tests/test_codec_table.py --write -->\n", "<!-- end of table -->\n"
 
 UTC = dt.timezone.utc
@@ -39,7 +39,9 @@ TYPES = [
         2021, 11, 7, 1, 30, tzinfo=zoneinfo.ZoneInfo("America/New_York"), fold=1)),
     ("DateTime in UTC", dt.datetime(2021, 3, 22, 13, 57, 0, 123456, UTC)),
     ("DateTime without zone (Rel)", dt.datetime(2021, 3, 22, 13, 57)),
-    ("Coord", Coord(37.5, -77.123456)), ("XStr", XStr("Span", "today")), ("Buf (bytes)", b"\x00\xff"),
+    ("Coord", Coord(37.5, -77.123456)), ("XStr", XStr("Span", "today")),
+    ("Buf (bytes)", b"\x00\xff"),
+    ("XStr of type Buf", XStr("Buf", "AP8=")),
     ("List", [1, "x", [Marker()]]), ("Dict", {"a": 1, "b": {"c": Marker()}}), ("Dict, empty", {}),
     ("Dict with other names than tags'", {"My key": 1}),
     ("Dict with cols and rows", {"cols": [], "rows": []}), ("Grid", GRID),
@@ -111,8 +113,10 @@ def test_the_table_says_what_happens():
 @pytest.mark.parametrize("name, value", TYPES, ids=[name for name, _ in TYPES])
 def test_nothing_is_lost_in_silence(name, value, codec):
     """A value comes back the same, or an error says why not; Python's own types become others."""
-    expected = {"timedelta": ("`Number(300, 's')`",), "tuple": ("list",)}
-    assert outcome(value, *CODECS[codec]) in expected.get(name, ("same", "error"))
+    expected = {"timedelta": ["`Number(300, 's')`"], "tuple": ["list"]}.get(name, ["same", "error"])
+    if (name, codec) == ("XStr of type Buf", "Hayson"):
+        expected.append(repr(b"\x00\xff").join("``"))  # which is what this Hayson means
+    assert outcome(value, *CODECS[codec]) in expected
 
 
 if __name__ == "__main__" and "--write" in sys.argv:

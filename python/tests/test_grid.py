@@ -6,7 +6,7 @@ import math
 import pickle
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from hxpy.haystack import NA, Grid, GridBuilder, GridCol, Marker, Number, Ref
 from hxpy.haystack.names import is_tag_name, to_tag_name
@@ -139,6 +139,7 @@ def test_dicts():
     assert Grid.from_dicts(iter([{"My Col": 1}])).to_dicts() == [{"myCol": 1}]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), st.integers() | st.text())))
 def test_dicts_survive(dicts):
     if any(dicts):

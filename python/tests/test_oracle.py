@@ -18,7 +18,7 @@ from test_zinc import (DATA, FINITE, IDS, NAMES, UNITS, ZONES, UTC, grid_of, gri
 from hxpy import hayson, trio, v3, zinc
 from hxpy.haystack import NA, Coord, Grid, Marker, Number, Ref, Remove, Symbol, Uri, XStr
 
-ORACLE = Path(__file__).resolve().parents[2] / "test" / "oracle"
+ORACLE = Path(__file__).resolve().parent / "../../test/oracle"
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("node") or not (ORACLE / "node_modules" / "haystack-core").exists(),

@@ -19,7 +19,7 @@ from hxpy.haystack import (NA, Coord, Grid, GridBuilder, GridCol, Marker, Number
                            Symbol, Uri, XStr)
 from hxpy.zinc import ZincError, dumps, dumps_scalar, loads, loads_scalar
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "haystack-data" / "carytown"
+DATA = Path(__file__).resolve().parent / "../../../shared/haystack-data/carytown"
 NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
 UTC = dt.timezone.utc
 
@@ -136,7 +136,7 @@ def test_grid():
      Uri("a`b\n\t$AB😀\\:\\/\\?\\#\\[\\]\\@\\&\\=\\;\\\\")),
     ('@a"x"', Ref("a", "x")), ('@a \t "x"', Ref("a", "x")), ("C( 1 , -2 )", Coord(1, -2)),
     ('Span ( "x" )', XStr("Span", "x")), ("Bin(text/plain)", XStr("Bin", "text/plain")),
-    ('Bin("text/plain")', XStr("Bin", "text/plain")),
+    ('Bin("text/plain")', XStr("Bin", "text/plain")), ('Buf("A")', XStr("Buf", "A")),
     ("2020-07-17T16:55:42.123456789Z", dt.datetime(2020, 7, 17, 16, 55, 42, 123457, UTC)),
     ("2020-07-17T16:55:42+00:00 UTC", dt.datetime(2020, 7, 17, 16, 55, 42, 0, UTC)),
     ("2020-07-17T16:55Z UTC", dt.datetime(2020, 7, 17, 16, 55, tzinfo=UTC)),
@@ -154,6 +154,7 @@ def test_grid():
      Grid({"m": Marker()}, [GridCol(0, "a"), GridCol(1, "b", {"dis": "B"})],
           [[1, None], [2, None]])),
     ('ver:"3.0"\na\n1\n  \n\n\n', grid_of(["a"], [1])),
+    ('ver:"3.0"\na\n' + "// x\n" * 3000 + "1\n /* x */ // y", grid_of(["a"], [1])),
     ('ver:"3.0"\na,b\n"x, y","http://z" \n`http://x/[1]`,@a "b,c"\nC(1,2),Foo("a,(")\n',
      grid_of(["a", "b"], ["x, y", "http://z"], [Uri("http://x/[1]"), Ref("a")],
              [Coord(1, 2), XStr("Foo", "a,(")])),
@@ -200,7 +201,7 @@ def test_a_large_number():
     ("C(1,2", "expected ), found the end at line 1 column 6"), ("C(x,1)", "expected a number"),
     ("foo(1)", "expected a Str, found '1)' at line 1 column 5"),
     ('foo("x")', "'foo' is no XStr type"), ("Foo(x)", "expected a Str"),
-    ('Buf("A")', "at line 1 column 1"), ("Bin(x", "expected a Str"),
+    ("Bin(x", "expected a Str"),
     ("[1 2]", "expected ], found '2]' at line 1 column 4"), ("[1,", "found the end at line 1"),
     ("{A:1}", '"A" is no name of a tag at line 1 column 2'), ("{_:1}", '"_" is no name of a tag'),
     ("{a:1 a:2}", 'there are two tags "a" at line 1 column 6'), ("{a:}", "found '}'"),
@@ -263,6 +264,7 @@ class Socket:
     ([Number(5, "my unit")], ZincError, 'Zinc cannot hold the unit "my unit" after 5 at $[0]'),
     (Number(5, "-a"), ZincError, "cannot hold the unit"), (Number(5, "_1"), ZincError, "the unit"),
     (Number(math.inf, "kW"), ZincError, 'Zinc cannot hold an infinity with a unit ("kW")'),
+    ([XStr("Buf", "AP8=")], ZincError, "would be read as bytes at $[0]"),
     (["\ud800"], ZincError, "a str with a lone surrogate cannot be written"),
     (Uri("\ud800"), ZincError, "a str with a lone surrogate"),
     ({1: 2}, HaysonTypeError, 'a dict\'s key must be a str, not "int"'),
@@ -397,7 +399,8 @@ def test_any_text_is_read_or_refused(text):
     except ZincError as error:
         assert error.line is not None
     else:
-        assert loads(dumps(value)) == value
+        text = dumps(value)
+        assert dumps(loads(text)) == text  # NaN is not equal to itself
 
 
 # Real data, speed

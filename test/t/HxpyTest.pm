@@ -182,23 +182,27 @@ sub first_error
 	return $result->{err} =~ /^((?:ERROR|FATAL):.*)$/m ? $1 : "none ($result->{out})";
 }
 
-# Make an image that lacks the package ("dies"), or one whose Python never connects ("sleeps").
+# Make an image that lacks the package ("dies"), one whose Python never connects ("sleeps"),
+# or one that runs hostile.py in its place ("hostile").
 sub variant_image
 {
 	my ($variant) = @_;
 	my $name = "hxpytest:$variant-$$";
 	my %change = (
 		dies => q{import hxpy, shutil; shutil.rmtree(hxpy.__path__[0])},
-		sleeps => q{import hxpy, shutil; shutil.rmtree(hxpy.__path__[0] + '/__pycache__', True); open(hxpy.__path__[0] + '/__main__.py', 'w').write('import time\ntime.sleep(600)\n')});
+		sleeps => q{import hxpy, shutil; shutil.rmtree(hxpy.__path__[0] + '/__pycache__', True); open(hxpy.__path__[0] + '/__main__.py', 'w').write('import time\ntime.sleep(600)\n')},
+		hostile => q{import hxpy, os, shutil; shutil.rmtree(hxpy.__path__[0]); shutil.copytree('/hostile', hxpy.__path__[0]); os.chmod(hxpy.__path__[0], 0o755); os.chmod(hxpy.__path__[0] + '/__main__.py', 0o644)});
 	my $run = join ', ', map { my $s = $_; $s =~ s/(["\\])/\\$1/g; qq{"$s"} } '/usr/bin/python3',
 	  '-I', '-c', $change{$variant};
-	my $file = PostgreSQL::Test::Utils::tempdir() . '/Dockerfile';
+	my $dir = PostgreSQL::Test::Utils::tempdir();
 
-	append_to_file($file, 'FROM ' . hxpy_image() . "\nUSER 0\nRUN [$run]\n");
+	append_to_file("$dir/__main__.py", slurp_file("$ENV{HXPY_TOP}/test/t/hostile.py"))
+	  if $variant eq 'hostile';
+	append_to_file("$dir/Dockerfile", join("\n", 'FROM ' . hxpy_image(), 'USER 0',
+		$variant eq 'hostile' ? 'COPY __main__.py /hostile/' : (), "RUN [$run]", ''));
 	local $ENV{DOCKER_BUILDKIT} = docker('buildx', 'version') =~ /^github/ ? 1 : 0;
-	local $ENV{DOCKER_CONFIG} = PostgreSQL::Test::Utils::tempdir();
-	my ($output, $status) = docker('build', '-q', '--force-rm', '--network', 'none', '-t', $name, '-f', $file,
-		PostgreSQL::Test::Utils::tempdir());
+	local $ENV{DOCKER_CONFIG} = $dir;
+	my ($output, $status) = docker('build', '-q', '--force-rm', '--network', 'none', '-t', $name, $dir);
 	die "docker build: $output" if $status;
 	push @images, $name;
 	return $name;

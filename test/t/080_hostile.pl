@@ -1,0 +1,530 @@
+# A container that is hostile: hostile.py takes the place of supervisor and worker,
+# greets as they do, and then writes what each request's text tells it to.  Whatever
+# comes, the backend lives, the error is an ERROR of a sane SQLSTATE without control
+# characters, another session of the same backend works, a cancel ends in time, no
+# container is left, and the backend does not grow.
+#
+# HXPY_TEST_ROUNDS multiplies the fuzzed replies and how many of the systematic
+# faults are tried: 20 tries all of these.  For a million frames, which take some
+# hours:
+#
+#	HXPY_TEST_ROUNDS=2000 test/run-tap -v 080
+#
+# The seed of the fuzz is told; HXPY_TEST_SEED repeats it.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use HxpyTest;
+use List::Util qw(max min shuffle);
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $seed = $ENV{HXPY_TEST_SEED} // time % 1_000_000;
+srand $seed;
+note "HXPY_TEST_SEED=$seed";
+
+my $grace = 0.2;
+my $node = hxpy_cluster('hostile', q{hxpy.allowed_images = '*'}, 'hxpy.cancel_grace = 200ms', 'log_min_messages = warning');
+my $image = variant_image('hostile');
+my $tried = 0;
+
+# attempt(code, call, limit) has the hostile session "h" run a text by the call given, and
+# says what came of it: the SQLSTATE, after which the good session "g" must work.
+my $attempt = qq{
+	CREATE FUNCTION attempt(code text, call text, allowed int) RETURNS text LANGUAGE plpgsql AS \$\$
+	DECLARE
+		state text := '00000';
+		value text;
+		message text;
+		detail text;
+		hint text;
+		context text;
+		told text;
+	BEGIN
+		PERFORM py_open('h', '$image');
+		PERFORM set_config('hxpy.eval_timeout', allowed::text, false);
+		BEGIN
+			EXECUTE format(call, code) INTO value;
+		EXCEPTION WHEN OTHERS OR query_canceled THEN
+			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT,
+				context = PG_EXCEPTION_CONTEXT;
+			state := SQLSTATE;
+		END;
+		PERFORM set_config('hxpy.eval_timeout', '60000', false);
+		told := concat_ws(E'\\n', message, detail, hint, context);
+		IF state !~ '^22' AND told COLLATE "C" ~ '[\\x01-\\x08\\x0b-\\x1f\\x7f]' OR length(told) > 80000 THEN
+			RETURN state || ' with an unclean message';
+		END IF;
+		IF py_eval('g', '6 * 7') <> '42' THEN
+			RETURN state || ' and the good session is broken';
+		END IF;
+		RETURN state || ' ' || coalesce(left(CASE state WHEN '00000' THEN value ELSE told END, 300), '');
+	END\$\$};
+
+# Start a backend with both sessions.
+sub backend
+{
+	my ($dbname) = @_;
+	my $psql = hxpy_psql($node, dbname => $dbname, setup => ['SET client_min_messages = error']);
+	$psql->query(q{SELECT py_open('g')});
+	return $psql;
+}
+
+my %calls = (
+	eval => q{SELECT py_eval('h', %L)},
+	int => q{SELECT py_eval('h', %L, NULL::int)},
+	nested => q{SELECT py_eval('h', %L, NULL::nested[])},
+	exec => q{SELECT py_exec('h', %L)},
+	init => q{SELECT py_init('h', %L)},
+	define => q{SELECT py_define('h', %L, 1)},
+	grid => q{SELECT string_agg(a || b || c::text || d::text, ';') FROM py_eval_grid('h', %L) AS t(a int, b text, c float8[], d nested)},
+	stored => q{SELECT string_agg(t::text, ';') FROM py_eval_grid('h', %L) AS t(a int, b text, c float8[], d nested)},
+	limit => q{SELECT count(*) FROM (SELECT a FROM py_eval_grid('h', %L) AS t(a int, b text, c float8[], d nested) LIMIT 3) AS s},
+	send => q{SELECT py_define_grid('h', %L, $$SELECT i, repeat('x', 100) AS x FROM generate_series(1, 20000) AS i$$)},
+	apply => q{SELECT sum(a) FROM py_apply('h', %L, $$SELECT i, repeat('x', 100) AS x FROM generate_series(1, 20000) AS i$$) AS t(a int)},
+	applied => q{SELECT sum((t).a) FROM (SELECT t FROM py_apply('h', %L, $$SELECT i, repeat('x', 100) AS x FROM generate_series(1, 20000) AS i$$) AS t(a int)) AS s},
+	agg => q{SELECT py_agg('h', %L, i) FROM generate_series(1, 10) AS i},
+	create => q{SELECT py_eval_into('h', %L, 'made', 'replace')},
+	append => q{SELECT py_eval_into('h', %L, 'target', 'append')},
+);
+
+# Have the hostile session do something; the state must match.
+sub hostile
+{
+	my ($psql, $call, $code, $states, $limit) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $result = $psql->query(sprintf 'SELECT attempt(%s, %s, %d)', map({ quote($_) } $code, $calls{$call} // $call), $limit // 20000);
+
+	$tried++;
+	my $what = $result->{state} eq '00000' ? $result->{out} : "$result->{state} $result->{err}";
+	my $ok = $what =~ /^(?:$states)(?: (?!with|and)|$)/ && ($result->{seconds} < ($limit // 20000) / 1000 + $grace + 1 || diag "it took $result->{seconds} s");
+	return $ok if $ok;
+	fail("$call: $code");
+	diag substr($what, 0, 2000), "\nexpected $states";
+	return 0;
+}
+
+sub quote
+{
+	my ($text) = @_;
+	$text =~ s/'/''/g;
+	return "'$text'";
+}
+
+# Try a list of [call, code, states, limit]; one test for all.
+sub all_of
+{
+	my ($psql, $name, @cases) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $start = time;
+	my $good = grep { hostile($psql, @$_) } @cases;
+	note sprintf '%.1f MB', rss($psql);
+	is($good, scalar @cases, "$name: " . @cases . ' cases, ' . sprintf('%.1f s', time - $start));
+	return;
+}
+
+# Some of a list, all of it with enough rounds.
+sub some
+{
+	my ($count, @list) = @_;
+	my @some = (shuffle @list)[0 .. min(hxpy_rounds($count), scalar @list) - 1];
+	return @some;
+}
+
+# Memory of a backend's own, in MB.
+sub rss
+{
+	my ($psql) = @_;
+	return slurp_file('/proc/' . $psql->pid . '/status') =~ /^RssAnon:\s*(\d+) kB/m ? $1 / 1024 : die 'no RssAnon';
+}
+
+my $broken = '08P01';
+my $lost = '08006';
+my $ended = '57014';
+my $fine = '00000';
+my @numbers = (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 9223372036854775807);
+
+$node->safe_psql('postgres', $_) for $attempt, 'CREATE TYPE nested AS (f bigint, g bytea)', 'CREATE TABLE target (a int, b text, c float8[], d nested, "e "" f" date)';
+my $psql = backend('postgres');
+
+# What an answer that is no good may end in: any of these, never an internal error.
+my $sane = '00000|08P01|22\w{3}|23\w{3}|38000|42\w{3}|54000|54001|54011';
+
+# Start both sessions anew, and forget what the last case has left.
+sub anew
+{
+	my ($psql) = @_;
+	$psql->query(q{SELECT py_close('h')});
+	return;
+}
+
+all_of($psql, 'right answers', map { [$_, /^(send|apply|applied)$/ ? 'drain(); good()' : 'good()', $fine] } grep { !/^(int|nested|create|append|apply|applied)$/ } sort keys %calls);
+anew($psql);
+my $before = rss($psql);
+
+# ---- truncated
+
+my $reply = 56;    # bytes of py_eval's
+all_of($psql, 'cut, and closed', map { ['eval', "cut($_); close()", $lost] } 0 .. $reply - 1);
+all_of($psql, 'rows cut, and closed', map { [($_ % 2 ? 'grid' : 'stored'), "cut($_); close()", $lost] } some(10, 0 .. 359));
+all_of($psql, 'cut, control closed', map { ['eval', "cut($_); close(control)", $lost] } some(3, 0 .. $reply - 1));
+all_of($psql, 'cut, data closed', map { ['eval', "cut($_); close(data)", $lost] } some(1, 0 .. $reply - 1));
+all_of($psql, 'cut, and silence', map { ['eval', "cut($_)", $ended, 50] } some(4, 1 .. $reply - 1));
+all_of($psql, 'cut, and deaf', map { ['eval', "deaf(); cut($_)", $ended, 50] } some(4, 0 .. $reply - 1));
+anew($psql);
+all_of($psql, 'cut, the rest after an interrupt', map { (['eval', "cut($_); interrupted(); say(reply()[$_:])", $ended, 50], ['eval', 'good()', $fine]) } some(20, 0 .. $reply - 1));
+all_of($psql, 'rows cut, the rest after an interrupt', map { (['grid', "cut($_); interrupted(); say(reply()[$_:])", $ended, 50], ['eval', 'good()', $fine]) } some(10, 0 .. 300));
+
+# ---- fields
+
+all_of($psql, 'numbers in a header', map { (["eval", "poke(8, 'Q', $_)", "$broken|53400|$ended", 50], ['eval', 'good()', "$fine|$broken"]) } @numbers);
+anew($psql);
+all_of($psql, 'numbers of requests', map { (['eval', "poke(4, 'I', ($_) & 0xFFFFFFFF)", $broken]) } 0, 'request - 1', 'request + 1', 'request + 0x80000000', 0x7FFFFFFF, 0xFFFFFFFF);
+all_of($psql, 'magic and version', map { ['eval', "poke(0, 'I', $_)", $broken] } 0, 0x84007868, 0x84027868, 0x84FF7868, 0x84017867, 0x84016878, 0xFFFFFFFF);
+all_of($psql, 'types of frames', map { ['eval', "poke(3, 'B', $_); good()", "$fine|$broken|38000"], ['eval', 'good()', "$fine|$broken"] } some(6, 0 .. 0x80, 0x88 .. 0xFF), 0x81 .. 0x87);
+anew($psql);
+my %forms = (B => 0xFF, H => 0xFFFF, I => 0xFFFFFFFF, Q => ~0);
+sub places
+{
+	my ($call, $length, @forms) = @_;
+	my @cases;
+	for my $form (@forms)
+	{
+		my $width = { B => 1, H => 2, I => 4, Q => 8 }->{$form};
+		for my $place (map { $_ * $width } 16 / $width .. $length / $width - 1)
+		{
+			my %seen;
+			push @cases, [$call, "poke($place, '$form', $_)", $sane] for grep { !$seen{$_}++ } map { min($_, $forms{$form}) } @numbers, 2, ~0;
+		}
+	}
+	return @cases;
+}
+all_of($psql, 'numbers in a value', places('eval', $reply, 'B', 'H', 'I', 'Q'));
+all_of($psql, 'tags and flags', map { my $place = $_; map { ['eval', "poke($place, 'B', $_)", $sane] } 0 .. 255 } 24, 25);
+all_of($psql, 'numbers in rows', map { my $call = $_; places($call, 336, 'I', 'Q') } 'stored', 'grid');
+
+# ---- the wrong answer at the wrong time
+
+all_of($psql, 'answers twice or early', map { ([@$_], ['eval', 'good()', "$fine|$broken"]) }
+	['eval', 'good(); good()', $fine],
+	['grid', 'good(); good()', $fine],
+	['eval', 'good(); error(b"38000", b"late", b"", b"", b"")', $fine],
+	['eval', 'good(); result(text(b"43", tag=JSON), number=request + 1)', $fine],
+	['eval', 'result(text(b"43", tag=JSON), number=request + 1); good()', $broken],
+	['eval', 'good(); rows()', $fine],
+	['eval', 'rows(); good()', $broken],
+	['eval', 'rows(number=request - 1); good()', $broken],
+	['eval', 'rows(number=0); good()', $broken],
+	['agg', 'rows(); good()', $broken],
+	['exec', 'rows(); good()', $broken],
+	['define', 'rows(); good()', $broken],
+	['eval', 'say(frame(DEAD, texts(b"exit", b"0", b""), 0)); good()', $broken],
+	['eval', 'say(frame(HELLO, texts(b"worker"), 0)); good()', $broken],
+	['eval', 'tell(frame(HELLO, texts(b"supervisor"), 0)); time.sleep(1)', $broken],
+	['eval', 'tell(frame(RESULT, batch(text(b"43", tag=JSON)))); time.sleep(1)', $broken],
+	['eval', 'tell(frame(OUTPUT, bytes(140000))); time.sleep(1)', $broken],
+	['eval', 'tell(os.urandom(99)); time.sleep(1)', $broken],
+	['eval', 'tell(b"\0" * 99); time.sleep(1)', $broken],
+	['eval', 'tell(frame(OUTPUT, b"\1x", 0x7FFFFFFF)); close(control); time.sleep(1)', $lost],
+	['eval', 'tell(frame(OUTPUT, b"\1x", 0x7FFFFFFF)); good()', $fine],
+	['eval', 'good(); close(control)', $fine],
+	['eval', 'good(); close()', $fine],
+	['eval', 'tell(frame(OUTPUT, b"", 0, length=1 << 40)); time.sleep(1)', $broken]);
+
+# ---- errors, logs, output
+
+all_of($psql, 'errors', map { [@$_[0, 1], $$_[2] // '38000'] }
+	map({ ['eval', "error(b'$_', b'evil', b'', b'', b'')"] } qw(XX000 XX001 00000 57P01 57P02 57014 01000 40001 53200 P0001 ABCDEFGH 3800), ''),
+	['eval', 'error(b"22023", b"fair", b"", b"", b"")', '22023'],
+	['eval', 'error(b"38000" + b"\xff" * 100, b"", b"", b"", b"")'],
+	['eval', 'error(b"38000", b"m" * 10000000, b"d" * 10000000, b"h" * 100000, b"c" * 100000)'],
+	['eval', 'error(b"38000", b"%s%n%d%m%99999999s", b"%s%s%n", b"%n", b"%100$n")'],
+	['eval', 'error(*(bytes(range(1, 256)) for _ in range(5)))'],
+	['eval', 'error(b"38000", b"\x1b]0;x\x07\x1b[2J\r\x7f\xc2\x9b", b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\x80")'],
+	['eval', 'error(b"38000", b"a\0b", b"", b"", b"")', $broken],
+	['eval', 'error()'], ['eval', 'error(b"38000")'], ['eval', 'error(*[b"x"] * 1664)'], ['eval', 'error(*[b"x"] * 1665)', $broken],
+	['eval', 'say(frame(ERROR))', $broken], ['eval', 'say(frame(ERROR, os.urandom(100)))', "$broken|38000"],
+	['eval', 'say(frame(ERROR, batch(*[fixed(INT32, 1)] * 5)))'],
+	['eval', 'say(frame(ERROR, batch(*[text(b"a", b"b")] * 5)))'],
+	['eval', 'say(frame(ERROR, batch(*[text(b"a", nulls=b"\1")] * 5)))'],
+	['grid', 'say(reply()[:-24]); error(b"XX000", b"evil", b"", b"", b"")']);
+all_of($psql, 'logs', map { ['eval', "$_; good()", $fine] }
+	map({ "say(frame(LOG, bytes([$_]) + b'%s%n\\xff\\x1b\\0 evil'))" } 0, 10, 19, 20, 30, 40, 50, 255),
+	'say(frame(LOG))', 'say(frame(LOG, b"\xff"))', 'say(frame(LOG, b"\xff" * 10000000))', 'say(frame(LOG, b"\xff evil", 0))', 'say(frame(LOG, b"\xff evil", 12345)) ');
+all_of($psql, 'output', map { ['eval', "$_; good()", $fine] }
+	map({ my $way = $_; map { "$way(frame(OUTPUT, bytes([$_]) + b'%s%n\\xff\\x1b\\0 evil', 0))" } 0, 1, 2, 3, 255 } qw(say tell)),
+	map({ ("$_(frame(OUTPUT, b'', 0))", "$_(frame(OUTPUT, b'\\1', 0))", "$_(frame(OUTPUT, b'\\1' + b'x' * 100000, 0))", "$_(frame(OUTPUT, b'\\1x', 0xFFFFFFFF))", "$_(frame(OUTPUT, b'\\1y', 0x7FFFFFFF))") } qw(say tell)),
+	'say(frame(OUTPUT, b"\1" + b"x" * 10000000, 0))',
+	map({ ("flood($_, frame(OUTPUT, b'\\1flood', 0), 0.2)", "flood($_, frame(OUTPUT, b'\\1' + bytes(10000), 0x7FFFFFFF), 0.2)", "flood($_, frame(OUTPUT, b'', 0), 0.2)") } qw(say tell)));
+all_of($psql, 'floods without a request', map { (['eval', "good(); flood($_, 0)", $fine], ['grid', 'good()', "$fine|$ended|$broken", 100]) }
+	'say, frame(OUTPUT, b"\1flood", 0)', 'tell, frame(OUTPUT, b"\1flood", 0)', 'tell, frame(OUTPUT, b"\1flood", 0x7FFFFFFF)', 'say, frame(LOG, b"\0flood", 0)');
+
+# ---- slow, large
+
+all_of($psql, 'slow and large',
+	['eval', 'drip(reply())', $fine],
+	['eval', 'say(frame(RESULT, length=1 << 40))', 53400],
+	['eval', 'say(frame(ROWS, length=1 << 63))', 53400],
+	['eval', 'say(frame(ERROR, length=(1 << 64) - 1))', 53400],
+	['eval', 'say(frame(RESULT, length=200 << 20))', $ended, 50],
+	['eval', 'say(frame(OUTPUT, length=200 << 20, number=0)); say(bytes(1 << 20))', $ended, 50]);
+$psql->query(q{SET hxpy.max_frame_size = '1MB'});
+all_of($psql, 'larger than hxpy.max_frame_size', map { ($_, ['eval', 'good()', $fine]) }
+	['eval', 'result(text(b"9" * (3 << 20), tag=JSON))', 53400],
+	['grid', 'rows(text(b"9" * (3 << 20))); good()', 53400],
+	['stored', 'rows(text(b"9" * (3 << 20))); good()', 53400],
+	['eval', 'error(b"9" * (3 << 20))', 53400],
+	['eval', 'say(frame(OUTPUT, bytes(3 << 20))); good()', 53400]);
+$psql->query(q{RESET hxpy.max_frame_size});
+
+# ---- the last words
+
+all_of($psql, 'DEAD', map { ['eval', "tell($$_[0]); $$_[1]", $$_[2] // $lost, 2000] }
+	['frame(DEAD, b"", 0)', 'time.sleep(1)', $broken], ['frame(DEAD, os.urandom(100), 0)', 'close()', $broken], ['frame(DEAD, batch(), 0)', 'close()'],
+	['frame(DEAD, texts(b"exit"), 0)', 'close()'], ['frame(DEAD, texts(b"exit\x1b[2J", b"%s%n\xff" * 1000, b"%s%n\x1b\xff" * 20000), 0)[:100000]', 'time.sleep(1)', "$ended|$lost|$broken"],
+	['frame(DEAD, texts(b"signal", b"\x1b[2J%n\xff", b"%s%n\x1b\xff" * 10000), 0)', 'good()'],
+	['frame(DEAD, batch(fixed(INT32, 1), fixed(INT32, 1)), 7)', 'close()'], ['frame(DEAD, texts(b"memory", b"", b""), 0) * 100', 'close()'],
+	['frame(DEAD, texts(b"idle", b"1", b""), 0) + os.urandom(99)', 'close()'], ['frame(DEAD, bytes(200000), 0)', 'time.sleep(1)', $broken]);
+
+# ---- interrupts
+
+all_of($psql, 'interrupts', map { ($_, ['eval', 'good()', "$fine|$broken"]) }
+	['eval', 'pass', $ended, 50],
+	['eval', 'deaf()', $ended, 50],
+	['eval', 'interrupted(); good()', $ended, 50],
+	['eval', 'interrupted(); good(); good()', $ended, 50],
+	['eval', 'interrupted(); error(b"38000", b"first"); error(b"38000", b"second")', $ended, 50],
+	['eval', 'interrupted(); interrupted(0.1); rows(); good()', $ended, 50],
+	['eval', 'interrupted(); close()', $ended, 50],
+	['eval', 'interrupted(); close(control)', $ended, 50],
+	['eval', 'interrupted(); close(data)', $ended, 50],
+	['eval', 'interrupted(); tell(frame(DEAD, b"", 0))', $ended, 50],
+	['eval', 'interrupted(); tell(b"x" * 99)', $ended, 50],
+	['eval', 'interrupted(); say(b"x" * 99)', $ended, 50],
+	['eval', 'interrupted(); say(frame(RESULT, length=1 << 40))', $ended, 50],
+	['eval', 'interrupted(); result(number=request + 1)', $ended, 50],
+	['eval', 'interrupted(); flood(say, frame(OUTPUT, b"\1flood", 0), 0)', $ended, 50],
+	['eval', 'interrupted(); flood(tell, frame(OUTPUT, b"\1flood", 0), 0)', $ended, 50],
+	['grid', 'interrupted(); flood(say, frame(ROWS, batch()), 0)', $ended, 50]);
+
+# ---- streams
+
+my $row = 'fixed(INT32, 1), text(b"x"), arrays(fixed(FLOAT64, 1), (0, 1)), record(fixed(INT64, 5), blob(b"0"))';
+all_of($psql, 'py_define_grid', map { ($_, ['eval', 'good()', "$fine|$broken"]) }
+	['send', 'drain(); good()', $fine],
+	['send', 'error(b"38000", b"early")', '38000'],
+	['send', 'error(b"38000", b"early"); stay()', '38000'],
+	['send', 'error(b"38000", b"early"); close()', "38000|$lost"],
+	['send', 'data.recv(1000); error(b"38000", b"early"); drain()', "38000|$broken"],
+	['send', 'good()', $broken],
+	['send', 'receive(data); receive(data); good()', $broken],
+	['send', 'rows(); drain(); good()', $broken],
+	['send', 'drain(); rows(); good()', $broken],
+	['send', 'drain(); result(number=request - 1)', $broken],
+	['send', 'stay()', $ended, 50],
+	['send', 'receive(data); stay()', $ended, 50],
+	['send', 'data.recv(100000); stay()', $ended, 50],
+	['send', 'flood(say, frame(OUTPUT, b"\1flood", 0), 0)', $ended, 50],
+	['send', 'flood(tell, frame(OUTPUT, b"\1flood", 0), 0)', $ended, 50],
+	['send', 'receive(data); close()', $lost],
+	['send', 'drain()', $ended, 50]);
+all_of($psql, 'py_eval_grid', map { my $case = $_; map { ([$_, @$case], ['eval', 'good()', "$fine|$broken"]) } 'grid', 'stored', 'limit' }
+	["rows($row); result()", $fine],
+	['rows(); result()', $fine],
+	['rows(fixed(INT32, 1)); result()', $broken],
+	["rows($row, fixed(INT32, 1)); result()", $broken],
+	['rows(*[fixed(INT32, 1)] * 4); result()', $broken],
+	['rows(fixed(INT32, 1, 2), text(b"x"), arrays(fixed(FLOAT64, 1), (0, 1)), record(fixed(INT64, 5), blob(b"0"))); result()', $broken],
+	['rows(fixed(INT32, 1), text(b"x"), arrays(fixed(FLOAT64, 1), (0, 1)), record(fixed(INT64, 5))); result()', $broken],
+	['rows(fixed(INT32, 1), text(b"x"), arrays(text(b"1"), (0, 1)), record(fixed(INT64, 5), blob(b"0"))); result()', $broken],
+	['rows(fixed(INT32, 1), text(b"\xff"), arrays(fixed(FLOAT64, 1), (0, 1)), record(fixed(INT64, 5), blob(b"0"))); result()', '22021|00000'],
+	["rows($row); result(); rows($row)", $fine],
+	["rows($row); result(); result()", $fine],
+	["result(); rows($row)", $fine],
+	["rows($row, number=request + 1); result()", $broken],
+	["rows($row); error(b'38000', b'later')", '38000|00000'],
+	["result($row)", $fine]);
+all_of($psql, 'endless rows', map { ($_, ['eval', 'good()', $fine]) }
+	['limit', "flood(say, frame(ROWS, batch($row)), 0)", $fine],
+	['grid', "flood(say, frame(ROWS, batch($row)), 0)", $ended, 50],
+	['stored', "flood(say, frame(ROWS, batch($row)), 0)", $ended, 50],
+	['limit', 'flood(say, frame(ROWS, batch()), 0)', $ended, 50],
+	['grid', 'flood(say, frame(ROWS, batch(count=0)), 0)', $ended, 50],
+	['limit', "rows($row); rows($row); rows($row); stay()", $fine]);
+all_of($psql, 'py_apply', map { my $case = $_; map { ([$_, @$case], ['eval', 'good()', "$fine|$broken"]) } 'apply', 'applied' }
+	['drain(); result()', $fine],
+	['rows(fixed(INT32, 1)); drain(); rows(fixed(INT32, 2)); result()', $fine],
+	['rows(fixed(INT32, 1)); result()', $broken],
+	['rows(text(b"1")); drain(); result()', $broken],
+	['rows(number=request + 1); drain(); result()', $broken],
+	['error(b"38000", b"early")', '38000'],
+	['stay()', $ended, 50],
+	['rows(fixed(INT32, 1)); stay()', $ended, 50]);
+all_of($psql, 'py_agg', map { ['agg', $_, $broken] } 'result()', 'result(fixed(INT32, 1))', 'result(text(b"1", b"2", tag=JSON))', 'result(text(tag=JSON))', 'result(text(b"1", tag=JSON), text(b"1", tag=JSON))');
+all_of($psql, 'py_eval', (map { ['eval', $_, $broken] } 'result()', 'result(fixed(INT32, 1))', 'result(text(b"1", b"2", tag=JSON))', 'result(text(tag=JSON))', 'result(column(NULL, b""))'),
+	['eval', 'result(text(b"1", tag=JSON, nulls=b"\7"))', $fine], ['eval', 'result(text(b"no json", tag=JSON))', '22P02'],
+	['eval', 'result(text(b"[" * 100000, tag=JSON))', '54001|22P02'], ['eval', 'result(text(b"[" * 100000 + b"]" * 100000, tag=JSON))', '54001'],
+	['eval', 'result(text(b"1e99999999", tag=JSON))', '22\w+'], ['eval', 'result(text(b\'"\\u0000"\', tag=JSON))', '22P05'],
+	['eval', 'c = fixed(INT32)' . "\n" . 'for _ in range(100000): c = arrays(c, (0,), count=0) if False else column(ARRAY, bytes(16) + c, 0) if len(c) < 4000 else struct.pack("<BBHIQ", ARRAY, 0, 0, 0, 0) + bytes(16) + c if len(c) < 100000 else c' . "\nresult(c)", $broken],
+	['eval', 'result(*[column(RECORD, struct.pack("<Q", 1), 1)] * 1); good()', "$broken"],
+	['eval', 'say(frame(RESULT, struct.pack("<II", 1, 0) + (struct.pack("<BBHIQ", RECORD, 0, 0, 0, 1) + struct.pack("<Q", 1)) * 100000))', $broken],
+	['eval', 'say(frame(RESULT, struct.pack("<II", 1, 0) + (struct.pack("<BBHIQ", ARRAY, 0, 0, 0, 1) + struct.pack("<qqQ", 0, 1, 0)) * 100000))', $broken]);
+
+# ---- tables
+
+my $safe = 'announce = lambda *c: rows(*c); ';
+all_of($psql, 'py_eval_into', map { my ($code, $created, $appended) = @$_; (['create', $code, $created], ['append', $code, $appended // $created]) }
+	['result()', '42703', $fine],
+	['rows(); result()', $fine],
+	['rows(fixed(INT32, name=b"a")); result()', $fine],
+	['rows(fixed(INT32, name=b"a")); rows(fixed(INT32, 1, 2, name=b"a")); result()', $fine],
+	['rows(fixed(INT32, name=b"a")); rows(fixed(INT32, 1)); rows(); rows(text(b"1")); result()', $broken],
+	['rows(fixed(INT32, name=b"a")); rows(fixed(INT32, 1), fixed(INT32, 1)); result()', $broken],
+	['rows(fixed(INT32, name=b"a")); rows(text(b"1")); result()', $broken],
+	['rows(fixed(INT32, name=b"a")); rows(number=request + 1); result()', $broken],
+	['rows(text(name=b"a")); rows(text(b"1")); result()', $fine, $broken],
+	['rows(fixed(INT32, name=b"a"), fixed(INT32, name=b"a")); result()', '42701'],
+	['rows(fixed(INT32, name=b"nosuch")); result()', $fine, '42703'],
+	map({ ["rows(fixed(INT32, name=b'$_')); result()", '42701', '42703'] } qw(ctid xmin tableoid)),
+	['rows(fixed(INT32, name=b"")); result()', '42602'],
+	['rows(fixed(INT32, name=b"a" * 64)); result()', '42602'],
+	['rows(fixed(INT32, name=b"\x1b[2J" * 15000)); result()', '42602'],
+	['rows(fixed(INT32, name=b"a\0b")); result()', "$fine|42602|$broken"],
+	['rows(fixed(INT32, name=b"\xff")); result()', '22021'],
+	['rows(fixed(INT32, name=b"\x1b[2Jx")); result()', $fine, '42703'],
+	['rows(fixed(INT32, name=b\'a int); DROP TABLE target; CREATE TABLE x(b\')); result()', $fine, '42703'],
+	['rows(fixed(INT32, name=b\'a" int); DROP TABLE target; --\')); result()', $fine, '42703'],
+	['rows(fixed(INT32, name=b"a%s%n\'$$\\\\;--")); result()', $fine, '42703'],
+	['rows(fixed(DATE, name=b\'e "" f\')); rows(fixed(DATE, 1)); result()', $fine],
+	['rows(*[fixed(INT32, name=b"c%d" % i) for i in range(2000)]); result()', $broken],
+	['rows(*[fixed(INT32, name=b"c%d" % i) for i in range(1664)]); result()', '54011', '42703'],
+	['rows(column(RECORD, struct.pack("<Q", 0), 0, name=b"a")); rows(column(RECORD, struct.pack("<Q", 0), 5, name=b"a")); result()', $broken],
+	['rows(column(NULL, b"", 0, name=b"a")); rows(column(NULL, b"", 5, name=b"a")); result()', $broken],
+	['rows(column(ARRAY, bytes(16) + column(ARRAY, bytes(16) + fixed(INT32), 0), 0, name=b"a")); rows(text(b"1")); result()', $broken],
+	['rows(fixed(INT32, name=b"a", extra=b"x" * 1000000)); result()', $fine],
+	['rows(fixed(INT32, name=b"a", flags=2)); result()', $broken],
+	['rows(fixed(INT32, name=b"a")); result(); rows(fixed(INT32, 1))', $fine],
+	['good()', '42\w+|08P01', '42703|08P01']);
+all_of($psql, 'py_eval_into, broken off', map { ($_, ['eval', 'good()', "$fine|$broken"]) }
+	['append', 'rows(fixed(INT32, name=b"a")); error(b"38000", b"later")', '38000'],
+	['append', 'rows(fixed(INT32, name=b"a")); stay()', $ended, 50],
+	['create', 'rows(fixed(INT32, name=b"a")); flood(say, frame(ROWS, batch(fixed(INT32, 1))), 0)', $ended, 50],
+	['create', 'rows(fixed(INT32, name=b"a")); rows(fixed(INT32, 1)); close()', $lost]);
+is($psql->query('SELECT count(*) FROM pg_class WHERE relname = $$target$$')->{out}, '1', 'no name was a statement');
+
+# ---- greetings
+
+# Those that begin well enough are good for a session.
+all_of($psql, 'greetings', map { my ($choice, $states) = @$_; [qq{SELECT set_config('hxpy.output_limit', '${choice}kB', true), py_close('h'), py_open('h', '$image'), py_eval('h', %L)}, 'good()', "$states"] }
+	[2000, $fine], (map { [$_, $broken] } 2001 .. 2010), [2011, $broken], [2012, "$broken|53400"], [2013, $broken], [2014, $broken], [2015, $broken], [2016, $lost],
+	[2017, '38000'], [2018, "$fine|$broken"], [2019, $broken], [2020, $lost], [2023, $lost]);
+my $state = q{SELECT set_config('hxpy.open_timeout', '300ms', true), py_close('h'), py_open('h', '} . $image . q{', memory => '%sMB'), py_eval('h', %%L)};
+all_of($psql, 'connections', map { my ($memory, $states) = @$_; [sprintf($state, $memory), 'good()', $states, 2000] }
+	[128, $fine], [129, '57014|08\w+'], [130, '57014|08\w+'], [131, '57014|08\w+'], [132, "$fine|$lost"]);
+
+# ---- cancels
+
+for my $case (['eval', 'deaf(); stay()'], ['eval', 'cut(20); stay()'], ['eval', 'say(frame(RESULT, length=1 << 40)); interrupted(); flood(say, bytes(1000), 0)'],
+	['eval', 'flood(say, frame(OUTPUT, b"\1flood", 0), 0)'], ['eval', 'flood(tell, frame(OUTPUT, b"\1flood", 0x7FFFFFFF), 0)'],
+	['eval', 'drip(bytes(frame(RESULT, length=1000)) + bytes(1000), 0.01)'], ['send', 'stay()'], ['apply', 'stay()'],
+	['append', 'rows(fixed(INT32, name=b"a")); flood(say, frame(ROWS, batch(fixed(INT32, 1))), 0)'], ['grid', "flood(say, frame(ROWS, batch($row)), 0)"])
+{
+	my ($call, $code) = @$case;
+	(my $sql = $calls{$call}) =~ s/%L/quote($code)/e;
+	$psql->query("SELECT py_open('h', '$image')");
+	$psql->send($sql);
+	sleep 0.15;
+	my $start = time;
+	kill 'INT', $psql->pid;
+	my $result = $psql->wait;
+	# What was over its limit has failed before the cancel.
+	my $good = $result->{state} =~ /^(57014|53400)$/ && $result->{ended} - $start < $grace + 1;
+	ok($good, sprintf 'cancel of %s: %.0f ms', $code, ($result->{ended} - $start) * 1000) or diag $result->{state} . substr $result->{err}, 0, 500;
+	gives($psql, q{SELECT py_eval('g', '6 * 7')}, '42', '... and the good session works');
+	$tried++;
+}
+
+# ---- values, stored, dumped and restored
+
+my @texts = map { "text($_)" } 'b"ok"', 'b""', 'b"\xff"', 'b"\xc0\x80"', 'b"\xed\xa0\x80"', 'b"\xf4\x90\x80\x80"', 'b"\xe2\x82\xac"', 'b"\xc3\xa4"', 'b"\xe2\x82"', 'b"\xc2\x80"',
+	'b"a\\\\b\tc\r\n\x01\x1b\x7f"', 'b"\\\\."', 'b"\\\\N"', 'b"\'; DROP TABLE store; --"', 'b"\xf0\x9f\x98\x80"', 'b"\xef\xbb\xbf"', 'b"\xef\xbf\xbf"', 'b"%s%n"', 'b"x" * 3000', 'b"a", b"b"', 'b"", nulls=b"\1"';
+my @ints = map { "($_)" } 0, 1, -1, 2932896, 2932897, -719162, -2440588, -2440589, 2145031948, 2145042541, 2147483647, -2147483648;
+my @longs = map { "($_)" } 0, 1, -1, 86400000000, 86400000001, 253402300800000000, -210866803200000000, -210866803200000001, 9223371331200000000 - 946684800000000, 9223371331200000000, 9223372036854775807, '-9223372036854775808', '-9223372036854775807 + 946684800000000';
+my @floats = map { "(float('$_'))" } 'nan', 'inf', '-inf', '-0.0', '5e-324', '1.5';
+sub tagged { my ($tag, @list) = @_; return map { my $c = $_; $c =~ s/\)$/, tag=$tag)/; $c } @list; }
+sub literals { my ($tag, @list) = @_; return tagged($tag, map { "text(b'$_')" } @list); }
+my %stored = (
+	text => \@texts, 'varchar(5)' => \@texts, 'char(3)' => \@texts, name => \@texts, '"char"' => \@texts, label => [@texts, 'text("Größe".encode())'],
+	mood => [@texts, 'text(b"sad")'],
+	date => [map { "fixed(DATE, *$_)" } @ints], time => [map { "fixed(TIME, *$_)" } @longs], timestamp => [map { "fixed(TIMESTAMP, *$_)" } @longs],
+	'timestamp(0)' => [map { "fixed(TIMESTAMP, *$_)" } @longs, '(999999)'], timestamptz => [map { "fixed(TIMESTAMPTZ, *$_)" } @longs], interval => [map { "fixed(INTERVAL, *$_)" } @longs],
+	boolean => ['column(BOOL, bytes([1]) + bytes(7))', 'column(BOOL, bytes([255]) + bytes(7))'], float8 => [map { "fixed(FLOAT64, *$_)" } @floats],
+	float4 => [map { "fixed(FLOAT32, *$_)" } '(float("nan"))', '(1.5)'], 'smallint' => ['fixed(INT16, -32768)'], bigint => [map { "fixed(INT64, *$_)" } @longs],
+	uuid => ['fixed(UUID, bytes(range(16)))'], bytea => ['blob(bytes(range(256)))', 'blob(b"")', 'blob(b"\\\\x")'],
+	numeric => [tagged('NUMERIC', @texts), literals('NUMERIC', 'NaN', '-Infinity', '1e131071', '1e131072', '0x10', '1e-16383', '1_0')], 'numeric(5,2)' => [literals('NUMERIC', '999.994', '999.995', 'NaN', 'Infinity')],
+	json => [tagged('JSON', @texts), literals('JSON', '{"a": "\\\\u0000"}', '"\\\\ud800"', '"\\xc3\\xa4"', '[1,')], jsonb => [tagged('JSON', @texts), literals('JSON', '{"a": "\\\\u0000"}', '"\\\\ud800"', '"\\\\u20ac"', '"\\xc3\\xa4"', '1e400')],
+	hs_ref => [tagged('REF', @texts)], hs_uri => [tagged('URI', @texts)], inet => [tagged('OTHER', @texts), literals('OTHER', '::1/64')], 'bit(3)' => [literals('OTHER', '101', '1010')],
+	int4range => [literals('OTHER', '[1,2)', '[2147483647,2147483647]', '[2,1)')],
+	'text[]' => ['arrays(text(b"a", b"b"), (0, 2))', 'arrays(text(b"a", b"\xff"), (0, 2))', 'arrays(text(b"NULL", b"{\\"", nulls=b"\0\1"), (0, 2), (2, 1, 2))', 'arrays(text(), (0, 0), (2, 0, 5))', 'arrays(text(b"a", b"b"), (0, 2), (2, 2, 2))',
+		'arrays(text(b"a", b"b"), (0, 2), (6, 1, 1, 1, 1, 1, 2))', 'arrays(text(b"a", b"b"), (0, 2), (7, 1, 1, 1, 1, 1, 1, 2))', 'arrays(text(b"a", b"b"), (0, 2), (0, 2))', 'arrays(text(b"a", b"b"), (0, 2), (1, -2))', 'arrays(text(b"a", b"b"), (0, 2), (2, 65536, 65537))', 'arrays(text(b"a", b"b"), (0, 3))', 'arrays(text(b"a", b"b"), (1, 2))'],
+	'int[]' => ['arrays(fixed(INT32, 1, 2, 3, 4), (0, 4), (2, 2, 2))', 'arrays(fixed(INT32, 1, 2), (0, 2), (1, 2147483647))', 'arrays(fixed(INT32), (0, 0), (2, 2147483647, 0))', 'arrays(fixed(INT32), (0, -1))'],
+	'date[]' => ['arrays(fixed(DATE, 1, 2147483647), (0, 2))'], 'boolean[]' => ['arrays(column(BOOL, bytes([2, 255]) + bytes(6), 2), (0, 2))'],
+	pair => ['record(text(b"a"), fixed(DATE, 1))', 'record(text(b"\xff"), fixed(DATE, 1))', 'record(text(b"a,(\\"\\\\\xe2\x82\xac"), fixed(DATE, 2147483647))', 'record(text(b"a"), fixed(DATE, 1), number=3)', 'record(text(b"a"), fixed(DATE, 1, 2))'],
+);
+for my $encoding (qw(UTF8 SQL_ASCII LATIN1))
+{
+	my $db = "enc_\L$encoding";
+	my @types = sort keys %stored;
+	$node->safe_psql('postgres', "CREATE DATABASE $_ TEMPLATE template0 ENCODING '$encoding' LOCALE 'C'") for $db, "${db}_again";
+	$node->safe_psql($db, $_) for 'CREATE EXTENSION hxpy', $attempt, "CREATE TYPE mood AS ENUM ('sad', 'ok')", q{CREATE DOMAIN label AS text CHECK (value <> '')}, 'CREATE TYPE pair AS (t text, d date)', 'CREATE TYPE nested AS (f bigint, g bytea)',
+		'CREATE TABLE store (id serial, ' . join(', ', map { qq{"$_" $_} =~ s/^""char""/"char_1"/r } @types) . ')';
+	my $other = backend($db);
+	my @cases;
+	for my $type (@types)
+	{
+		my $name = $type eq '"char"' ? 'char_1' : $type;
+		# The SQLSTATEs of bad values; in SQL_ASCII and LATIN1 not all of Unicode.
+		for my $value (@{ $stored{$type} })
+		{
+			push @cases, [qq{INSERT INTO store ("$name") SELECT py_eval('h', %L, NULL::$type)}, "result($value)", '00000|08P01|22\w{3}|23514'],
+			  [qq{INSERT INTO store ("$name") SELECT v FROM py_eval_grid('h', %L) AS t(v $type)}, "rows($value); result()", '00000|08P01|22\w{3}|23514'],
+			  [q{SELECT py_eval_into('h', %L, 'store', 'append')}, "rows(fixed(INT32, name=b'$name')); rows($value); result()", '00000|08P01|22\w{3}|23514'];
+		}
+	}
+	all_of($other, "values in $encoding", map { @$_[0 .. 2] ? [map { ref ? $_ : $_ } @$_] : () } @cases);
+	my $kept = $other->query('SELECT count(*) FROM store')->{out};
+	$other->end;
+	my $dir = PostgreSQL::Test::Utils::tempdir();
+	system_or_bail('pg_dump', '-f', "$dir/one", '-d', $node->connstr($db));
+	my $restored = system('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/log", '-d', $node->connstr("${db}_again"), '-f', "$dir/one");
+	is($restored, 0, "... the dump of $kept rows restores");
+	system_or_bail('pg_dump', '-f', "$dir/two", '-d', $node->connstr("${db}_again"));
+	ok(slurp_file("$dir/one") eq slurp_file("$dir/two"), '... identically');
+}
+
+# ---- random
+
+for my $round (1 .. hxpy_rounds(20))
+{
+	for my $call (qw(eval int nested grid stored limit agg create append))
+	{
+		my $from = int rand 1e9;
+		my $result = $psql->query(sprintf q{SELECT i, said FROM generate_series(%d, %d) AS i, attempt(format('fuzz(%%s)', i), %s, 20000) AS said WHERE said !~ '^(%s) '},
+			$from, $from + 19, quote($calls{$call}), $sane);
+		$tried += 20;
+		is($result->{state} . $result->{out}, '00000', "fuzz $call") if $result->{state} ne '00000' || $result->{out} ne '';
+	}
+}
+note "$tried cases";
+my $after = rss($psql);
+ok($after - $before <= 8, sprintf 'the backend has grown from %.1f to %.1f MB', $before, $after);
+
+$psql->query(q{SELECT py_close('h')});
+$psql->query(q{SELECT py_close('g')});
+unlike(slurp_file($node->logfile), qr/PANIC|FATAL|TRAP|terminated by signal|0xffffff/, 'nothing worse than an ERROR in the log');
+
+hxpy_finish();

@@ -1,0 +1,346 @@
+"""What the image of 080_hostile.pl runs in the place of the package hxpy.
+
+Supervisor and worker in one process: it makes both connections, greets, and then
+executes the text of every request (py_eval('h', 'poke(24, "B", 99); good()')) with
+the functions below, which write what they are told to the server.  A request that
+the text has left without an answer gets one when an interrupt comes, unless the
+text says `deaf()`.
+
+What is to go wrong before there is a text is chosen by the session's memory (which
+connections are made) and by output_limit in the OPEN frame (what is said first).
+"""
+
+import os
+import random
+import select
+import socket
+import struct
+import time
+
+HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS = range(0x81, 0x88)
+OPEN, DEFINE, EXEC, EVAL, GRID, BATCH, END, ABORT, EVAL_GRID, APPLY, CALL = range(1, 12)
+INTERRUPT = 0x10
+NULL, BOOL, INT16, INT32, INT64, FLOAT32, FLOAT64, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID = range(13)
+TEXT, NUMERIC, JSON, OTHER, REF, URI, SYMBOL = range(16, 23)
+BYTEA, ARRAY, RECORD = 24, 25, 26
+FORMATS = {BOOL: "B", INT16: "h", INT32: "i", INT64: "q", FLOAT32: "f", FLOAT64: "d", DATE: "i", TIME: "q",
+           TIMESTAMP: "q", TIMESTAMPTZ: "q", INTERVAL: "q", UUID: "16s"}
+
+
+# ---- writing
+
+def pad(content):
+    return content + bytes(-len(content) % 8)
+
+
+def column(tag, body, count=1, name=b"", extra=b"", nulls=None, flags=None):
+    """Return a column whose buffers are given."""
+    if flags is None:
+        flags = nulls is not None
+    return (struct.pack("<BBHIQ", tag, flags, len(name), len(extra), count) + pad(name + extra)
+            + pad(nulls or b"") + body)
+
+
+def fixed(tag, *values, **options):
+    """Return a column of numbers."""
+    body = b"".join(struct.pack("<" + FORMATS[tag], value) for value in values)
+    return column(tag, pad(body), len(values), **options)
+
+
+def text(*values, tag=TEXT, **options):
+    """Return a column of texts (bytes)."""
+    body = b"\0".join(values)
+    return column(tag, struct.pack("<Q", len(body)) + pad(body), len(values), **options)
+
+
+def blob(*values):
+    """Return a column of bytea."""
+    ends = [0]
+    for value in values:
+        ends.append(ends[-1] + len(value))
+    return column(BYTEA, struct.pack(f"<{len(ends)}q", *ends) + pad(b"".join(values)), len(values))
+
+
+def arrays(child, ends, dims=(), **options):
+    """Return a column of arrays: their elements, offsets and dimensions."""
+    body = struct.pack(f"<{len(ends)}q", *ends) + struct.pack("<Q", len(dims)) + pad(struct.pack(f"<{len(dims)}i", *dims))
+    return column(ARRAY, body + child, len(ends) - 1, **options)
+
+
+def record(*fields, count=1, number=None, **options):
+    """Return a column of records."""
+    number = len(fields) if number is None else number
+    return column(RECORD, struct.pack("<Q", number) + b"".join(fields), count, **options)
+
+
+def batch(*columns, count=None):
+    """Return a batch."""
+    return struct.pack("<II", len(columns) if count is None else count, 0) + b"".join(columns)
+
+
+def texts(*values):
+    """Return a batch of texts."""
+    return batch(*(text(value) for value in values))
+
+
+def frame(kind, payload=b"", number=None, length=None, version=1, magic=0x7868):
+    """Return a frame, of the request under way unless a number is given."""
+    return struct.pack("<HBBIQ", magic, version, kind, request if number is None else number,
+                       len(payload) if length is None else length) + payload
+
+
+def answer(content, number=None):
+    """Send the answer to the request under way, after which no interrupt needs one."""
+    global answered
+    answered = request if number is None else answered
+    say(content)
+
+
+def say(content):
+    """Send bytes on the data connection."""
+    data.sendall(content)
+
+
+def tell(content):
+    """Send bytes on the control connection."""
+    control.sendall(content)
+
+
+def rows(*columns, **options):
+    """Send rows."""
+    say(frame(ROWS, batch(*columns), **options))
+
+
+def result(*columns, **options):
+    """Send a result of these columns."""
+    answer(frame(RESULT, batch(*columns), **options), **options)
+
+
+def error(*fields, **options):
+    """Send an error."""
+    answer(frame(ERROR, texts(*fields), **options), **options)
+
+
+def reply():
+    """Return the right answer, as recorded from the real worker."""
+    if kind == EVAL_GRID:
+        payload = batch(fixed(INT32, 1, 2, name=b"a"), text(b"x", b"y\xc3\xa4", name=b"b", nulls=b"\0\1"),
+                        arrays(fixed(FLOAT64, 1.5, 2.5, 3.5), (0, 1, 3), (1, 1, 1, 2), name=b"c"),
+                        record(fixed(INT64, 5, 6, name=b"f"), blob(b"\0", b"12345"), count=2, name=b"d"))
+        return frame(ROWS, payload) + frame(RESULT, batch())
+    if kind in (EVAL, CALL):
+        return frame(RESULT, batch(text(b"42", tag=JSON)))
+    return frame(RESULT, batch())
+
+
+def good():
+    """Send the right answer."""
+    answer(reply())
+
+
+def cut(position):
+    """Send the right answer up to a byte."""
+    say(reply()[:position])
+
+
+def poke(position, form, value):
+    """Send the right answer with a field changed."""
+    content = bytearray(reply())
+    struct.pack_into("<" + form, content, position, value)
+    answer(content)
+
+
+def fuzz(seed):
+    """Send the right answer with random bytes of its payloads changed, moved, left out or put in."""
+    chance = random.Random(seed)
+    content, position = reply(), 0
+    while position < len(content):
+        what, length = content[position + 3], struct.unpack_from("<Q", content, position + 8)[0]
+        payload = bytearray(content[position + 16:position + 16 + length])
+        position += 16 + length
+        for _ in range(chance.choice((0, 1, 1, 2, 5))):
+            at, to = (chance.randrange(len(payload) + 1) for _ in range(2))
+            way = chance.randrange(7)
+            if way < 3:
+                payload[at:at + 1] = bytes([chance.choice((0, 1, 2, 7, 0x7f, 0x80, 0xff, chance.randrange(256)))])
+            elif way == 3:
+                size = chance.choice((2, 4, 8))
+                payload[at // size * size:at // size * size + size] = chance.choice(
+                    (0, 1, 2, 1000, (1 << 8 * size - 1) - 1, 1 << 8 * size - 1, (1 << 8 * size) - 1)).to_bytes(size, "little")
+            elif way == 4:
+                payload[at:at] = payload[to:to + 24]
+            elif way == 5:
+                del payload[at:at + chance.choice((1, 8, 16))]
+            else:
+                payload[at:at + 8], payload[to:to + 8] = payload[to:to + 8], payload[at:at + 8]
+        answer(frame(what, bytes(payload)))
+
+
+def drip(content, seconds=0.05):
+    """Send bytes one by one."""
+    for i in range(len(content)):
+        say(content[i:i + 1])
+        time.sleep(seconds)
+
+
+def flood(write, content, seconds):
+    """Send the same again and again; 0 seconds: until the server goes away."""
+    end = time.monotonic() + seconds
+    while not seconds or time.monotonic() < end:
+        write(content * 100)
+
+
+def deaf():
+    """Let no interrupt be answered."""
+    global obedient
+    obedient = False
+
+
+def close(which=None):
+    """Close one of the connections, or both."""
+    for one in (which,) if which else (data, control):
+        one.shutdown(socket.SHUT_RDWR)
+    if which is None:
+        os._exit(0)
+
+
+def stay():
+    """Outlive the connections."""
+    while True:
+        time.sleep(1)
+
+
+# ---- reading
+
+def exactly(one, length):
+    """Read bytes."""
+    content = bytearray()
+    while len(content) < length:
+        part = one.recv(min(length - len(content), 1 << 20))
+        if not part:
+            os._exit(0)
+        content += part
+    return bytes(content)
+
+
+def receive(one):
+    """Read a frame: type, request, payload."""
+    magic, version, what, number, length = struct.unpack("<HBBIQ", exactly(one, 16))
+    assert magic == 0x7868 and version == 1
+    return what, number, exactly(one, length)
+
+
+def drain():
+    """Read the rest of a request's stream."""
+    global streaming
+    while streaming:
+        streaming = receive(data)[0] == BATCH
+
+
+def interrupted(seconds=60):
+    """Wait for an interrupt of the request under way."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if select.select([control], [], [], max(0, end - time.monotonic()))[0]:
+            what, number, _ = receive(control)
+            if what == INTERRUPT and number == request:
+                return True
+    return False
+
+
+def first_text(payload):
+    """Return the text that is a request's first column, or the name of what is defined."""
+    name, extra = struct.unpack_from("<HI", payload, 10)
+    if kind == DEFINE:
+        return payload[24:24 + name].decode()
+    start = 24 + (name + extra + 7) // 8 * 8
+    if payload[9] & 1:
+        start += 8
+    length, = struct.unpack_from("<Q", payload, start)
+    return payload[start + 8:start + 8 + length].decode()
+
+
+# ---- serving
+
+def memory_mb():
+    """Return the container's memory limit."""
+    for path in "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory.max":
+        if os.path.exists(path):
+            return int(open(path).read()) >> 20
+
+
+def connect():
+    one = socket.socket(socket.AF_UNIX)
+    one.connect("/run/hxpy/sock")
+    return one
+
+
+request, kind, streaming, obedient, answered = 0, 0, False, True, 0
+choice = memory_mb()
+if choice == 129:       # nobody connects
+    stay()
+control = connect()
+if choice == 130:       # the worker does not
+    stay()
+if choice == 131:       # the worker's connection is closed at once
+    connect().close()
+    stay()
+if choice == 132:       # more connections than there should be
+    others = [connect() for _ in range(2)]
+data = others[0] if choice == 132 else connect()
+kind, request, options = receive(data)
+choice = int(first_text(options)) // 1024
+from_supervisor = frame(HELLO, texts(b"supervisor"), 0)
+from_worker = frame(HELLO, texts(b"worker", b"3.13"), 0)
+GREETINGS = {
+    2001: (b"", b""),
+    2002: (from_supervisor, b""),
+    2003: (b"", from_worker),
+    2004: (from_supervisor * 2, from_worker),
+    2005: (from_supervisor, from_worker * 2),
+    2006: (from_worker, from_supervisor),
+    2007: (os.urandom(999), from_worker),
+    2008: (from_supervisor, os.urandom(999)),
+    2009: (from_supervisor, frame(HELLO, b"", 0)),
+    2010: (from_supervisor, frame(HELLO, texts(b"worker\xff"), 0)),
+    2011: (from_supervisor, frame(HELLO, batch(count=1664), 0)),
+    2012: (from_supervisor, frame(HELLO, b"", 0, length=1 << 40)),
+    2013: (frame(HELLO, b"", 0, length=1 << 40), from_worker),
+    2014: (from_supervisor, from_worker + frame(ROWS, batch())),
+    2015: (from_supervisor, from_worker + frame(DEAD, texts(b"exit", b"0", b""), 0)),
+    2016: (frame(DEAD, texts(b"exit", b"0", b""), 0), from_worker),
+    2017: (from_supervisor, from_worker + frame(ERROR, texts(b"57P01", b"no", b"", b"", b""))),
+    2018: (from_supervisor, from_worker + frame(RESULT, b"rubbish")),
+    2019: (b"GET / HTTP/1.1\r\nHost: docker\r\n\r\n", b"GET / HTTP/1.1\r\nHost: docker\r\n\r\n"),
+}
+for_control, for_data = GREETINGS.get(choice, (from_supervisor, from_worker))
+tell(for_control)
+say(for_data)
+if choice == 2020:
+    close(control)
+elif choice == 2021:
+    close(data)
+elif choice == 2022:
+    stay()
+elif choice == 2023:
+    close()
+else:
+    result()
+
+while True:
+    ready = select.select([data, control], [], [])[0]
+    if control in ready:
+        what, number, _ = receive(control)
+        if what == INTERRUPT and number == request and obedient and answered != request:
+            error(b"38000", b"KeyboardInterrupt", b"", b"", b"")
+        continue
+    what, number, payload = receive(data)
+    if streaming:
+        streaming = what == BATCH
+        continue
+    kind, request, obedient = what, number, True
+    streaming = kind in (GRID, APPLY)
+    try:
+        exec(first_text(payload))
+    except OSError:
+        os._exit(0)
