@@ -188,8 +188,8 @@ COMMENT ON FUNCTION hs_remove() IS 'Hayson of Remove: the tag goes away';
 
 -- hs_ref, hs_uri and hs_symbol are domains, too.  PostgreSQL takes hs_ref(x) for x::hs_ref
 -- unless a function has exactly x's type, so there is one for each type that an id may have.  A
--- literal of no type, hs_ref('a'), is always a cast, unless there is a function of type unknown:
--- these only raise an error, lest a text is taken for the Hayson that was meant.
+-- literal of no type, hs_ref('a'), is always a cast, unless there is a function of type unknown,
+-- which only C may have.
 
 CREATE FUNCTION hs_ref(id text, dis text DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -201,9 +201,9 @@ RETURN CASE WHEN id ~ '^[A-Za-z0-9_:.~-]+$'
        END;
 COMMENT ON FUNCTION hs_ref(text, text) IS 'Hayson of a Ref: id without @, display name';
 
-CREATE FUNCTION hs_ref(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
-AS 'anyelement_in';
-COMMENT ON FUNCTION hs_ref(unknown) IS 'error: a literal needs a type: hs_ref(text ''a'')';
+CREATE FUNCTION hs_ref(unknown) RETURNS jsonb AS 'MODULE_PATHNAME', 'py_literal'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION hs_ref(unknown) IS 'Hayson of a Ref, from a literal';
 
 CREATE FUNCTION hs_ref(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_ref(id::text, NULL);
@@ -229,9 +229,9 @@ CREATE FUNCTION hs_uri(uri text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL S
 RETURN CASE WHEN uri IS NOT NULL THEN jsonb_object(ARRAY['_kind', 'uri', 'val', uri]) END;
 COMMENT ON FUNCTION hs_uri(text) IS 'Hayson of a Uri';
 
-CREATE FUNCTION hs_uri(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
-AS 'anyelement_in';
-COMMENT ON FUNCTION hs_uri(unknown) IS 'error: a literal needs a type: hs_uri(text ''a'')';
+CREATE FUNCTION hs_uri(unknown) RETURNS jsonb AS 'MODULE_PATHNAME', 'py_literal'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION hs_uri(unknown) IS 'Hayson of a Uri, from a literal';
 
 CREATE FUNCTION hs_uri(uri varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_uri(uri::text);
@@ -248,9 +248,9 @@ RETURN CASE WHEN id ~ '^[A-Za-z0-9_:.~-]+$' THEN jsonb_object(ARRAY['_kind', 'sy
        END;
 COMMENT ON FUNCTION hs_symbol(text) IS 'Hayson of a Symbol, without ^';
 
-CREATE FUNCTION hs_symbol(unknown) RETURNS jsonb LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE
-AS 'anyelement_in';
-COMMENT ON FUNCTION hs_symbol(unknown) IS 'error: a literal needs a type: hs_symbol(text ''a'')';
+CREATE FUNCTION hs_symbol(unknown) RETURNS jsonb AS 'MODULE_PATHNAME', 'py_literal'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION hs_symbol(unknown) IS 'Hayson of a Symbol, from a literal';
 
 CREATE FUNCTION hs_symbol(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hs_symbol(id::text);

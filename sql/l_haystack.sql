@@ -6,6 +6,7 @@ SELECT hs_marker(), hs_na(), hs_remove();
 SELECT hs_ref(text 'a-1'), hs_ref('a-1', 'Main'), hs_ref(id => 'b', dis => NULL), hs_ref(NULL::text);
 SELECT hs_ref(7), hs_ref(7::bigint), hs_ref('b'::varchar), hs_ref('c'::hs_ref), hs_ref('00000000-0000-0000-0000-000000000001'::uuid);
 SELECT hs_uri(text 'http://x/?a b'), hs_uri('x'::hs_uri), hs_uri('y'::varchar), hs_symbol(text 'hot-water'), hs_symbol('s'::hs_symbol), hs_symbol('t'::varchar);
+SELECT hs_ref('a'), hs_symbol('site'), hs_uri('x');
 SELECT hs_number(5), hs_number(72.50, '°F'), hs_number(0.1::float8, 'kW'), hs_number(1e-7::float8), hs_number(5, ''), hs_number(NULL, 'kW');
 SELECT hs_number('NaN'), hs_number('-Infinity', 'kW'), hs_number('Infinity'::numeric);
 SELECT hs_number(9007199254740993), hs_number(12345678901234567890123), hs_number(9007199254740993, 'Wh');
@@ -21,10 +22,7 @@ SET extra_float_digits = -9; SET DateStyle = 'German'; SET IntervalStyle = 'sql_
 SELECT hs_number(0.1::float8 + 0.2), hs_number(0.30000000000000004), hs_date('2021-03-22'), hs_time('00:00:01'), hs_datetime('2021-03-22 01:00+00', 'St_Johns'), hs_ts(hs_datetime('2021-03-22 01:00+00', 'Sydney')), hs_coord(0.000001, -0.5);
 RESET extra_float_digits; RESET DateStyle; RESET IntervalStyle;
 -- what is refused
-SELECT hs_ref('a');
-SELECT hs_symbol('site');
-SELECT hs_uri('x');
-SELECT hs_ref(text '@a');
+SELECT hs_ref('@a');
 SELECT hs_ref('', 'x');
 SELECT hs_symbol(text '^a b');
 SELECT hs_number('NaN', 'kW');

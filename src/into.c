@@ -414,7 +414,8 @@ hxpy_into_run(PySession *session, const char *expression, const char *table,
 {
 	MemoryContext context = CurrentMemoryContext;
 	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(table)));
-	bool		exists = OidIsValid(RangeVarGetRelid(range, NoLock, true));
+	Oid			relid = RangeVarGetRelid(range, NoLock, true);
+	bool		exists = OidIsValid(relid);
 	bool		append = exists && if_exists == IF_EXISTS_APPEND;
 	IntoStream	stream = {.session = session};
 	GatherList	head;
@@ -426,6 +427,9 @@ hxpy_into_run(PySession *session, const char *expression, const char *table,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation \"%s\" already exists", range->relname),
 				 errhint("Give if_exists => 'append' or 'replace'.")));
+	/* What replaces a table stands where that stood, in pg_temp, too. */
+	if (exists)
+		range->schemaname = get_namespace_name_or_temp(get_rel_namespace(relid));
 	stream.batch_context = AllocSetContextCreate(context, "hxpy batch", ALLOCSET_DEFAULT_SIZES);
 	hxpy_buffer_init(&stream.bytes, context);
 	hxpy_worker_check_ready(session->worker);

@@ -338,16 +338,18 @@ hxpy_sender_open(QuerySender *sender, const char *query)
 	SPIPlanPtr	plan;
 	CachedPlan *cached;
 	PlannedStmt *statement;
+	bool		single;
 
 	SPI_connect();
 	plan = prepare_query(query);
 	cached = SPI_plan_get_cached_plan(plan);
+	single = list_length(cached->stmt_list) == 1;	/* rules may add others */
 	MemoryContextSwitchTo(sender->context);
 	statement = copyObject(linitial_node(PlannedStmt, cached->stmt_list));
 	ReleaseCachedPlan(cached, NULL);
 	SPI_finish();
 	MemoryContextSwitchTo(sender->context);
-	if (statement->commandType != CMD_SELECT || statement->hasModifyingCTE)
+	if (!single || statement->commandType != CMD_SELECT || statement->hasModifyingCTE)
 	{
 		hxpy_sender_run(sender, query);
 		return;
