@@ -133,7 +133,7 @@ COMMENT ON FUNCTION py_agg_finalfn(internal) IS 'final function of py_agg';
 
 CREATE AGGREGATE py_agg(session text, func text, VARIADIC "any")
   (SFUNC = py_agg_transfn, STYPE = internal, FINALFUNC = py_agg_finalfn,
-   FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
+   FINALFUNC_MODIFY = READ_ONLY, PARALLEL = UNSAFE);
 COMMENT ON AGGREGATE py_agg(text, text, VARIADIC "any") IS
   'a group''s columns through a Python callable, its value in Hayson';
 

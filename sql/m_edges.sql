@@ -105,6 +105,10 @@ DROP TRIGGER nested ON edge_target;
 CREATE TRIGGER ends AFTER INSERT ON edge_target FOR EACH STATEMENT EXECUTE FUNCTION edge_end();
 SELECT py_eval_into('g', 'df', 'edge_target', 'append');
 SELECT py_eval('g', '1');
+-- a temporary table is replaced by one
+CREATE TEMP TABLE edge_temp (id int);
+SELECT py_eval_into(py_open('g'), '[{"id": 1}]', 'edge_temp', 'replace');
+SELECT relpersistence FROM pg_class WHERE relname = 'edge_temp';
 -- Python ends in the middle of a stream
 SELECT py_exec(py_open('g'), 'def dies():' || E'\n' || '    yield from ((i,) for i in range(20000))' || E'\n' || '    __import__("os")._exit(3)');
 SELECT count(*) FROM py_eval_grid('g', 'dies()') AS t(a int);
