@@ -224,7 +224,8 @@ py_exec(PG_FUNCTION_ARGS)
 static bool
 has_domain(const ColumnType *type)
 {
-	if (type->type_id != type->base_id)
+	/* Others may hold one out of sight, as ranges do. */
+	if (type->type_id != type->base_id || type->tag == HXPY_TAG_OTHER)
 		return true;
 	for (int i = 0; i < type->nchildren; i++)
 	{

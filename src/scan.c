@@ -49,6 +49,7 @@
 
 #include "hxpy.h"
 #include "grid.h"
+#include "guc.h"
 #include "protocol.h"
 
 /* Where a scan stands. */
@@ -82,6 +83,7 @@ typedef struct StreamState
 	RowsReader *reader;
 	QuerySender *sender;		/* of py_apply's query, or NULL */
 	List	   *waiting;		/* batches that came while sending */
+	size_t		waiting_bytes;	/* in them */
 	EarlyBatch *current;		/* that is being read, or NULL */
 	bool		converting;		/* a row is being read, or reading it has failed */
 	Tuplestorestate *store;
@@ -388,6 +390,13 @@ keep_batch(void *arg, const char *payload, size_t length)
 
 	batch->length = length;
 	memcpy(batch->payload, payload, length);
+	state->waiting_bytes += length;
+	if (state->waiting_bytes > (size_t) hxpy_max_frame_size * 1024 * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("Python returns more rows than can wait while a batch is sent"),
+				 errhint("Return less for each batch, lower hxpy.batch_size, or raise hxpy.max_frame_size, now %d MB.",
+						 hxpy_max_frame_size)));
 	state->waiting = lappend(state->waiting, batch);
 	MemoryContextSwitchTo(old);
 }
@@ -406,6 +415,7 @@ next_payload(StreamState *state, WorkerConn *conn, const char **payload, size_t 
 		return hxpy_worker_next(conn, payload, length);
 	state->current = linitial(state->waiting);
 	state->waiting = list_delete_first(state->waiting);
+	state->waiting_bytes -= state->current->length;
 	*payload = state->current->payload;
 	*length = state->current->length;
 	return true;
@@ -540,6 +550,7 @@ create_context(StreamState *state)
 	dlist_push_head(&streams, &state->node);
 	state->owner = CurrentResourceOwner;
 	state->waiting = NIL;
+	state->waiting_bytes = 0;
 	state->current = NULL;
 	state->converting = false;
 }

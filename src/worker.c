@@ -277,24 +277,30 @@ static void
 raise_death(WorkerConn *conn, const Frame *frame)
 {
 	uint32		ncolumns;
-	WireColumn *columns = hxpy_datum_parse_batch(frame->payload, frame->length, &ncolumns);
-	char	   *reason = text_field(columns, ncolumns, 0);
-	char	   *value = text_field(columns, ncolumns, 1);
-	char	   *output = text_field(columns, ncolumns, 2);
+	WireColumn *columns;
+	const char *reason;
+	const char *value;
+	const char *why;
 	const char *hint = NULL;
 
+	/* Even if the frame makes no sense. */
+	lose(conn, "Python ended");
+	columns = hxpy_datum_parse_batch(frame->payload, frame->length, &ncolumns);
+	reason = text_field(columns, ncolumns, 0);
+	value = text_field(columns, ncolumns, 1);
 	if (strcmp(reason, "exit") == 0)
-		lose(conn, psprintf("Python exited with status %s", value));
+		why = psprintf("Python exited with status %s", value);
 	else if (strcmp(reason, "memory") == 0)
 	{
-		lose(conn, "Python ran out of memory");
+		why = "Python ran out of memory";
 		hint = "Its variables are gone. Open it anew with more: py_open(memory => ...), or hxpy.memory.";
 	}
 	else if (strcmp(reason, "idle") == 0)
-		lose(conn, psprintf("it was idle for longer than %s s (hxpy.idle_timeout)", value));
+		why = psprintf("it was idle for longer than %s s (hxpy.idle_timeout)", value);
 	else
-		lose(conn, psprintf("Python was terminated by %s", value));
-	raise_lost(conn, output, hint);
+		why = psprintf("Python was terminated by %s", value);
+	conn->lost = MemoryContextStrdup(conn->context, why);
+	raise_lost(conn, text_field(columns, ncolumns, 2), hint);
 }
 
 /* Check a greeting: a batch whose first column is the role. */

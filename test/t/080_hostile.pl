@@ -171,14 +171,14 @@ my $before = rss($psql);
 # ---- truncated
 
 my $reply = 56;    # bytes of py_eval's
-all_of($psql, 'cut, and closed', map { ['eval', "cut($_); close()", $lost] } 0 .. $reply - 1);
+all_of($psql, 'cut, and closed', map { ['eval', "cut($_); close()", $lost] } some(20, 0 .. $reply - 1));
 all_of($psql, 'rows cut, and closed', map { [($_ % 2 ? 'grid' : 'stored'), "cut($_); close()", $lost] } some(10, 0 .. 359));
 all_of($psql, 'cut, control closed', map { ['eval', "cut($_); close(control)", $lost] } some(3, 0 .. $reply - 1));
 all_of($psql, 'cut, data closed', map { ['eval', "cut($_); close(data)", $lost] } some(1, 0 .. $reply - 1));
 all_of($psql, 'cut, and silence', map { ['eval', "cut($_)", $ended, 50] } some(4, 1 .. $reply - 1));
 all_of($psql, 'cut, and deaf', map { ['eval', "deaf(); cut($_)", $ended, 50] } some(4, 0 .. $reply - 1));
 anew($psql);
-all_of($psql, 'cut, the rest after an interrupt', map { (['eval', "cut($_); interrupted(); say(reply()[$_:])", $ended, 50], ['eval', 'good()', $fine]) } some(20, 0 .. $reply - 1));
+all_of($psql, 'cut, the rest after an interrupt', map { (['eval', "cut($_); interrupted(); say(reply()[$_:])", $ended, 50], ['eval', 'good()', $fine]) } 0 .. $reply - 1);
 all_of($psql, 'rows cut, the rest after an interrupt', map { (['grid', "cut($_); interrupted(); say(reply()[$_:])", $ended, 50], ['eval', 'good()', $fine]) } some(10, 0 .. 300));
 
 # ---- fields
@@ -376,9 +376,13 @@ all_of($psql, 'py_eval', (map { ['eval', $_, $broken] } 'result()', 'result(fixe
 	['eval', 'say(frame(RESULT, struct.pack("<II", 1, 0) + (struct.pack("<BBHIQ", RECORD, 0, 0, 0, 1) + struct.pack("<Q", 1)) * 100000))', $broken],
 	['eval', 'say(frame(RESULT, struct.pack("<II", 1, 0) + (struct.pack("<BBHIQ", ARRAY, 0, 0, 0, 1) + struct.pack("<qqQ", 0, 1, 0)) * 100000))', $broken]);
 
+all_of($psql, 'checks of the form', map { [q{SELECT py_eval('h', %L, NULL::int[])}, "result($_)", $broken] }
+	'arrays(fixed(INT32, 1, 2), (0, 2, 1, 2))', 'arrays(fixed(INT32, 1, 2), (1, 2))', 'arrays(fixed(INT32), (0, -1))', 'arrays(fixed(INT32, 1), (0, 2))', 'arrays(fixed(INT32, 1, 2), (0, 1))',
+	'arrays(fixed(INT32, 1, 2), (0, 2), (2, 1))', 'arrays(fixed(INT32, 1, 2), (0, 2), (1, 3))', 'arrays(fixed(INT32, 1, 2), (0, 2), (1, 2, 1))', 'arrays(fixed(INT32, 1, 2), (0, 2), (0,))', 'arrays(fixed(INT32, 1, 2), (0, 2), (-1, 2))',
+	'arrays(fixed(INT32, 1, 2), (0, 2)) + b"8 more  "', 'arrays(fixed(INT64, 1, 2), (0, 2))', 'fixed(INT32, 1)', 'arrays(fixed(INT32, 1, 2), (0, 2), flags=2)');
+
 # ---- tables
 
-my $safe = 'announce = lambda *c: rows(*c); ';
 all_of($psql, 'py_eval_into', map { my ($code, $created, $appended) = @$_; (['create', $code, $created], ['append', $code, $appended // $created]) }
 	['result()', '42703', $fine],
 	['rows(); result()', $fine],
@@ -492,9 +496,9 @@ for my $encoding (qw(UTF8 SQL_ASCII LATIN1))
 		# The SQLSTATEs of bad values; in SQL_ASCII and LATIN1 not all of Unicode.
 		for my $value (@{ $stored{$type} })
 		{
-			push @cases, [qq{INSERT INTO store ("$name") SELECT py_eval('h', %L, NULL::$type) RETURNING true}, "result($value)", '00000|08P01|22\w{3}|23514'],
-			  [qq{INSERT INTO store ("$name") SELECT v FROM py_eval_grid('h', %L) AS t(v $type) RETURNING true}, "rows($value); result()", '00000|08P01|22\w{3}|23514'],
-			  [q{SELECT py_eval_into('h', %L, 'store', 'append')}, "rows(fixed(INT32, name=b'$name')); rows($value); result()", '00000|08P01|22\w{3}|23514'];
+			push @cases, [qq{INSERT INTO store ("$name") SELECT py_eval('h', %L, NULL::$type) RETURNING true}, "result($value)", '00000|08P01|0A000|22\w{3}|23514'],
+			  [qq{INSERT INTO store ("$name") SELECT v FROM py_eval_grid('h', %L) AS t(v $type) RETURNING true}, "rows($value); result()", '00000|08P01|0A000|22\w{3}|23514'],
+			  [q{SELECT py_eval_into('h', %L, 'store', 'append')}, "rows(fixed(INT32, name=b'$name')); rows($value); result()", '00000|08P01|0A000|22\w{3}|23514'];
 		}
 	}
 	all_of($other, "values in $encoding", @cases);
@@ -505,7 +509,9 @@ for my $encoding (qw(UTF8 SQL_ASCII LATIN1))
 	my $restored = system('psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/log", '-d', $node->connstr("${db}_again"), '-f', "$dir/one");
 	is($restored, 0, "... the dump of $kept rows restores");
 	system_or_bail('pg_dump', '-f', "$dir/two", '-d', $node->connstr("${db}_again"));
-	ok(slurp_file("$dir/one") eq slurp_file("$dir/two"), '... identically');
+	# pg_dump begins and ends with a random word.
+	my ($one, $two) = map { slurp_file("$dir/$_") =~ s/^\\(?:un)?restrict .*$//mgr } qw(one two);
+	ok($one eq $two, '... identically');
 }
 
 # ---- random
@@ -525,8 +531,9 @@ note "$tried cases";
 my $after = rss($psql);
 ok($after - $before <= 8, sprintf 'the backend has grown from %.1f to %.1f MB', $before, $after);
 
-$psql->query(q{SELECT py_close('h')});
-$psql->query(q{SELECT py_close('g')});
+# A process 1 that outlives its connections is removed when the next backend opens a session.
+$psql->end;
+backend('postgres')->end;
 unlike(slurp_file($node->logfile), qr/PANIC|FATAL|TRAP|terminated by signal|0xffffff/, 'nothing worse than an ERROR in the log');
 
 hxpy_finish();
