@@ -803,6 +803,32 @@ def hayson_both(bench: Bench) -> Iterator[Measurement | Row]:
     bench.plpython.run('SELECT plpy_do($$del GD["dicts"]$$)')
 
 
+@case("k", "a Haystack grid of 2,000 × 100 through the codecs")
+def codecs(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(2000)
+    bench.hxpy.python(f"""
+import json
+from hxpy import hayson, v3, zinc
+from hxpy.haystack import GridBuilder, Marker, Number, Ref
+builder = GridBuilder().add_col_names([f'c{{i}}' for i in range(100)])
+for i in range({rows}):
+    builder.add_row([Ref(f'p:{{i}}', 'Point'), Marker(), f'text {{i}}', Number(i / 7, 'kW')] * 10
+                    + [i / 3 + j for j in range(60)])
+grid = builder.to_grid()
+texts = {{'hayson': hayson.dumps(grid), 'v3': v3.dumps(grid), 'zinc': zinc.dumps(grid)}}
+""")
+    for codec, limit in (("zinc", 1.0), ("hayson", 0.5), ("v3", 0.0)):
+        read = f"out = {codec}.loads(texts['{codec}'])"
+        yield Measurement(f"2,000 × 100 grid, {codec}.loads in a session", [
+            Contestant("json.loads", lambda: bench.hxpy.python("out = json.loads(texts['hayson'])"),
+                       before=bench.forget("out"), note="the grid's Hayson, as plain dicts"),
+            Contestant(OURS, lambda read=read: bench.hxpy.python(read),  # type: ignore[misc]
+                       before=bench.forget("out"), note="Haystack objects")],
+            [Target("json.loads", seconds=limit)] if limit else ())
+        bench.expect(f"[out.size(), len(out.cols())] if '{codec}' else 0", [rows, 100])
+    bench.forget("grid", "texts", "builder", "out")()
+
+
 @case("j", "growth: 1k to 10M × (int8, float8) in")
 def growth(bench: Bench) -> Iterator[Measurement | Row]:
     seconds: dict[int, float] = {}
