@@ -25,10 +25,6 @@
 #include "column.h"
 #include "protocol.h"
 
-/* days and microseconds from PostgreSQL's epoch to 1970-01-01 */
-#define EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
-#define EPOCH_USECS		((int64) EPOCH_DAYS * USECS_PER_DAY)
-
 /* what Python's datetime holds: the years 1 to 9999, since 1970-01-01 */
 #define PYTHON_MIN_DAY	(-719162)
 #define PYTHON_MAX_DAY	2932896
@@ -93,7 +89,7 @@ append_date(Column *column, DateADT date)
 
 	if (DATE_NOT_FINITE(date))
 		datetime_error(column);
-	days = date + EPOCH_DAYS;
+	days = date + HXPY_EPOCH_DAYS;
 	if (days < PYTHON_MIN_DAY || days > PYTHON_MAX_DAY)
 		datetime_error(column);
 	hxpy_buffer_append(&column->data, &days, sizeof(days));
@@ -106,7 +102,7 @@ append_timestamp(Column *column, Timestamp timestamp)
 	int64		usecs;
 
 	if (TIMESTAMP_NOT_FINITE(timestamp) ||
-		pg_add_s64_overflow(timestamp, EPOCH_USECS, &usecs) ||
+		pg_add_s64_overflow(timestamp, HXPY_EPOCH_USECS, &usecs) ||
 		usecs < PYTHON_MIN_USEC || usecs > PYTHON_MAX_USEC)
 		datetime_error(column);
 	hxpy_buffer_append(&column->data, &usecs, sizeof(usecs));

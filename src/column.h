@@ -11,6 +11,10 @@
 #include "buffer.h"
 #include "wire.h"
 
+/* days and microseconds from PostgreSQL's epoch to 1970-01-01, where the wire's begins */
+#define HXPY_EPOCH_DAYS	(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
+#define HXPY_EPOCH_USECS	((int64) HXPY_EPOCH_DAYS * USECS_PER_DAY)
+
 /*
  * How one SQL type travels.  Set up once, used for many values; everything
  * lives in the memory context that was current at set-up.

@@ -117,8 +117,8 @@ is_allowed_image(const char *image)
 }
 
 /* Raise an error unless every image of a list is allowed. */
-void
-hxpy_container_check_images(const char *images)
+static void
+check_images(const char *images)
 {
 	List	   *list = split_list(images);
 	ListCell   *cell;
@@ -150,7 +150,7 @@ resolve_image(const char *images, const char **name)
 	List	   *list = split_list(images);
 	ListCell   *cell;
 
-	hxpy_container_check_images(images);
+	check_images(images);
 	foreach(cell, list)
 	{
 		json_t	   *image = hxpy_docker_inspect_image(lfirst(cell));

@@ -25,7 +25,6 @@ typedef struct Container
 	pgsocket	data;
 } Container;
 
-extern void hxpy_container_check_images(const char *images);
 extern Container *hxpy_container_start(const ContainerOptions *options, MemoryContext context);
 extern void hxpy_container_release(Container *container);
 

@@ -28,9 +28,6 @@
 #include "column.h"
 #include "protocol.h"
 
-#define EPOCH_DAYS		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
-#define EPOCH_USECS		((int64) EPOCH_DAYS * USECS_PER_DAY)
-
 /* Allocate for the parser. */
 static void *
 parse_alloc(size_t size)
@@ -90,7 +87,7 @@ date_datum(const ColumnType *type, int32 days)
 {
 	DateADT		date;
 
-	if (pg_sub_s32_overflow(days, EPOCH_DAYS, &date) || !IS_VALID_DATE(date))
+	if (pg_sub_s32_overflow(days, HXPY_EPOCH_DAYS, &date) || !IS_VALID_DATE(date))
 		range_error(type);
 	return DateADTGetDatum(date);
 }
@@ -101,7 +98,7 @@ timestamp_datum(const ColumnType *type, int64 usecs)
 {
 	Timestamp	timestamp;
 
-	if (pg_sub_s64_overflow(usecs, EPOCH_USECS, &timestamp) || !IS_VALID_TIMESTAMP(timestamp))
+	if (pg_sub_s64_overflow(usecs, HXPY_EPOCH_USECS, &timestamp) || !IS_VALID_TIMESTAMP(timestamp))
 		range_error(type);
 	return TimestampGetDatum(timestamp);
 }
