@@ -1,9 +1,11 @@
 /*
  * container.h
- *	  Containers of sessions: configuration, sandbox, socket directory.
+ *	  Containers of sessions.
  */
 #ifndef HXPY_CONTAINER_H
 #define HXPY_CONTAINER_H
+
+#include "directory.h"
 
 /* What a session asks of its container; all checked against the settings. */
 typedef struct ContainerOptions
@@ -19,8 +21,7 @@ typedef struct Container
 {
 	char	   *image;			/* the name in the list that was there */
 	char	   *id;
-	char	   *directory;		/* of the socket; also claims the user id */
-	int			directory_fd;	/* open and locked as long as the claim */
+	SocketDirectory directory;
 	pgsocket	control;		/* PGINVALID_SOCKET once handed over */
 	pgsocket	data;
 } Container;

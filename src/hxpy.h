@@ -5,7 +5,7 @@
  * Words, as in docs/ and in messages:
  *	session		a named Python namespace that lives in a worker; owned by one
  *				backend and one role (session.c)
- *	container	Docker's; one for each session (container.c, docker.c, http.c)
+ *	container	Docker's; one for each session (container.c, sandbox.c, docker.c, http.c)
  *	worker		the Python process in the container, reached over a data and a
  *				control connection (worker.c)
  *	instruction	one request to a worker: define, exec, eval (functions.c)

@@ -1,17 +1,18 @@
 /*
  * text.c
- *	  Foreign text made safe.
+ *	  Foreign text made safe, and lists in settings.
  *
  * Containers, workers and the engine are strangers: before their words go into
  * a message, what is no UTF-8, control characters but newline and tab (a
  * terminal may show the message), and what the server's encoding lacks become
- * '?'.
+ * '?'.  Here are also the lists that settings hold.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "nodes/pg_list.h"
 
 #include "hxpy.h"
 #include "text.h"
@@ -111,4 +112,61 @@ hxpy_text_clean(const char *text, size_t len)
 	if (!OidIsValid(proc))
 		return strip_to_ascii(clean);
 	return convert_lossy(proc, clean, encoding);
+}
+
+/* Split a comma-separated list; items are trimmed and none is empty. */
+List *
+hxpy_text_split(const char *list)
+{
+	List	   *items = NIL;
+	char	   *rest = pstrdup(list);
+	char	   *item;
+
+	while ((item = strsep(&rest, ",")) != NULL)
+	{
+		char	   *end;
+
+		while (isspace((unsigned char) *item))
+			item++;
+		end = item + strlen(item);
+		while (end > item && isspace((unsigned char) end[-1]))
+			*--end = '\0';
+		if (*item)
+			items = lappend(items, item);
+	}
+	return items;
+}
+
+/* Match a name with a pattern in which '*' stands for any characters. */
+static bool
+matches_pattern(const char *name, const char *pattern)
+{
+	for (; *pattern && *pattern != '*'; name++, pattern++)
+	{
+		if (*name != *pattern)
+			return false;
+	}
+	if (!*pattern)
+		return !*name;
+	for (;; name++)
+	{
+		if (matches_pattern(name, pattern + 1))
+			return true;
+		if (!*name)
+			return false;
+	}
+}
+
+/* Tell whether a name matches one of a list's patterns. */
+bool
+hxpy_text_in_patterns(const char *name, const char *patterns)
+{
+	ListCell   *cell;
+
+	foreach(cell, hxpy_text_split(patterns))
+	{
+		if (matches_pattern(name, lfirst(cell)))
+			return true;
+	}
+	return false;
 }

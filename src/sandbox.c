@@ -1,0 +1,205 @@
+/*
+ * sandbox.c
+ *	  The sandbox: what a container is made of, and whether the engine made it so.
+ *
+ * All sandbox settings stand here, in hxpy_sandbox_body(); docs/security.md gives
+ * the reasons.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "hxpy.h"
+#include "guc.h"
+#include "owner.h"
+#include "sandbox.h"
+
+#define MOUNT_TARGET		"/run/hxpy"
+#define SHM_BYTES			(64 * 1024 * 1024)
+#define NOFILE_LIMIT		256
+#define TMP_INODES			16384
+
+/* Read the seccomp profile that was installed with the extension. */
+static const char *
+seccomp_option(void)
+{
+	char		share[MAXPGPATH];
+	char	   *path;
+	json_error_t error;
+	json_t	   *profile;
+	char	   *text;
+	char	   *option;
+
+	get_share_path(my_exec_path, share);
+	path = psprintf("%s/extension/hxpy-seccomp.json", share);
+	profile = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (profile == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("could not read the seccomp profile \"%s\"", path),
+				 errdetail_internal("%s", error.text),
+				 errhint("Install the extension again (make install).")));
+	text = json_dumps(hxpy_docker_own(profile), JSON_COMPACT | JSON_ENSURE_ASCII);
+	if (text == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	option = psprintf("seccomp=%s", text);
+	free(text);
+	return option;
+}
+
+/* Make an ulimit whose soft and hard limits are the same. */
+static json_t *
+ulimit(const char *name, int64 limit)
+{
+	return json_pack("{s:s, s:I, s:I}", "Name", name, "Soft", (json_int_t) limit,
+					 "Hard", (json_int_t) limit);
+}
+
+/*
+ * Make the engine's HostConfig: the sandbox.
+ *
+ * What the engine must not add by itself is asked for explicitly, so that
+ * hxpy_sandbox_check() sees it.
+ */
+static json_t *
+create_host_config(const Sandbox *sandbox)
+{
+	json_int_t	memory = (json_int_t) sandbox->memory * 1024 * 1024;
+	json_int_t	tmp = (json_int_t) hxpy_tmp_size * 1024 * 1024;
+	json_t	   *config;
+
+	config = json_pack("{s:s, s:[s], s:[], s:b, s:[s, s], s:b, s:I,"
+					   " s:{s:s}, s:i, s:I, s:I, s:I, s:i,"
+					   " s:[o, o, o, o, o],"
+					   " s:s, s:s, s:b, s:b, s:{s:s},"
+					   " s:{s:s, s:{s:s, s:s}},"
+					   " s:[{s:s, s:s, s:s, s:b, s:{s:s}}],"
+					   " s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:b}",
+					   "NetworkMode", "none",
+					   "CapDrop", "ALL",
+					   "CapAdd",
+					   "Privileged", 0,
+					   "SecurityOpt", "no-new-privileges", seccomp_option(),
+					   "ReadonlyRootfs", 1,
+					   "ShmSize", (json_int_t) SHM_BYTES,
+					   "Tmpfs", "/tmp",
+					   psprintf("rw,noexec,nosuid,nodev,size=%dm,nr_inodes=%d,mode=1777",
+								hxpy_tmp_size, TMP_INODES),
+					   "PidsLimit", hxpy_pids_limit,
+					   "Memory", memory,
+					   "MemorySwap", memory,
+					   "NanoCpus", (json_int_t) (sandbox->cpus * 1e9),
+					   "OomScoreAdj", 500,
+					   "Ulimits",
+					   ulimit("nofile", NOFILE_LIMIT), ulimit("core", 0), ulimit("fsize", tmp),
+					   ulimit("memlock", 65536), ulimit("msgqueue", 0),
+					   "IpcMode", "private",
+					   "CgroupnsMode", "private",
+					   "Init", 0,
+					   "AutoRemove", sandbox->auto_remove,
+					   "RestartPolicy", "Name", "no",
+					   "LogConfig", "Type", "json-file", "Config", "max-size", "256k",
+					   "max-file", "1",
+					   "Mounts", "Type", "bind", "Source", sandbox->directory->path,
+					   "Target", MOUNT_TARGET, "ReadOnly", 1,
+					   "BindOptions", "Propagation", "rprivate",
+					   "PidMode", "", "UTSMode", "", "UsernsMode", "",
+					   "Binds", "Devices", "VolumesFrom", "ExtraHosts",
+					   "PublishAllPorts", 0);
+	if (config != NULL && hxpy_runtime[0])
+		json_object_set_new(config, "Runtime", json_string(hxpy_runtime));
+	return config;
+}
+
+/* Make the body of the engine's create call. */
+json_t *
+hxpy_sandbox_body(const Sandbox *sandbox)
+{
+	json_t	   *body;
+
+	body = json_pack("{s:s, s:s, s:s, s:s, s:b, s:[s, s, s, s], s:[s, s, s, s, s, s], s:o, s:o}",
+					 "Image", sandbox->image_id,
+					 "User", psprintf("%d:%d", sandbox->directory->uid, sandbox->directory->uid),
+					 "WorkingDir", "/tmp",
+					 "Hostname", "hxpy",
+					 "NetworkDisabled", 1,
+					 "Entrypoint", "/usr/bin/python3", "-I", "-m", "hxpy",
+					 "Env", "HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1",
+					 "OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
+	/* Batches reuse memory in place of asking the kernel for it again. */
+					 "MALLOC_MMAP_THRESHOLD_=33554432", "MALLOC_TRIM_THRESHOLD_=134217728",
+					 "Labels", hxpy_owner_labels(sandbox->session),
+					 "HostConfig", create_host_config(sandbox));
+	return hxpy_docker_own(body);
+}
+
+/* Tell whether a JSON value asks for nothing. */
+static bool
+is_empty_json(json_t *value)
+{
+	return value == NULL || json_is_null(value) || json_is_false(value) ||
+		(json_is_array(value) && json_array_size(value) == 0) ||
+		(json_is_string(value) && json_string_length(value) == 0);
+}
+
+/* Tell whether what the engine has made holds all that was asked. */
+static bool
+json_holds(json_t *asked, json_t *made)
+{
+	const char *key;
+	json_t	   *value;
+	size_t		index;
+
+	if (is_empty_json(asked))
+		return is_empty_json(made);
+	if (json_is_object(asked))
+	{
+		json_object_foreach(asked, key, value)
+		{
+			if (!json_holds(value, json_object_get(made, key)))
+				return false;
+		}
+		return true;
+	}
+	if (json_is_array(asked))
+	{
+		if (json_array_size(asked) != json_array_size(made))
+			return false;
+		json_array_foreach(asked, index, value)
+		{
+			if (!json_holds(value, json_array_get(made, index)))
+				return false;
+		}
+		return true;
+	}
+	return json_equal(asked, made);
+}
+
+/*
+ * Compare a new container with what was asked for, since engines ignore keys
+ * that they do not know; refuse it when a field of the sandbox differs.
+ */
+void
+hxpy_sandbox_check(json_t *container, json_t *body)
+{
+	json_t	   *made = json_object_get(container, "HostConfig");
+	json_t	   *config = json_object_get(container, "Config");
+	const char *key;
+	json_t	   *value;
+
+	json_object_foreach(json_object_get(body, "HostConfig"), key, value)
+	{
+		if (!json_holds(value, json_object_get(made, key)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the Docker engine did not apply the sandbox setting \"%s\"", key),
+					 errhint("Use an engine that supports it; see docs/security.md.")));
+	}
+	if (!json_holds(json_object_get(body, "User"), json_object_get(config, "User")) ||
+		!json_holds(json_object_get(body, "Entrypoint"), json_object_get(config, "Entrypoint")) ||
+		!json_holds(json_object_get(body, "NetworkDisabled"),
+					json_object_get(config, "NetworkDisabled")))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the Docker engine did not apply the user, entry point or network asked for")));
+}

@@ -1,0 +1,28 @@
+/*
+ * sandbox.h
+ *	  The sandbox of containers.
+ */
+#ifndef HXPY_SANDBOX_H
+#define HXPY_SANDBOX_H
+
+#include "directory.h"
+#include "docker.h"
+
+/* What a container is made of, besides the settings for all of them. */
+typedef struct Sandbox
+{
+	const char *session;		/* for labels; NULL in the pool */
+	const char *image_id;
+	const SocketDirectory *directory;
+	int			memory;			/* MB */
+	double		cpus;
+	bool		auto_remove;	/* by the engine, when it ends */
+} Sandbox;
+
+/* Makes the body of the engine's create call. */
+extern json_t *hxpy_sandbox_body(const Sandbox *sandbox);
+
+/* Raises an error when a container is not what its body asked for. */
+extern void hxpy_sandbox_check(json_t *container, json_t *body);
+
+#endif							/* HXPY_SANDBOX_H */
