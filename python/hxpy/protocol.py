@@ -17,7 +17,6 @@ __all__ = ["Connection", "ConnectionClosed", "HEADER", "MAGIC", "ProtocolError",
 MAGIC = 0x7868  # the bytes "hx"
 VERSION = 1
 HEADER = struct.Struct("<HBBIQ")
-SOCKET_PATH = "/run/hxpy/sock"
 
 # Frames of the server.
 OPEN = 0x01

@@ -457,7 +457,7 @@ def preload(connection: Connection, modules: Sequence[str]) -> None:
             pass        # the user's own import will say why
 
 
-def run(shared: memoryview, path: str, last_words: int) -> None:
+def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: int) -> None:
     """Connect to the server and answer it until it goes away.  Does not return.
 
     What explains a death (a crash's traceback, the text of exit()) goes to the
@@ -465,9 +465,7 @@ def run(shared: memoryview, path: str, last_words: int) -> None:
     """
     faulthandler.enable(last_words, all_threads=False)
     try:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.connect(path)
-        connection = Connection(sock)
+        connection = Connection(connect())
         worker = Worker(connection, shared, last_words)
         signal.signal(signal.SIGINT, worker.on_interrupt)
         sys.stdin = open(os.devnull)
