@@ -2,16 +2,16 @@
  * container.c
  *	  Starts a session's container and hands back the sockets of its worker.
  *
- * Above this file nothing knows Docker.  A failure at any point removes the
- * container by its name, which is made before the container is.  A running
- * container ends with its control connection; the engine then removes it
- * (AutoRemove).
+ * Above this file nothing knows Docker.  A container comes out of the pool (warm), or is
+ * started here (cold).  A failure at any point removes it by its name, which is made,
+ * and noted in the session's slot, before the container is.  A running container ends
+ * with its control connection; then the launcher removes it, or, without one, the
+ * engine (AutoRemove).
  */
 #include "postgres.h"
 
 #include <sys/socket.h>
 
-#include "access/xlog.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/fd.h"
@@ -21,11 +21,14 @@
 #include "container.h"
 #include "docker.h"
 #include "guc.h"
+#include "http.h"
 #include "image.h"
 #include "owner.h"
+#include "pool.h"
 #include "sandbox.h"
 
 #define CLEANUP_TIMEOUT_MS	10000
+#define READY_TIMEOUT_MS	2000	/* for a container of the pool to answer */
 #define START_DESCRIPTORS	10		/* a session keeps 4; the rest is the engine's */
 
 /* Take one connection of the container, or raise an error when it dies first. */
@@ -101,6 +104,17 @@ accept_counted(const Container *container, pgsocket listener, DockerStream *outp
 	return socket;
 }
 
+/* Close a socket that was not handed over. */
+static void
+close_counted(pgsocket *socket)
+{
+	if (*socket == PGINVALID_SOCKET)
+		return;
+	closesocket(*socket);
+	ReleaseExternalFD();
+	*socket = PGINVALID_SOCKET;
+}
+
 /* Create and start the container and take its two connections. */
 static void
 run_container(Container *container, const ContainerOptions *options, const char *name,
@@ -112,7 +126,8 @@ run_container(Container *container, const ContainerOptions *options, const char 
 		.directory = &container->directory,
 		.memory = options->memory,
 		.cpus = options->cpus,
-		.auto_remove = true
+		/* The launcher removes what has ended: with it, engines may restart below us. */
+		.auto_remove = !hxpy_pool_has_launcher()
 	};
 	json_t	   *body = hxpy_sandbox_body(&sandbox);
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(container));
@@ -189,27 +204,18 @@ clean_up_once(void)
 	done = true;
 }
 
-/* Start a container and wait until its worker has connected. */
-Container *
-hxpy_container_start(const ContainerOptions *options, MemoryContext context)
+/* Start a container; on error nothing is left of it. */
+static void
+start_cold(Container *container, const ContainerOptions *options, const char *image_id)
 {
-	static uint32 counter = 0;
-	Container  *container = MemoryContextAllocZero(context, sizeof(Container));
-	const char *image;
-	const char *image_id;
-	volatile pgsocket listener = PGINVALID_SOCKET;
-	char	   *name = psprintf("hxpy-" UINT64_FORMAT "-%d-%u", GetSystemIdentifier(),
-								MyProcPid, ++counter);
+	MemoryContext context = GetMemoryChunkContext(container);
 	MemoryContext old = CurrentMemoryContext;
+	char	   *name = hxpy_owner_new_name();
+	volatile pgsocket listener = PGINVALID_SOCKET;
 
-	container->control = container->data = PGINVALID_SOCKET;
-	container->directory.fd = -1;
-	check_descriptors();
-	clean_up_once();
-	image_id = hxpy_image_resolve(options->images, &image);
-	container->image = MemoryContextStrdup(context, image);
 	PG_TRY();
 	{
+		hxpy_stats_set_container(options->slot, name);
 		hxpy_directory_claim(&container->directory, context);
 		listener = hxpy_directory_listen(&container->directory, HXPY_SESSION_SOCKET);
 		run_container(container, options, name, image_id, listener);
@@ -226,21 +232,144 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 		error = CopyErrorData();
 		FlushErrorState();
 		undo_start(container, name, listener);
+		hxpy_pool_leave();
 		ReThrowError(error);
 	}
 	PG_END_TRY();
-	return container;
+	hxpy_pool_leave();
 }
 
-/* Close a socket that was not handed over. */
-static void
-close_counted(pgsocket *socket)
+/* Take a connection of a container that was ready; PGINVALID_SOCKET when none comes. */
+static pgsocket
+accept_ready(const PoolClaim *claim, pgsocket listener)
 {
-	if (*socket == PGINVALID_SOCKET)
-		return;
-	closesocket(*socket);
-	ReleaseExternalFD();
-	*socket = PGINVALID_SOCKET;
+	instr_time	start;
+
+	INSTR_TIME_SET_CURRENT(start);
+	for (;;)
+	{
+		pgsocket	socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		instr_time	now;
+		long		left;
+
+		if (socket != PGINVALID_SOCKET && hxpy_directory_is_peer(socket, claim->id))
+		{
+			if (AcquireExternalFD())
+				return socket;
+			closesocket(socket);
+			return PGINVALID_SOCKET;
+		}
+		if (socket != PGINVALID_SOCKET)
+			closesocket(socket);
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, start);
+		left = READY_TIMEOUT_MS - (long) INSTR_TIME_GET_MILLISEC(now);
+		if (left <= 0)
+			return PGINVALID_SOCKET;
+		(void) hxpy_http_drive(listener, left);
+	}
+}
+
+/*
+ * Connect with a claimed container's worker.  False when it does not answer: it is of
+ * no use, and somebody else removes it.
+ */
+static bool
+connect_claimed(Container *container, const PoolClaim *claim)
+{
+	MemoryContext context = GetMemoryChunkContext(container);
+	volatile pgsocket listener = PGINVALID_SOCKET;
+	volatile bool connected = false;
+
+	PG_TRY();
+	{
+		if (hxpy_directory_join(&container->directory, claim->uid, context))
+		{
+			listener = hxpy_directory_listen(&container->directory, HXPY_SESSION_SOCKET);
+			container->control = accept_ready(claim, listener);
+			if (container->control != PGINVALID_SOCKET)
+				container->data = accept_ready(claim, listener);
+			connected = container->data != PGINVALID_SOCKET;
+			hxpy_directory_unlink(&container->directory, HXPY_SESSION_SOCKET);
+		}
+	}
+	PG_FINALLY();
+	{
+		if (listener != PGINVALID_SOCKET)
+			closesocket(listener);
+		hxpy_pool_end_claim(claim, connected);
+		if (!connected)
+		{
+			close_counted(&container->control);
+			hxpy_directory_leave(&container->directory);
+		}
+	}
+	PG_END_TRY();
+	if (connected)
+		container->id = MemoryContextStrdup(context, claim->id);
+	return connected;
+}
+
+/* Take a container out of the pool, if one is ready. */
+static bool
+start_warm(Container *container, const ContainerOptions *options, const char *image)
+{
+	PoolSpec	spec;
+	PoolClaim	claim;
+
+	if (!hxpy_pool_has_launcher())
+		return false;
+	hxpy_pool_make_spec(&spec, image, options->memory, options->cpus);
+	while (hxpy_pool_claim(&spec, options->slot, &claim))
+	{
+		if (connect_claimed(container, &claim))
+			return true;
+	}
+	return false;
+}
+
+/* Wait for our turn to start a container, and do so, unless the pool has one by then. */
+static void
+start_in_turn(Container *container, const ContainerOptions *options, const char *image,
+			  const char *image_id)
+{
+	PoolSpec	spec;
+	PoolClaim	claim;
+
+	hxpy_pool_make_spec(&spec, image, options->memory, options->cpus);
+	while (hxpy_pool_enter(&spec, options->slot, &claim) == POOL_TURN_CLAIMED)
+	{
+		if (connect_claimed(container, &claim))
+			return;
+	}
+	start_cold(container, options, image_id);
+}
+
+/*
+ * Start a container, or take one out of the pool, and wait until its worker has
+ * connected.  The engine is asked only where the pool has no container of the first
+ * image of the list.
+ */
+Container *
+hxpy_container_start(const ContainerOptions *options, MemoryContext context)
+{
+	Container  *container = MemoryContextAllocZero(context, sizeof(Container));
+	const char *image = hxpy_image_first(options->images);
+	const char *image_id;
+
+	container->control = container->data = PGINVALID_SOCKET;
+	container->directory.fd = -1;
+	check_descriptors();
+	if (!start_warm(container, options, image))
+	{
+		if (!hxpy_pool_has_launcher())
+			clean_up_once();
+		image_id = hxpy_image_resolve(options->images, &image);
+		start_in_turn(container, options, image, image_id);
+	}
+	container->image = MemoryContextStrdup(context, image);
+	hxpy_stats_set_started(options->slot, container->id, container->image, "none");
+	return container;
 }
 
 /*

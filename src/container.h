@@ -6,11 +6,13 @@
 #define HXPY_CONTAINER_H
 
 #include "directory.h"
+#include "stats.h"
 
 /* What a session asks of its container; all checked against the settings. */
 typedef struct ContainerOptions
 {
 	const char *session;		/* for labels */
+	SessionSlot *slot;			/* tells others which container is whose */
 	const char *images;			/* preference list */
 	int			memory;			/* MB */
 	double		cpus;

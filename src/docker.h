@@ -28,6 +28,13 @@
 
 typedef struct DockerStream DockerStream;
 
+/*
+ * A call under way, in the memory context that was current at its beginning: name
+ * and body must live as long.  The end function waits, if need be, for its end, and
+ * frees it; without that it ends with its context.
+ */
+typedef struct DockerCall DockerCall;
+
 /* What ended a wait on a stream; more than one may be set */
 #define HXPY_DOCKER_ENDED	0x01	/* the container died (or the engine did) */
 #define HXPY_DOCKER_SOCKET	0x02	/* the other socket is readable */
@@ -46,6 +53,18 @@ extern json_t *hxpy_docker_inspect(const char *id);
 /* Returns the id.  After an error the container may exist: remove it by name. */
 extern char *hxpy_docker_create(const char *name, json_t *body);
 extern void hxpy_docker_start(const char *id);
+
+/* the same in two steps, for whoever has several under way */
+extern bool hxpy_docker_is_done(const DockerCall *call);
+extern DockerCall *hxpy_docker_begin_inspect(const char *id);
+extern json_t *hxpy_docker_end_inspect(DockerCall *call);
+extern DockerCall *hxpy_docker_begin_create(const char *name, json_t *body);
+extern char *hxpy_docker_end_create(DockerCall *call);
+extern DockerCall *hxpy_docker_begin_start(const char *id);
+extern void hxpy_docker_end_start(DockerCall *call);
+extern DockerCall *hxpy_docker_begin_remove(const char *id, long timeout_ms);
+extern bool hxpy_docker_end_remove(DockerCall *call);
+
 extern char *hxpy_docker_logs(const char *id, int lines);
 
 /* False when there was nothing (left) to signal, to remove */

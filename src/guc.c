@@ -11,6 +11,7 @@
 
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "hxpy.h"
 #include "guc.h"
@@ -30,6 +31,11 @@ double		hxpy_max_cpus;
 int			hxpy_pids_limit;
 int			hxpy_tmp_size;
 int			hxpy_uid_base;
+char	   *hxpy_pool_images;
+char	   *hxpy_pool_imports;
+int			hxpy_pool_size;
+int			hxpy_pool_starts;
+int			hxpy_pool_idle;
 int			hxpy_max_sessions;
 int			hxpy_open_timeout;
 int			hxpy_eval_timeout;
@@ -136,6 +142,35 @@ define_containers(void)
 							PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
+/* Define the settings of the pool, which the launcher reads. */
+static void
+define_pool(void)
+{
+	DefineCustomIntVariable("hxpy.pool_size",
+							"Containers of each image that wait for a session.",
+							"Needs hxpy in shared_preload_libraries; 0 for no pool.",
+							&hxpy_pool_size, 2, 0, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.pool_images",
+							   "Images that the pool keeps containers of.",
+							   NULL, &hxpy_pool_images, HXPY_DEFAULT_IMAGE,
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.pool_imports",
+							   "Python modules that containers of the pool have imported.",
+							   "A comma-separated list.", &hxpy_pool_imports, "numpy,pandas",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.pool_starts",
+							"Most containers that are started at once.",
+							"By the launcher and by sessions that find none in the pool.",
+							&hxpy_pool_starts, 4, 1, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.pool_idle",
+							"Empties the pool of an image that no session has asked for in so long.",
+							"The next session fills it again; 0 for never.",
+							&hxpy_pool_idle, 3600, 0, 20 * SECS_PER_DAY,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
 /* Define the settings of sessions. */
 static void
 define_sessions(void)
@@ -192,6 +227,7 @@ hxpy_guc_init(void)
 {
 	define_docker();
 	define_containers();
+	define_pool();
 	define_sessions();
 	MarkGUCPrefixReserved("hxpy");
 }

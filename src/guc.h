@@ -24,6 +24,13 @@ extern int	hxpy_pids_limit;
 extern int	hxpy_tmp_size;		/* MB */
 extern int	hxpy_uid_base;		/* first of HXPY_UID_COUNT user ids */
 
+/* pool */
+extern char *hxpy_pool_images;	/* list */
+extern char *hxpy_pool_imports; /* list */
+extern int	hxpy_pool_size;		/* containers of each image */
+extern int	hxpy_pool_starts;	/* at once */
+extern int	hxpy_pool_idle;		/* s, 0 for none */
+
 /* sessions */
 extern int	hxpy_max_sessions;	/* in one backend */
 extern int	hxpy_open_timeout;	/* ms */

@@ -693,7 +693,7 @@ http_progress(void)
 		http_timer_due = -1;
 		http_action(CURL_SOCKET_TIMEOUT, 0);
 	}
-	while ((msg = curl_multi_info_read(http_multi, &left)) != NULL)
+	while (http_multi != NULL && (msg = curl_multi_info_read(http_multi, &left)) != NULL)
 	{
 		char	   *private = NULL;
 		long		os_errno = 0;
@@ -862,6 +862,27 @@ hxpy_http_wait(HttpRequest *req, pgsocket other, long timeout_ms)
 	if (!readable && other != PGINVALID_SOCKET)
 		readable = http_wait_round(other, 0);
 	return HXPY_HTTP_DONE | (readable ? HXPY_HTTP_SOCKET : 0);
+}
+
+/* Drives all transfers for one wait. */
+bool
+hxpy_http_drive(pgsocket other, long timeout_ms)
+{
+	bool		readable;
+
+	http_check_interrupts();
+	http_progress();
+	readable = http_wait_round(other,
+							   http_time_left(timeout_ms < 0 ? -1 : http_now() + timeout_ms));
+	http_progress();
+	return readable;
+}
+
+/* Tells whether a request is complete or has failed. */
+bool
+hxpy_http_is_done(const HttpRequest *req)
+{
+	return req->done;
 }
 
 /* Returns the status of a request that is answered. */

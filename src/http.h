@@ -44,6 +44,13 @@ extern HttpRequest *hxpy_http_open_stream(const char *method, const char *path,
  */
 extern int	hxpy_http_wait(HttpRequest *req, pgsocket other, long timeout_ms);
 
+/*
+ * Drives all transfers for one wait: until one makes a step, other is readable (then
+ * true), the latch is set, or timeout_ms (-1: none) is over.
+ */
+extern bool hxpy_http_drive(pgsocket other, long timeout_ms);
+
+extern bool hxpy_http_is_done(const HttpRequest *req);
 extern int	hxpy_http_status(HttpRequest *req);
 extern const char *hxpy_http_body(HttpRequest *req, size_t *len);
 extern const char *hxpy_http_header(HttpRequest *req, const char *name);

@@ -130,6 +130,9 @@ hxpy_sandbox_body(const Sandbox *sandbox)
 					 "MALLOC_MMAP_THRESHOLD_=33554432", "MALLOC_TRIM_THRESHOLD_=134217728",
 					 "Labels", hxpy_owner_labels(sandbox->session),
 					 "HostConfig", create_host_config(sandbox));
+	if (body != NULL && sandbox->imports != NULL)
+		json_array_append_new(json_object_get(body, "Env"),
+							  json_string(psprintf("HXPY_IMPORTS=%s", sandbox->imports)));
 	return hxpy_docker_own(body);
 }
 

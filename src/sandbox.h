@@ -17,6 +17,7 @@ typedef struct Sandbox
 	int			memory;			/* MB */
 	double		cpus;
 	bool		auto_remove;	/* by the engine, when it ends */
+	const char *imports;		/* what Python imports in the pool, or NULL */
 } Sandbox;
 
 /* Makes the body of the engine's create call. */

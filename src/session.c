@@ -23,6 +23,7 @@
 #include "column.h"
 #include "container.h"
 #include "guc.h"
+#include "pool.h"
 #include "protocol.h"
 #include "session.h"
 
@@ -74,6 +75,9 @@ destroy_session(PySession *session)
 		hxpy_worker_close(session->worker);
 	if (session->container != NULL)
 		hxpy_container_release(session->container);
+	if (session->slot != NULL)
+		hxpy_stats_close(session->slot);
+	hxpy_pool_session_ended();
 	hash_search(sessions, &session->key, HASH_REMOVE, NULL);
 	MemoryContextDelete(context);
 }
@@ -175,6 +179,7 @@ start_session(PySession *session)
 {
 	ContainerOptions options = {
 		.session = session->key.name,
+		.slot = session->slot,
 		.images = session->options.image,
 		.memory = session->options.memory,
 		.cpus = session->options.cpus
@@ -214,6 +219,7 @@ create_session(const SessionKey *key, const SessionOptions *options)
 	PG_TRY();
 	{
 		adopt_options(session, options);
+		session->slot = hxpy_stats_open(session->key.name);
 		start_session(session);
 		session->opened = session->last_used = GetCurrentTimestamp();
 	}

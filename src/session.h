@@ -38,6 +38,7 @@ typedef struct PySession
 	SessionKey	key;			/* must be first: the hash table's key */
 	uint64		id;				/* never used twice in a backend */
 	MemoryContext context;
+	SessionSlot *slot;			/* what others see of it */
 	Container  *container;
 	WorkerConn *worker;
 	SessionOptions options;		/* as opened: memory and cpus are set */

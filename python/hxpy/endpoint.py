@@ -14,11 +14,12 @@ import os
 import select
 import socket
 
-__all__ = ["DIRECTORY", "PoolPlace", "connect", "is_pooled"]
+__all__ = ["DIRECTORY", "KEY_FILE", "PoolPlace", "connect", "is_pooled"]
 
 DIRECTORY = "/run/hxpy"
 SESSION_SOCKET = DIRECTORY + "/sock"    # src/directory.h
 POOL_SOCKET = DIRECTORY + "/pool"
+KEY_FILE = DIRECTORY + "/key"           # only in sessions with a network: tcp.py
 
 _IN_MOVED_TO = 0x80     # inotify(7)
 _IN_CLOEXEC = 0o2000000

@@ -27,7 +27,7 @@ __all__ = ["main"]
 
 _PR_SET_DUMPABLE = 4
 _IDLE_OUTPUT = 32768    # bytes passed on while no request runs
-_POOL_DESCRIPTOR = 4    # of the worker's end, while it is in the pool
+_KEPT_DESCRIPTOR = 4    # of the socket that the worker gets from the supervisor, if any
 _OWN = __file__.rpartition("/")[0] + "/"
 
 
@@ -225,6 +225,17 @@ def main() -> None:
             connection = greet(endpoint.connect())
             pool.close()
             ours.close()        # lets the worker connect
+        elif os.path.exists(endpoint.KEY_FILE):
+            from . import tcp   # only here: it takes 5 ms
+
+            control, data = tcp.accept(tcp.read_key())
+            connection = greet(control)
+            child = os.fork()
+            if child == 0:
+                start_worker(shared, lambda: socket.socket(fileno=_KEPT_DESCRIPTOR),
+                             write_end, words_write, data)
+            data.close()
+            os.close(write_end)
         else:
             # Before the worker is, so that the server knows it when the worker answers.
             connection = greet(endpoint.connect())
@@ -266,23 +277,23 @@ def connect_from_pool() -> socket.socket:
                 __import__(module)
         except Exception as error:
             failed.append(f"{module}: {type(error).__name__}: {error}")
-    with socket.socket(fileno=_POOL_DESCRIPTOR) as supervisor:
+    with socket.socket(fileno=_KEPT_DESCRIPTOR) as supervisor:
         supervisor.sendall(("; ".join(failed) + "\n").encode("utf-8", "replace")[-2048:])
         supervisor.recv(1)
     return endpoint.connect()
 
 
 def start_worker(shared: memoryview, connect: Callable[[], socket.socket], output: int,
-                 last_words: int, pool: socket.socket | None = None) -> None:
+                 last_words: int, keep: socket.socket | None = None) -> None:
     """Become the worker: its own process group, default signals, output into the pipe."""
     # Out of the way of the numbers that are given now.
-    kept = -1 if pool is None else fcntl.fcntl(pool.fileno(), fcntl.F_DUPFD, 10)
+    kept = -1 if keep is None else fcntl.fcntl(keep.fileno(), fcntl.F_DUPFD, 10)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.dup2(last_words, 3, inheritable=False)
     if kept >= 0:
-        os.dup2(kept, _POOL_DESCRIPTOR, inheritable=False)
-    os.closerange(4 if kept < 0 else _POOL_DESCRIPTOR + 1, 1024)
+        os.dup2(kept, _KEPT_DESCRIPTOR, inheritable=False)
+    os.closerange(4 if kept < 0 else _KEPT_DESCRIPTOR + 1, 1024)
     os.setpgid(0, 0)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         try:
@@ -292,6 +303,8 @@ def start_worker(shared: memoryview, connect: Callable[[], socket.socket], outpu
     # As Python itself begins: an error instead of death.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    if os.access("/io", os.W_OK):
+        os.umask(0)         # the server and other sessions are other users
     set_dumpable(True)
     try:
         with open("/proc/self/oom_score_adj", "w") as file:

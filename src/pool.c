@@ -1,0 +1,322 @@
+/*
+ * pool.c
+ *	  The pool of containers that wait for a session: shared memory.
+ *
+ * The launcher (launcher.c) fills slots, backends claim containers out of them.  A slot
+ * always has one process that leads it on, which its state names (pool.h), so that the
+ * lock is held for moments only and never while anybody talks to the engine.  Whoever
+ * starts a container, launcher or backend, waits for its turn first: no more than
+ * hxpy.pool_starts are under way at once, and a backend that waits takes a container of
+ * the pool as soon as there is one.
+ *
+ * Without shared_preload_libraries there is no shared memory, no launcher and no pool,
+ * and nobody waits.  A backend that is killed takes all shared memory along.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/memutils.h"
+
+#include "hxpy.h"
+#include "guc.h"
+#include "launcher.h"
+#include "pool.h"
+#include "stats.h"
+
+PoolShared *hxpy_pool = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+/* what this backend must give back if it ends now */
+static bool holds_turn = false;
+static int	claimed_slot = -1;
+
+/* ---------- start ---------- */
+
+/* Ask for shared memory. */
+static void
+request_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(sizeof(PoolShared));
+	RequestNamedLWLockTranche("hxpy_pool", 1);
+}
+
+/* Make the pool, or find it. */
+static void
+start_memory(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	hxpy_pool = ShmemInitStruct("hxpy pool", sizeof(PoolShared), &found);
+	if (!found)
+	{
+		memset(hxpy_pool, 0, sizeof(PoolShared));
+		hxpy_pool->lock = &GetNamedLWLockTranche("hxpy_pool")->lock;
+		ConditionVariableInit(&hxpy_pool->turn);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* Hook into the making of shared memory; to be called while the server preloads libraries. */
+void
+hxpy_pool_init(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_memory;
+}
+
+/* ---------- the launcher, seen from backends ---------- */
+
+/* Tell whether there is a launcher, which removes containers that have ended. */
+bool
+hxpy_pool_has_launcher(void)
+{
+	return hxpy_pool != NULL && hxpy_pool->launcher_pid != 0;
+}
+
+/* Wake the launcher; to be called with the lock. */
+static void
+wake_launcher(void)
+{
+	if (hxpy_pool->launcher_pid != 0)
+		SetLatch(hxpy_pool->launcher_latch);
+}
+
+/* Wake the launcher. */
+void
+hxpy_pool_wake_launcher(void)
+{
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	wake_launcher();
+	LWLockRelease(hxpy_pool->lock);
+}
+
+/* Tell the launcher that a session has ended; does not ereport. */
+void
+hxpy_pool_session_ended(void)
+{
+	if (hxpy_pool == NULL)
+		return;
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	hxpy_pool->ended++;
+	wake_launcher();
+	LWLockRelease(hxpy_pool->lock);
+}
+
+/* ---------- claims ---------- */
+
+/* Fill a spec out of an image's name, limits and the current settings. */
+void
+hxpy_pool_make_spec(PoolSpec *spec, const char *image, int memory, double cpus)
+{
+	memset(spec, 0, sizeof(*spec));
+	strlcpy(spec->image, image, sizeof(spec->image));
+	strlcpy(spec->runtime, hxpy_runtime, sizeof(spec->runtime));
+	strlcpy(spec->docker_host, hxpy_docker_host, sizeof(spec->docker_host));
+	spec->memory = memory;
+	spec->pids_limit = hxpy_pids_limit;
+	spec->tmp_size = hxpy_tmp_size;
+	spec->uid_base = hxpy_uid_base;
+	spec->cpus = cpus;
+}
+
+/* Return the kind of a spec, NULL when the launcher keeps none. */
+static PoolKind *
+find_kind(const PoolSpec *spec)
+{
+	for (int i = 0; i < hxpy_pool->nkinds; i++)
+	{
+		if (memcmp(&hxpy_pool->kinds[i].spec, spec, sizeof(*spec)) == 0)
+			return &hxpy_pool->kinds[i];
+	}
+	return NULL;
+}
+
+/* Give back what this backend holds, when it ends in the midst of a start. */
+static void
+give_back(int code, Datum arg)
+{
+	if (claimed_slot >= 0)
+	{
+		PoolClaim	claim = {.slot = claimed_slot};
+
+		hxpy_pool_end_claim(&claim, false);
+	}
+	hxpy_pool_leave();
+}
+
+/* Register the exit callback, once in a backend. */
+static void
+watch_exit(void)
+{
+	static bool done = false;
+
+	if (!done)
+		before_shmem_exit(give_back, (Datum) 0);
+	done = true;
+}
+
+/* Claim a container that is ready, with the lock held; false when there is none. */
+static bool
+claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
+{
+	PoolKind   *kind = find_kind(spec);
+
+	if (kind == NULL)
+		return false;
+	kind->asked_at = GetCurrentTimestamp();
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		PoolSlot   *slot = &hxpy_pool->slots[i];
+
+		if (slot->state != POOL_READY || memcmp(&slot->spec, spec, sizeof(*spec)) != 0)
+			continue;
+		slot->state = POOL_CLAIMED;
+		claimed_slot = claim->slot = i;
+		strlcpy(claim->name, slot->name, sizeof(claim->name));
+		strlcpy(claim->id, slot->id, sizeof(claim->id));
+		claim->uid = slot->uid;
+		/* In the pool or in a session's slot: the launcher finds it at any moment. */
+		hxpy_stats_set_container(session, slot->name);
+		kind->taken++;
+		return true;
+	}
+	return false;
+}
+
+/* Claim a container that is ready; false when there is none. */
+bool
+hxpy_pool_claim(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
+{
+	bool		claimed;
+
+	watch_exit();
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	claimed = claim_ready(spec, session, claim);
+	LWLockRelease(hxpy_pool->lock);
+	return claimed;
+}
+
+/*
+ * End a claim: the container has become a session's, or is of no use.  Does not
+ * ereport.
+ */
+void
+hxpy_pool_end_claim(const PoolClaim *claim, bool connected)
+{
+	claimed_slot = -1;
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	hxpy_pool->slots[claim->slot].state = connected ? POOL_TAKEN : POOL_FAILED;
+	wake_launcher();
+	LWLockRelease(hxpy_pool->lock);
+}
+
+/* ---------- turns ---------- */
+
+/* Take a turn to start a container, with the lock held; false when all are taken. */
+static bool
+take_turn(void)
+{
+	if (hxpy_pool->launcher_starts + hxpy_pool->backend_starts >= hxpy_pool_starts)
+		return false;
+	hxpy_pool->backend_starts++;
+	holds_turn = true;
+	return true;
+}
+
+/* Count a session that finds nothing ready, with the lock held. */
+static void
+count_miss(const PoolSpec *spec)
+{
+	PoolKind   *kind = find_kind(spec);
+
+	if (kind == NULL)
+		return;
+	kind->missed++;
+	wake_launcher();
+}
+
+/* Raise the error of a backend whose turn did not come. */
+static void
+raise_no_turn(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("no container could be started within hxpy.open_timeout"),
+			 errdetail("At most %d containers are started at once (hxpy.pool_starts).",
+					   hxpy_pool_starts),
+			 errhint("Raise hxpy.open_timeout, now %d ms, or hxpy.pool_size.",
+					 hxpy_open_timeout)));
+}
+
+/*
+ * Wait until a container of this spec (NULL: none would do) is ready, or until it is
+ * our turn to start one.  Raises an error after hxpy.open_timeout.
+ */
+PoolTurn
+hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
+{
+	instr_time	start;
+	PoolTurn	turn = POOL_TURN_WAIT;
+
+	if (!hxpy_pool_has_launcher())
+		return POOL_TURN_START;
+	watch_exit();
+	INSTR_TIME_SET_CURRENT(start);
+	for (;;)
+	{
+		instr_time	now;
+		long		left;
+
+		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+		if (spec != NULL && claim_ready(spec, session, claim))
+			turn = POOL_TURN_CLAIMED;
+		else if (take_turn())
+		{
+			turn = POOL_TURN_START;
+			if (spec != NULL)
+				count_miss(spec);
+		}
+		LWLockRelease(hxpy_pool->lock);
+		if (turn != POOL_TURN_WAIT)
+			break;
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, start);
+		left = hxpy_open_timeout - (long) INSTR_TIME_GET_MILLISEC(now);
+		if (left <= 0)
+			raise_no_turn();
+		/* The launcher may have gone meanwhile: look again now and then. */
+		ConditionVariableTimedSleep(&hxpy_pool->turn, Min(left, 1000), PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+	return turn;
+}
+
+/* Give a turn back, if this backend has one; does not ereport. */
+void
+hxpy_pool_leave(void)
+{
+	if (!holds_turn)
+		return;
+	holds_turn = false;
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	hxpy_pool->backend_starts--;
+	LWLockRelease(hxpy_pool->lock);
+	ConditionVariableSignal(&hxpy_pool->turn);
+	hxpy_pool_wake_launcher();
+}
