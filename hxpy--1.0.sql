@@ -565,6 +565,20 @@ REVOKE ALL ON FUNCTION
   hs_from_trio(text), hs_to_v3(jsonb), hs_from_v3(text), hs_to_csv(jsonb)
 FROM PUBLIC;
 
+-- What the launcher does ----------------------------------------------------------
+
+CREATE FUNCTION py_stat_pool(OUT image text, OUT image_id text, OUT wanted integer,
+                             OUT ready integer, OUT starting integer, OUT started bigint,
+                             OUT taken bigint, OUT missed bigint, OUT failed bigint,
+                             OUT last_asked timestamptz, OUT error text, OUT error_at timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 4;
+COMMENT ON FUNCTION py_stat_pool() IS 'the containers that the launcher keeps for new sessions';
+
+CREATE VIEW hxpy_stat_pool AS SELECT * FROM py_stat_pool();
+COMMENT ON VIEW hxpy_stat_pool IS
+  'the containers that the launcher keeps for new sessions, a row for each image';
+GRANT SELECT ON hxpy_stat_pool TO PUBLIC;
+
 -- Who may use Python ---------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION

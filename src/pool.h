@@ -77,6 +77,8 @@ typedef struct PoolShared
 	int			backend_starts; /* the same of backends */
 	ConditionVariable turn;		/* a start has ended, or a container is ready */
 	uint64		ended;			/* sessions that have ended: something to reap */
+	char		engine_error[HXPY_POOL_TEXT];	/* of the launcher's last look, or "" */
+	TimestampTz engine_error_at;
 	int			nkinds;
 	PoolKind	kinds[HXPY_POOL_KINDS];
 	PoolSlot	slots[HXPY_POOL_SLOTS];
