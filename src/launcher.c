@@ -43,6 +43,7 @@
 #define IMAGES_MS			5000	/* between looks at the images' ids */
 #define SAMPLE_MS			10000	/* between looks at memory and CPU */
 #define ENGINE_RETRY_MS		1000
+#define YIELD_MS			30	/* of refilling to a session that has just come */
 #define BACKOFF_MIN_MS		500 /* between starts of a kind that fail */
 #define BACKOFF_MAX_MS		30000
 #define STOP_MS				5000	/* for cleaning up before the server stops */
@@ -52,8 +53,8 @@
 /* What this process knows of a kind besides what is shared. */
 typedef struct KindState
 {
-	TimestampTz retry_at;		/* no start before, after a failure */
-	int			backoff_ms;		/* the last one */
+	TimestampTz retry_at;		/* no start before */
+	int			backoff_ms;		/* after the last failure, 0 for none */
 } KindState;
 
 MemoryContext hxpy_launcher_context;
@@ -236,8 +237,13 @@ fill_pool(void)
 	}
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
-		while (count[i] < hxpy_pool->kinds[i].wanted && kind_states[i].retry_at <= now &&
-			   hxpy_member_start(i))
+		TimestampTz *retry_at = &kind_states[i].retry_at;
+
+		/* A session that is just being opened needs the processors more. */
+		if (count[i] > 0)
+			*retry_at = Max(*retry_at,
+							TimestampTzPlusMilliseconds(hxpy_pool->kinds[i].asked_at, YIELD_MS));
+		while (count[i] < hxpy_pool->kinds[i].wanted && *retry_at <= now && hxpy_member_start(i))
 			count[i]++;
 	}
 }
