@@ -207,6 +207,7 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 	check_descriptors();
 	clean_up_once();
 	image_id = hxpy_image_resolve(options->images, &image);
+	hxpy_stats_set_container(options->slot, name);
 	container->image = MemoryContextStrdup(context, image);
 	PG_TRY();
 	{
@@ -229,6 +230,7 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 		ReThrowError(error);
 	}
 	PG_END_TRY();
+	hxpy_stats_set_started(options->slot, container->id, container->image, NULL);
 	return container;
 }
 

@@ -6,6 +6,7 @@
 #define HXPY_CONTAINER_H
 
 #include "directory.h"
+#include "stats.h"
 
 /* What a session asks of its container; all checked against the settings. */
 typedef struct ContainerOptions
@@ -14,6 +15,7 @@ typedef struct ContainerOptions
 	const char *images;			/* preference list */
 	int			memory;			/* MB */
 	double		cpus;
+	SessionSlot *slot;			/* told of the container before it is made */
 } ContainerOptions;
 
 /* A running container whose worker has connected. */

@@ -33,7 +33,7 @@
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/fd.h"
-#include "utils/wait_event.h"
+#include "wait.h"
 
 #define HTTP_MAX_SOCKETS	512 /* libcurl's sockets in one process */
 #define HTTP_MAX_REQUESTS	128 /* live requests, at most 4 sockets each */
@@ -748,7 +748,7 @@ http_wait_events(WaitEventSet *set, pgsocket other, long timeout_ms,
 			AddWaitEventToSet(set, mask, http_sockets[i].fd, NULL, NULL);
 	}
 	return WaitEventSetWait(set, timeout_ms, events, HTTP_MAX_EVENTS,
-							PG_WAIT_EXTENSION);
+							hxpy_wait_event(HXPY_WAIT_ENGINE));
 }
 
 /* Waits once and passes events on; returns true if other is readable. */

@@ -13,6 +13,7 @@
 #include "grid.h"
 #include "guc.h"
 #include "session.h"
+#include "stats.h"
 
 PG_MODULE_MAGIC;
 
@@ -25,4 +26,5 @@ _PG_init(void)
 	hxpy_guc_init();
 	hxpy_session_init();
 	hxpy_scan_init();
+	hxpy_stats_init();
 }
