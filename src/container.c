@@ -266,7 +266,7 @@ accept_ready(const PoolClaim *claim, pgsocket listener)
 		left = READY_TIMEOUT_MS - (long) INSTR_TIME_GET_MILLISEC(now);
 		if (left <= 0)
 			return PGINVALID_SOCKET;
-		(void) hxpy_http_drive(listener, left);
+		(void) hxpy_http_drive(listener, left, HXPY_WAIT_POOL);
 	}
 }
 
@@ -368,7 +368,7 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 		start_in_turn(container, options, image, image_id);
 	}
 	container->image = MemoryContextStrdup(context, image);
-	hxpy_stats_set_started(options->slot, container->id, container->image, "none");
+	hxpy_stats_set_started(options->slot, container->id, container->image, NULL);
 	return container;
 }
 

@@ -848,3 +848,31 @@ hxpy_docker_stream_close(DockerStream *stream)
 {
 	MemoryContextDelete(stream->context);
 }
+
+/* ---------- figures ---------- */
+
+/*
+ * Returns a container's memory in bytes, without the cache of files that can go at
+ * any time, and the microseconds of CPU that it has used; false if it does not run
+ * or is gone.
+ */
+bool
+hxpy_docker_stats(const char *id, int64 *memory, int64 *cpu)
+{
+	json_t	   *stats = docker_get(psprintf("/containers/%s/stats?stream=false&one-shot=1",
+											docker_check_name(id)),
+								   psprintf("measure container \"%s\"", id));
+	json_t	   *usage = json_object_get(json_object_get(stats, "memory_stats"), "usage");
+	json_t	   *details = json_object_get(json_object_get(stats, "memory_stats"), "stats");
+	json_t	   *cache = json_object_get(details, "total_inactive_file");	/* cgroup v1 */
+
+	if (cache == NULL)
+		cache = json_object_get(details, "inactive_file");
+	if (!json_is_integer(usage))
+		return false;
+	*memory = Max(json_integer_value(usage) - json_integer_value(cache), 0);
+	*cpu = json_integer_value(json_object_get(json_object_get(json_object_get(stats, "cpu_stats"),
+															  "cpu_usage"),
+											  "total_usage")) / 1000;
+	return true;
+}

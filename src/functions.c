@@ -134,7 +134,7 @@ run_source(PySession *session, const char *source)
 	hxpy_gather_init(&payload, CurrentMemoryContext);
 	hxpy_column_write_batch(1, &payload);
 	hxpy_column_write_text("code", hxpy_coltype_to_utf8(source), &payload);
-	hxpy_session_request(session, HXPY_FRAME_EXEC, &payload, &reply, &reply_length);
+	hxpy_session_request(session, HXPY_FRAME_EXEC, &payload, source, &reply, &reply_length);
 }
 
 /*
@@ -203,7 +203,7 @@ py_define(PG_FUNCTION_ARGS)
 	hxpy_gather_init(&payload, CurrentMemoryContext);
 	hxpy_column_write_batch(1, &payload);
 	hxpy_column_write(column, &payload);
-	hxpy_session_request(session, HXPY_FRAME_DEFINE, &payload, &reply, &reply_length);
+	hxpy_session_request(session, HXPY_FRAME_DEFINE, &payload, variable, &reply, &reply_length);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
@@ -251,7 +251,7 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 	hxpy_column_write_batch(2, &payload);
 	hxpy_column_write_text("expr", hxpy_coltype_to_utf8(expression), &payload);
 	hxpy_column_write(want, &payload);
-	hxpy_session_request(session, HXPY_FRAME_EVAL, &payload, &reply, &reply_length);
+	hxpy_session_request(session, HXPY_FRAME_EVAL, &payload, expression, &reply, &reply_length);
 	if (has_domain(type))
 	{
 		/* The next request takes the reply's place. */

@@ -37,12 +37,15 @@ int			hxpy_pool_size;
 int			hxpy_pool_starts;
 int			hxpy_pool_idle;
 int			hxpy_max_sessions;
+int			hxpy_max_role_sessions;
+int			hxpy_max_total_sessions;
 int			hxpy_open_timeout;
 int			hxpy_eval_timeout;
 int			hxpy_cancel_grace;
 int			hxpy_idle_timeout;
 int			hxpy_output;
 int			hxpy_output_limit;
+int			hxpy_progress;
 int			hxpy_max_frame_size;
 int			hxpy_batch_size;
 int			hxpy_numeric;
@@ -177,8 +180,20 @@ define_sessions(void)
 {
 	DefineCustomIntVariable("hxpy.max_sessions",
 							"Most Python sessions of one connection.",
-							NULL, &hxpy_max_sessions, 8, 1, 64,
+							NULL, &hxpy_max_sessions, 8, 1, HXPY_MAX_SESSIONS,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.max_role_sessions",
+							"Most Python sessions of one role in all connections.",
+							"0 for any number.", &hxpy_max_role_sessions, 0, 0, 10000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Where there is no shared memory it counts for nothing, but must not be refused. */
+	DefineCustomIntVariable("hxpy.max_total_sessions",
+							"Most Python sessions of the cluster.",
+							"Needs hxpy in shared_preload_libraries.",
+							&hxpy_max_total_sessions, 256, 1, 10000,
+							process_shared_preload_libraries_in_progress ?
+							PGC_POSTMASTER : PGC_SIGHUP,
+							0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hxpy.open_timeout",
 							"Limit of a session's start.",
 							NULL, &hxpy_open_timeout, 60000, 1, INT_MAX,
@@ -206,6 +221,10 @@ define_sessions(void)
 							"Read when a session is opened.",
 							&hxpy_output_limit, 1024, 1, 1024 * 1024,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("hxpy.progress",
+							 "Level of the messages that carry Python's progress.",
+							 NULL, &hxpy_progress, 0, output_levels,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hxpy.max_frame_size",
 							"Most memory of the server that one frame from Python may take.",
 							NULL, &hxpy_max_frame_size, 256, 1, 2048,

@@ -33,18 +33,24 @@ extern int	hxpy_pool_idle;		/* s, 0 for none */
 
 /* sessions */
 extern int	hxpy_max_sessions;	/* in one backend */
+extern int	hxpy_max_role_sessions; /* of one role, 0 for any number */
+extern int	hxpy_max_total_sessions;	/* in the cluster */
 extern int	hxpy_open_timeout;	/* ms */
 extern int	hxpy_eval_timeout;	/* ms, 0 for none */
 extern int	hxpy_cancel_grace;	/* ms */
 extern int	hxpy_idle_timeout;	/* ms, 0 for none */
 extern int	hxpy_output;		/* elevel, or 0 for none */
 extern int	hxpy_output_limit;	/* kB, one instruction */
+extern int	hxpy_progress;		/* elevel, or 0 for none */
 extern int	hxpy_max_frame_size;	/* MB */
 extern int	hxpy_batch_size;	/* kB */
 extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
 
 #define HXPY_NUMERIC_FLOAT		0
 #define HXPY_NUMERIC_DECIMAL	1
+
+/* most that hxpy.max_sessions may be */
+#define HXPY_MAX_SESSIONS		64
 
 /* least that Python needs to start, MB and CPUs */
 #define HXPY_MIN_MEMORY			64

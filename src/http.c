@@ -33,7 +33,7 @@
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/fd.h"
-#include "utils/wait_event.h"
+#include "wait.h"
 
 #define HTTP_MAX_SOCKETS	512 /* libcurl's sockets in one process */
 #define HTTP_MAX_REQUESTS	128 /* live requests, at most 4 sockets each */
@@ -727,7 +727,7 @@ http_time_left(double deadline)
 
 /* Fills a wait event set and waits on it; returns the number of events. */
 static int
-http_wait_events(WaitEventSet *set, pgsocket other, long timeout_ms,
+http_wait_events(WaitEventSet *set, pgsocket other, long timeout_ms, HxpyWait what,
 				 WaitEvent *events)
 {
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
@@ -748,12 +748,12 @@ http_wait_events(WaitEventSet *set, pgsocket other, long timeout_ms,
 			AddWaitEventToSet(set, mask, http_sockets[i].fd, NULL, NULL);
 	}
 	return WaitEventSetWait(set, timeout_ms, events, HTTP_MAX_EVENTS,
-							PG_WAIT_EXTENSION);
+							hxpy_wait_event(what));
 }
 
 /* Waits once and passes events on; returns true if other is readable. */
 static bool
-http_wait_round(pgsocket other, long timeout_ms)
+http_wait_round(pgsocket other, long timeout_ms, HxpyWait what)
 {
 	WaitEventSet *set = HxpyCreateWaitEventSet(http_nsockets + 3);
 	WaitEvent	events[HTTP_MAX_EVENTS];
@@ -762,7 +762,7 @@ http_wait_round(pgsocket other, long timeout_ms)
 
 	PG_TRY();
 	{
-		nevents = http_wait_events(set, other, timeout_ms, events);
+		nevents = http_wait_events(set, other, timeout_ms, what, events);
 	}
 	PG_FINALLY();
 	{
@@ -833,7 +833,7 @@ hxpy_http_open_stream(const char *method, const char *path, HttpSink sink,
 			return req;
 		if (http_now() >= deadline)
 			http_raise_timeout(req, timeout_ms);
-		http_wait_round(PGINVALID_SOCKET, http_time_left(deadline));
+		http_wait_round(PGINVALID_SOCKET, http_time_left(deadline), HXPY_WAIT_ENGINE);
 	}
 }
 
@@ -853,27 +853,28 @@ hxpy_http_wait(HttpRequest *req, pgsocket other, long timeout_ms)
 			break;
 		if (late)
 			return HXPY_HTTP_TIMEOUT;
-		readable = http_wait_round(other, http_time_left(deadline));
+		readable = http_wait_round(other, http_time_left(deadline), HXPY_WAIT_ENGINE);
 		late = (deadline >= 0 && http_now() >= deadline);
 	}
 	if (!req->done)
 		return HXPY_HTTP_SOCKET;
 	http_check_result(req);
 	if (!readable && other != PGINVALID_SOCKET)
-		readable = http_wait_round(other, 0);
+		readable = http_wait_round(other, 0, HXPY_WAIT_ENGINE);
 	return HXPY_HTTP_DONE | (readable ? HXPY_HTTP_SOCKET : 0);
 }
 
 /* Drives all transfers for one wait. */
 bool
-hxpy_http_drive(pgsocket other, long timeout_ms)
+hxpy_http_drive(pgsocket other, long timeout_ms, HxpyWait what)
 {
 	bool		readable;
 
 	http_check_interrupts();
 	http_progress();
 	readable = http_wait_round(other,
-							   http_time_left(timeout_ms < 0 ? -1 : http_now() + timeout_ms));
+							   http_time_left(timeout_ms < 0 ? -1 : http_now() + timeout_ms),
+							   what);
 	http_progress();
 	return readable;
 }

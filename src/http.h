@@ -10,6 +10,8 @@
 #ifndef HXPY_HTTP_H
 #define HXPY_HTTP_H
 
+#include "wait.h"
+
 typedef struct HttpRequest HttpRequest;
 
 /*
@@ -46,9 +48,10 @@ extern int	hxpy_http_wait(HttpRequest *req, pgsocket other, long timeout_ms);
 
 /*
  * Drives all transfers for one wait: until one makes a step, other is readable (then
- * true), the latch is set, or timeout_ms (-1: none) is over.
+ * true), the latch is set, or timeout_ms (-1: none) is over; `what` is shown as the
+ * reason.
  */
-extern bool hxpy_http_drive(pgsocket other, long timeout_ms);
+extern bool hxpy_http_drive(pgsocket other, long timeout_ms, HxpyWait what);
 
 extern bool hxpy_http_is_done(const HttpRequest *req);
 extern int	hxpy_http_status(HttpRequest *req);

@@ -338,7 +338,7 @@ run_round(void)
 	hxpy_member_handle_answers();
 	hxpy_reaper_end_removals();
 	fill_pool();
-	(void) hxpy_http_drive(hxpy_member_events, time_left());
+	(void) hxpy_http_drive(hxpy_member_events, time_left(), HXPY_WAIT_LAUNCHER);
 }
 
 /* Run one turn of the loop; only termination is no error that ends the process. */
@@ -397,7 +397,7 @@ stop(void)
 		MemoryContextReset(hxpy_launcher_round);
 		if (!hxpy_reaper_sweep_at_stop())
 			break;
-		(void) hxpy_http_drive(PGINVALID_SOCKET, STOP_STEP_MS);
+		(void) hxpy_http_drive(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);
 		hxpy_reaper_end_removals();
 	}
 	hxpy_directory_clean();

@@ -17,7 +17,6 @@
 #include "catalog/pg_authid.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
@@ -32,6 +31,7 @@
 #include "launcher.h"
 #include "pool.h"
 #include "stats.h"
+#include "wait.h"
 
 PG_FUNCTION_INFO_V1(py_stat_pool);
 
@@ -306,7 +306,8 @@ hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 		if (left <= 0)
 			raise_no_turn();
 		/* The launcher may have gone meanwhile: look again now and then. */
-		ConditionVariableTimedSleep(&hxpy_pool->turn, Min(left, 1000), PG_WAIT_EXTENSION);
+		ConditionVariableTimedSleep(&hxpy_pool->turn, Min(left, 1000),
+									hxpy_wait_event(HXPY_WAIT_POOL));
 	}
 	ConditionVariableCancelSleep();
 	return turn;

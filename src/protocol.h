@@ -34,6 +34,7 @@
 #define HXPY_FRAME_ERROR		0x85
 #define HXPY_FRAME_DEAD			0x86
 #define HXPY_FRAME_ROWS			0x87
+#define HXPY_FRAME_PROGRESS		0x88
 
 /* tags of columns */
 #define HXPY_TAG_NULL			0
