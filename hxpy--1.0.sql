@@ -565,6 +565,31 @@ REVOKE ALL ON FUNCTION
   hs_from_trio(text), hs_to_v3(jsonb), hs_from_v3(text), hs_to_csv(jsonb)
 FROM PUBLIC;
 
+-- Files, /io in Python ---------------------------------------------------------------
+
+CREATE FUNCTION py_io_list(path text DEFAULT '', OUT name text, OUT kind text, OUT size bigint,
+                           OUT modified timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 100;
+COMMENT ON FUNCTION py_io_list(text) IS 'what is in the database''s directory of files';
+
+CREATE FUNCTION py_io_read(path text)
+RETURNS bytea AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_read(text) IS 'content of a file in the database''s directory';
+
+CREATE FUNCTION py_io_write(path text, content bytea)
+RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_write(text, bytea) IS
+  'create or replace a file in the database''s directory; returns its size';
+
+CREATE FUNCTION py_io_remove(path text)
+RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_remove(text) IS
+  'remove a file or an empty directory of the database''s directory; false when there is none';
+
+REVOKE ALL ON FUNCTION
+  py_io_list(text), py_io_read(text), py_io_write(text, bytea), py_io_remove(text)
+FROM PUBLIC;
+
 -- Who may use Python ---------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION

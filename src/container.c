@@ -22,6 +22,7 @@
 #include "docker.h"
 #include "guc.h"
 #include "image.h"
+#include "io.h"
 #include "owner.h"
 #include "sandbox.h"
 
@@ -110,6 +111,7 @@ run_container(Container *container, const ContainerOptions *options, const char 
 		.session = options->session,
 		.image_id = image_id,
 		.directory = &container->directory,
+		.io = hxpy_io_mount_source(MyDatabaseId),
 		.memory = options->memory,
 		.cpus = options->cpus,
 		.auto_remove = true

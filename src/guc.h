@@ -24,6 +24,14 @@ extern int	hxpy_pids_limit;
 extern int	hxpy_tmp_size;		/* MB */
 extern int	hxpy_uid_base;		/* first of HXPY_UID_COUNT user ids */
 
+/* files */
+extern char *hxpy_io_directory; /* "" for none */
+extern int	hxpy_io_mode;		/* HXPY_IO_... */
+extern int	hxpy_io_max_size;	/* MB, one py_io_read or py_io_write */
+
+#define HXPY_IO_READ_ONLY		0
+#define HXPY_IO_READ_WRITE		1
+
 /* sessions */
 extern int	hxpy_max_sessions;	/* in one backend */
 extern int	hxpy_open_timeout;	/* ms */
