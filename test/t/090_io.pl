@@ -35,7 +35,7 @@ sub python
 	my ($connection, $code) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $result = $connection->query("SELECT py_exec('s', \$python\$$code\$python\$)");
-	is($result->{state}, '00000', "Python: " . ($code =~ /^(.{0,60})/)[0]) or diag $result->{err};
+	is($result->{state}, '00000', "Python: " . ($code =~ /^\s*(.{0,60})/)[0]) or diag $result->{err};
 }
 
 # The second mount of a session's container, as the engine tells.
@@ -109,7 +109,7 @@ ok(!$mount->{RW}, 'read-only');
 for my $code (q{open("/io/new", "w")}, q{open("/io/hello.txt", "a")}, q{__import__("os").remove("/io/hello.txt")},
 	q{__import__("os").chmod("/io", 0o777)}, q{__import__("os").rename("/io/hello.txt", "/io/h")})
 {
-	fails($psql, "SELECT py_eval('s', '$code')", '38000', qr/Read-only file system/, "read-only: $code");
+	fails($psql, "SELECT py_eval('s', '$code')", '38000', qr/Read-only file system|Permission denied/, "read-only: $code");
 }
 gives($psql, q{SELECT py_eval('s', '__import__("os").umask(0o22)')}, '18', 'umask as usual');
 gives($psql, q{SELECT py_io_write('hello.txt', repeat('x', 3000000)::bytea)}, '3000000', 'a file is replaced');
@@ -124,7 +124,7 @@ is($psql->query('BEGIN; SELECT py_io_remove($$großes Ü$$); ROLLBACK; SELECT co
 # ---- read-write: hxPy's example
 
 configure(q{hxpy.io_mode = 'read-write'});
-gives($psql, q{SELECT py_io_list()}, qr// && $psql->query('SELECT py_io_list()')->{out}, 'the directory opens');
+gives($psql, q{SELECT count(*) FROM py_io_list()}, '1', 'the files are still there');
 is(sprintf('%o', (stat $files)[2] & 07777), '777', 'its mode follows hxpy.io_mode');
 fails($psql, q{SELECT py_exec('s', 'open("/io/new", "w")')}, '38000', qr/Read-only file system/, 'an open session keeps its mount');
 $psql->query('SELECT py_close_all()');
@@ -202,7 +202,6 @@ for (
 fails($alice, q{SELECT py_io_list('..')}, '42501', qr/outside/, 'list: ..');
 fails($alice, q{SELECT py_io_list('/')}, '42501', qr/outside/, 'list: /');
 fails($alice, q{SELECT py_io_list('example.txt')}, '42809', qr/Not a directory/, 'list: a file');
-fails($alice, q{SELECT py_io_read(E'a\\\\000b')}, '58P01', qr/No such file/, 'read: a backslash') if 0;
 fails($alice, q{SELECT py_io_read(E'example.txt\\000')}, '22021', qr/invalid byte sequence/, 'read: NUL');
 gives($alice, q{SELECT convert_from(py_io_read('./example.txt'), 'UTF8'), convert_from(py_io_read('.//./example.txt'), 'UTF8')},
 	'from another session|from another session', 'read: ./');
@@ -227,7 +226,6 @@ os.mkdir("/io/closed", 0o700)
 open("/io/closed/file", "w").write("x")
 os.close(os.open("/io/private", os.O_CREAT | os.O_WRONLY, 0o600))
 os.close(os.open(b"/io/odd\\xff\\x1b[31m", os.O_CREAT | os.O_WRONLY, 0o666))
-os.utime("/io/dir", (2 ** 60, 2 ** 60)) if False else None
 try:
     os.mknod("/io/device", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
     raise AssertionError("made a device")
@@ -246,8 +244,7 @@ try:
 except OSError:
     pass
 os.link("/io/example.txt", "/io/hard")
-for path in "/io/../secret", "/io/..":
-    assert not os.path.exists("/io/../secret")
+assert not os.path.exists("/io/../secret")
 });
 fails($alice, "SELECT py_io_read('$_')", '42501', qr/symbolic link/, "read: $_")
   for qw(passwd secret relative inside magic loop etc etc/passwd up/secret up/);
@@ -276,12 +273,10 @@ is(join(' ', grep { /hxpy-/ } map { s/.*\///r } glob "$files/.* $files/*"), '', 
 python($psql, q{
 import fcntl, os, signal
 signal.signal(signal.SIGIO, signal.SIG_IGN)
-lease = os.open("/io/example.txt", os.O_RDWR) if os.stat("/io/example.txt").st_uid == os.getuid() else os.open("/io/leased", os.O_RDWR | os.O_CREAT, 0o666)
+lease = os.open("/io/leased", os.O_RDWR | os.O_CREAT, 0o666)
 fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-leased = os.readlink(f"/proc/self/fd/{lease}").removeprefix("/io/")
 });
-my $result = $alice->query(q{SELECT py_io_read('} . $psql->query(q{SELECT py_eval('s', 'leased', NULL::text)})->{out} . q{')});
-fails($alice, $result, '55006', qr/is in use/, 'read: a file with a lease');
+my $result = fails($alice, q{SELECT py_io_read('leased')}, '55006', qr/is in use/, 'read: a file with a lease');
 ok($result->{seconds} < 5, '... at once');
 python($psql, q{os.close(lease)});
 
@@ -308,55 +303,67 @@ $psql->query('RESET hxpy.io_max_size');
 sub attack
 {
 	my ($code, $times, $check) = @_;
-	$psql->send("SELECT py_exec('s', \$python\$$code\$python\$)");
+	unlink "$files/started";
+	$psql->send("SELECT py_exec('s', \$python\$open('/io/started', 'w').close()$code\$python\$)");
+	ok(wait_until(sub { -e "$files/started" }, 10), 'Python works');
 	my %states;
 	for my $n (1 .. $times)
 	{
 		my $result = $check->($n);
 		$states{ $result->{state} }++;
 	}
-	kill 'INT', $psql->{process};
+	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . $psql->pid . ')');
 	my $end = $psql->wait(30);
-	is($end->{state}, '57014', 'Python worked all the time') or diag $end->{err};
+	is($end->{state}, '57014', '... all the time') or diag $end->{err};
 	return \%states;
 }
 
-my $loop = qq{
+python($psql, q{
 import os
-open("/io/plain", "w").write("plain")
-os.makedirs("/io/d", exist_ok=True)
+os.mkdir("/io/d", 0o777)
 open("/io/d/secret", "w").write("plain")
-os.symlink("$io", "/io/dlink")
-os.symlink("../secret", "/io/flink")
+open("/io/plain", "w").write("plain")
+});
+my $swap = qq{
+import os, time
+if os.path.isdir("/io/swapped") and not os.path.islink("/io/swapped"):
+    os.rename("/io/swapped", "/io/d")
+for path in "/io/t", "/io/file", "/io/swapped":
+    if os.path.lexists(path):
+        os.remove(path)
 while True:
-    for name, link in ("file", "flink"), ("swapped", "dlink"):
-        os.symlink(os.readlink("/io/" + link), "/io/t")
-        os.replace("/io/t", "/io/" + name) if name == "file" else None
-        if name == "swapped":
-            os.rename("/io/t", "/io/" + name)
+    open("/io/d/secret", "w").write("plain")    # SQL removes it
+    os.symlink("../secret", "/io/t")
+    os.replace("/io/t", "/io/file")
+    os.symlink("..", "/io/swapped")
     os.link("/io/plain", "/io/t")
     os.replace("/io/t", "/io/file")
+    time.sleep(0.0003)
     os.remove("/io/swapped")
     os.rename("/io/d", "/io/swapped")
+    time.sleep(0.0003)
     os.rename("/io/swapped", "/io/d")
 };
 my $races = hxpy_rounds(300);
 my %content;
-my $states = attack($loop, $races, sub {
+my $states = attack($swap, $races, sub {
 	my ($n) = @_;
-	my $path = $n % 2 ? 'file' : 'swapped/secret';
-	my $result = $alice->query("SELECT convert_from(py_io_read('$path'), 'UTF8')");
+	my $read = ("convert_from(py_io_read('file'), 'UTF8')", "convert_from(py_io_read('swapped/secret'), 'UTF8')",
+		"string_agg(name, ',') FROM py_io_list('swapped')")[ $n % 3 ];
+	my $result = $alice->query("SELECT $read");
 	$content{ $result->{out} }++ if $result->{state} eq '00000';
 	return $result;
 });
-is(join(',', keys %content), 'plain', 'race of a file and a link: never content from outside');
+delete $content{''};    # a file between its making and its writing
+like(join(' ', sort keys %content), qr/^plain secret$/, 'race of a file and a link: never anything from outside');
 note "states: " . join ', ', map { "$_: $states->{$_}" } sort keys %$states;
-ok(!grep({ !/^(?:00000|42501|58P01|55006)$/ } keys %$states), 'nor another error') or diag explain $states;
+ok(!grep({ !/^(?:00000|42501|58P01)$/ } keys %$states), 'nor another error') or diag explain $states;
 ok($states->{'00000'} && $states->{42501}, 'and both were met') or diag explain $states;
-$states = attack($loop =~ s/^.*open\("\/io\/plain.*?(?=while)/import os\nos.path.exists("\/io\/d") or os.rename("\/io\/swapped", "\/io\/d")\n/sr, $races, sub {
-	return $alice->query(q{SELECT py_io_write('swapped/written', 'x'), py_io_remove('swapped/secret')});
+$states = attack($swap, $races, sub {
+	return $alice->query(q{SELECT py_io_remove('swapped/secret'), py_io_write('swapped/written', 'x')});
 });
-is(join(' ', sort map { s/.*\///r } glob "$io/*"), "$database $oid secret", 'race while SQL writes and removes: nothing outside has changed');
+ok($states->{'00000'} && $states->{42501}, 'race while SQL writes and removes') or diag explain $states;
+is(join(' ', map { s/.*\///r } sort glob "$io/*"), join(' ', sort($database, $oid, 'secret')), 'nothing outside has changed');
 is(slurp_file("$io/secret"), $secret, 'nor the secret');
 
 $states = attack(q{
@@ -391,7 +398,6 @@ python($psql, q{import shutil; shutil.rmtree("/io/many")});
 
 # ---- cancel and terminate leave no temporary file, errors no descriptor
 
-$psql->query(q{CREATE TEMP TABLE big AS SELECT repeat('x', 200000000)::bytea AS content});
 my $partial = 0;
 for my $end (qw(pg_cancel_backend pg_terminate_backend))
 {
@@ -401,7 +407,6 @@ for my $end (qw(pg_cancel_backend pg_terminate_backend))
 		$writer->query(q{CREATE TEMP TABLE big AS SELECT convert_to(repeat('x', 200000000), 'UTF8') AS content});
 		$writer->send(q{SELECT py_io_write('big', content) FROM big});
 		$partial++ if wait_until(sub { glob("$files/.hxpy-*") || $writer->is_done }, 20) && !$writer->is_done;
-		$alice->query('SELECT 1');
 		$node->safe_psql('postgres', "SELECT $end(" . $writer->pid . ')');
 		my $result = $writer->wait;
 		like($result->{state}, qr/^(?:57014|57P01||00000)$/, "$end while it is written: '$result->{state}'");
@@ -421,6 +426,22 @@ $psql->query(q{DO $$ BEGIN
 	END LOOP; END $$});
 is(descriptors($psql), 0, '2500 errors leave no descriptor');
 gives($psql, q{SELECT py_io_write('last', 'x'), py_io_read('last')}, '1|\x78', 'and all works');
+
+# ---- a file system whose times are wider than timestamptz
+
+SKIP:
+{
+	my $other = "/dev/shm/hxpy-test-$$";
+	skip 'no /dev/shm', 2 unless mkdir $other, 0700;
+	configure("hxpy.io_directory = '$other'");
+	$psql->query(q{SELECT py_io_write('late', 'x')});
+	system_or_bail('/usr/bin/python3', '-c', 'import os, sys; os.utime(sys.argv[1], (2 ** 60, 2 ** 60))', "$other/$database/late");
+	gives($psql, q{SELECT name, size, modified IS NULL FROM py_io_list()}, 'late|1|t', 'a time that is no timestamp');
+	$psql->query(q{SELECT py_io_remove('late')});
+	configure("hxpy.io_directory = '$io'");
+	rmdir "$other/$database";
+	ok(rmdir($other), 'nothing else was left there');
+}
 
 # ---- back to read-only, and off
 
