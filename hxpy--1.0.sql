@@ -567,8 +567,8 @@ FROM PUBLIC;
 
 -- What the launcher does ----------------------------------------------------------
 
-CREATE FUNCTION py_stat_pool(OUT image text, OUT image_id text, OUT wanted integer,
-                             OUT ready integer, OUT starting integer, OUT started bigint,
+CREATE FUNCTION py_stat_pool(OUT image text, OUT database text, OUT image_id text,
+                             OUT wanted integer, OUT ready integer, OUT starting integer, OUT started bigint,
                              OUT taken bigint, OUT missed bigint, OUT failed bigint,
                              OUT last_asked timestamptz, OUT error text, OUT error_at timestamptz)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 4;
@@ -576,7 +576,7 @@ COMMENT ON FUNCTION py_stat_pool() IS 'the containers that the launcher keeps fo
 
 CREATE VIEW hxpy_stat_pool AS SELECT * FROM py_stat_pool();
 COMMENT ON VIEW hxpy_stat_pool IS
-  'the containers that the launcher keeps for new sessions, a row for each image';
+  'the containers that the launcher keeps for new sessions, a row for each image, with /io for each image and database';
 GRANT SELECT ON hxpy_stat_pool TO PUBLIC;
 
 -- What the sessions of all connections are doing -----------------------------------
@@ -598,6 +598,31 @@ CREATE VIEW hxpy_stat_sessions AS SELECT * FROM py_stat_sessions();
 COMMENT ON VIEW hxpy_stat_sessions IS
   'what the Python sessions of all connections are doing; own rows, or all for pg_read_all_stats';
 GRANT SELECT ON hxpy_stat_sessions TO PUBLIC;
+
+-- Files, /io in Python ---------------------------------------------------------------
+
+CREATE FUNCTION py_io_list(path text DEFAULT '', OUT name text, OUT kind text, OUT size bigint,
+                           OUT modified timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 100;
+COMMENT ON FUNCTION py_io_list(text) IS 'what is in the database''s directory of files';
+
+CREATE FUNCTION py_io_read(path text)
+RETURNS bytea AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_read(text) IS 'content of a file in the database''s directory';
+
+CREATE FUNCTION py_io_write(path text, content bytea)
+RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_write(text, bytea) IS
+  'create or replace a file in the database''s directory; returns its size';
+
+CREATE FUNCTION py_io_remove(path text)
+RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_remove(text) IS
+  'remove a file or an empty directory of the database''s directory; false when there is none';
+
+REVOKE ALL ON FUNCTION
+  py_io_list(text), py_io_read(text), py_io_write(text, bytea), py_io_remove(text)
+FROM PUBLIC;
 
 -- Who may use Python ---------------------------------------------------------------
 

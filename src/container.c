@@ -23,6 +23,7 @@
 #include "guc.h"
 #include "http.h"
 #include "image.h"
+#include "io.h"
 #include "owner.h"
 #include "pool.h"
 #include "sandbox.h"
@@ -124,6 +125,7 @@ run_container(Container *container, const ContainerOptions *options, const char 
 		.session = options->session,
 		.image_id = image_id,
 		.directory = &container->directory,
+		.io = hxpy_io_mount_source(MyDatabaseId),
 		.memory = options->memory,
 		.cpus = options->cpus,
 		/* The launcher removes what has ended: with it, engines may restart below us. */
@@ -319,7 +321,7 @@ start_warm(Container *container, const ContainerOptions *options, const char *im
 
 	if (!hxpy_pool_has_launcher())
 		return false;
-	hxpy_pool_make_spec(&spec, image, options->memory, options->cpus);
+	hxpy_pool_make_spec(&spec, image, MyDatabaseId, options->memory, options->cpus);
 	while (hxpy_pool_claim(&spec, options->slot, &claim))
 	{
 		if (connect_claimed(container, &claim))
@@ -336,7 +338,7 @@ start_in_turn(Container *container, const ContainerOptions *options, const char 
 	PoolSpec	spec;
 	PoolClaim	claim;
 
-	hxpy_pool_make_spec(&spec, image, options->memory, options->cpus);
+	hxpy_pool_make_spec(&spec, image, MyDatabaseId, options->memory, options->cpus);
 	while (hxpy_pool_enter(&spec, options->slot, &claim) == POOL_TURN_CLAIMED)
 	{
 		if (connect_claimed(container, &claim))

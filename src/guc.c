@@ -36,6 +36,9 @@ char	   *hxpy_pool_imports;
 int			hxpy_pool_size;
 int			hxpy_pool_starts;
 int			hxpy_pool_idle;
+char	   *hxpy_io_directory;
+int			hxpy_io_mode;
+int			hxpy_io_max_size;
 int			hxpy_max_sessions;
 int			hxpy_max_role_sessions;
 int			hxpy_max_total_sessions;
@@ -63,6 +66,12 @@ static const struct config_enum_entry output_levels[] = {
 static const struct config_enum_entry numeric_modes[] = {
 	{"float", HXPY_NUMERIC_FLOAT, false},
 	{"decimal", HXPY_NUMERIC_DECIMAL, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry io_modes[] = {
+	{"read-only", HXPY_IO_READ_ONLY, false},
+	{"read-write", HXPY_IO_READ_WRITE, false},
 	{NULL, 0, false}
 };
 
@@ -174,6 +183,26 @@ define_pool(void)
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
+/* Define the settings of files, which the launcher must see as backends do. */
+static void
+define_io(void)
+{
+	DefineCustomStringVariable("hxpy.io_directory",
+							   "Directory of the databases' directories of files, /io in Python.",
+							   "Owned by the server's user, mode 0700. Empty for none.",
+							   &hxpy_io_directory, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomEnumVariable("hxpy.io_mode",
+							 "What Python may do in /io.",
+							 "A directory that is read-write has no quota.",
+							 &hxpy_io_mode, HXPY_IO_READ_ONLY, io_modes,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.io_max_size",
+							"Largest file that py_io_read and py_io_write take.",
+							NULL, &hxpy_io_max_size, 256, 1, 1023,
+							PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
+}
+
 /* Define the settings of sessions. */
 static void
 define_sessions(void)
@@ -247,6 +276,7 @@ hxpy_guc_init(void)
 	define_docker();
 	define_containers();
 	define_pool();
+	define_io();
 	define_sessions();
 	MarkGUCPrefixReserved("hxpy");
 }

@@ -31,6 +31,14 @@ extern int	hxpy_pool_size;		/* containers of each image */
 extern int	hxpy_pool_starts;	/* at once */
 extern int	hxpy_pool_idle;		/* s, 0 for none */
 
+/* files */
+extern char *hxpy_io_directory; /* "" for none */
+extern int	hxpy_io_mode;		/* HXPY_IO_... */
+extern int	hxpy_io_max_size;	/* MB, one py_io_read or py_io_write */
+
+#define HXPY_IO_READ_ONLY		0
+#define HXPY_IO_READ_WRITE		1
+
 /* sessions */
 extern int	hxpy_max_sessions;	/* in one backend */
 extern int	hxpy_max_role_sessions; /* of one role, 0 for any number */

@@ -113,18 +113,27 @@ hxpy_launcher_note_engine(const char *error)
 		ereport(LOG, (errmsg("hxpy launcher: %s", error ? error : "the Docker engine is back")));
 }
 
-/* Note that a start of a kind has failed, or that it has not. */
+/*
+ * Note that a start of a kind has failed, or that it has not; -1 for one that is no
+ * longer kept.
+ */
 void
 hxpy_launcher_note_start(int kind, const char *error)
 {
-	PoolKind   *shared = &hxpy_pool->kinds[kind];
-	KindState  *state = &kind_states[kind];
+	PoolKind   *shared;
+	KindState  *state;
 	bool		repeated;
 
+	if (kind < 0)
+		return;
+	shared = &hxpy_pool->kinds[kind];
+	state = &kind_states[kind];
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	repeated = error != NULL && strncmp(shared->error, error, HXPY_POOL_TEXT - 1) == 0;
 	copy_message(shared->error, error ? error : "");
-	if (error != NULL)
+	if (error == NULL)
+		shared->started++;
+	else
 	{
 		shared->failed++;
 		shared->error_at = GetCurrentTimestamp();
@@ -163,7 +172,10 @@ look_up_images(void)
 	}
 }
 
-/* Make a kind of each image of the pool; those that stay keep their counters. */
+/*
+ * Make a kind of each image of the pool; those that stay keep their counters, and their
+ * databases' kinds.
+ */
 static void
 make_kinds(void)
 {
@@ -171,6 +183,7 @@ make_kinds(void)
 	List	   *images = hxpy_text_split(hxpy_pool_images);
 	ListCell   *cell;
 	int			count = 0;
+	int			patterns;
 
 	memset(kinds, 0, sizeof(kinds));
 	foreach(cell, images)
@@ -183,22 +196,47 @@ make_kinds(void)
 								 HXPY_POOL_KINDS)));
 			break;
 		}
-		hxpy_pool_make_spec(&spec, lfirst(cell), Min(hxpy_memory, hxpy_max_memory),
+		hxpy_pool_make_spec(&spec, lfirst(cell), InvalidOid, Min(hxpy_memory, hxpy_max_memory),
 							Min(hxpy_cpus, hxpy_max_cpus));
 		kinds[count].spec = spec;
 		kinds[count].asked_at = GetCurrentTimestamp();
-		for (int i = 0; i < hxpy_pool->nkinds; i++)
-		{
-			if (memcmp(&hxpy_pool->kinds[i].spec, &spec, sizeof(spec)) == 0)
-				kinds[count] = hxpy_pool->kinds[i];
-		}
 		count++;
 	}
+	patterns = count;
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < hxpy_pool->nkinds; i++)
+	{
+		PoolSpec	pattern = hxpy_pool->kinds[i].spec;
+		bool		learned = OidIsValid(pattern.io_database);
+
+		pattern.io_database = InvalidOid;
+		for (int j = 0; j < patterns; j++)
+		{
+			if (memcmp(&kinds[j].spec, &pattern, sizeof(pattern)) != 0)
+				continue;
+			if (!learned)
+				kinds[j] = hxpy_pool->kinds[i];
+			else if (count < HXPY_POOL_KINDS)
+				kinds[count++] = hxpy_pool->kinds[i];
+		}
+	}
 	memcpy(hxpy_pool->kinds, kinds, sizeof(kinds));
 	hxpy_pool->nkinds = count;
 	LWLockRelease(hxpy_pool->lock);
 	memset(kind_states, 0, sizeof(kind_states));
+	foreach(cell, hxpy_members)
+	{
+		Member	   *member = lfirst(cell);
+
+		member->kind = hxpy_member_kind(member);
+	}
+}
+
+/* Tell whether a kind only stands for those of databases. */
+static bool
+is_pattern(const PoolKind *kind)
+{
+	return kind->spec.io_directory[0] && !OidIsValid(kind->spec.io_database);
 }
 
 /* Remove the members that nobody wants, and start those that are missing. */
@@ -217,7 +255,7 @@ fill_pool(void)
 		bool		idle = hxpy_pool_idle > 0 &&
 			TimestampDifferenceExceeds(kind->asked_at, now, hxpy_pool_idle * 1000);
 
-		kind->wanted = idle || !kind->image_id[0] ? 0 : hxpy_pool_size;
+		kind->wanted = idle || !kind->image_id[0] || is_pattern(kind) ? 0 : hxpy_pool_size;
 	}
 	LWLockRelease(hxpy_pool->lock);
 	foreach(cell, list)
@@ -225,10 +263,9 @@ fill_pool(void)
 		Member	   *member = lfirst(cell);
 		int			kind = hxpy_member_kind(member);
 
+		member->kind = kind;
 		if (member->step == MEMBER_CLAIMED)
 			continue;
-		if (kind >= 0)
-			member->kind = kind;
 		if (kind >= 0 && count[kind] < hxpy_pool->kinds[kind].wanted)
 			count[kind]++;
 		else if (!hxpy_member_is_starting(member) &&

@@ -22,6 +22,7 @@
 #include "directory.h"
 #include "docker.h"
 #include "guc.h"
+#include "io.h"
 #include "launcher.h"
 #include "member.h"
 #include "owner.h"
@@ -166,6 +167,8 @@ create_member(Member *member)
 		.imports = member->imports
 	};
 
+	if (spec->io_directory[0])
+		sandbox.io = hxpy_io_mount_source(spec->io_database);
 	count_descriptor();
 	PG_TRY();
 	{
@@ -298,13 +301,10 @@ make_ready(Member *member, const char *failed_imports)
 {
 	if (failed_imports[0])
 		ereport(LOG, (errmsg("hxpy launcher: image \"%s\" cannot import all of hxpy.pool_imports: %s",
-							 hxpy_pool->kinds[member->kind].spec.image, failed_imports)));
+							 hxpy_pool->slots[member->slot].spec.image, failed_imports)));
 	hxpy_launcher_note_start(member->kind, NULL);
 	member->step = MEMBER_READY;
-	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
-	hxpy_pool->slots[member->slot].state = POOL_READY;
-	hxpy_pool->kinds[member->kind].started++;
-	LWLockRelease(hxpy_pool->lock);
+	set_slot(member, POOL_READY);
 	ConditionVariableSignal(&hxpy_pool->turn);
 }
 

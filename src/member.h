@@ -28,7 +28,7 @@ typedef struct Member
 {
 	MemoryContext context;		/* of everything here */
 	int			slot;			/* in shared memory */
-	int			kind;
+	int			kind;			/* in shared memory; -1 when it is no longer kept */
 	MemberStep	step;
 	char	   *name;
 	char	   *id;

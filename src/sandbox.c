@@ -15,6 +15,7 @@
 #include "sandbox.h"
 
 #define MOUNT_TARGET		"/run/hxpy"
+#define IO_TARGET			"/io"
 #define SHM_BYTES			(64 * 1024 * 1024)
 #define NOFILE_LIMIT		256
 #define TMP_INODES			16384
@@ -55,6 +56,31 @@ ulimit(const char *name, int64 limit)
 					 "Hard", (json_int_t) limit);
 }
 
+/* Make a mount of a directory that is there. */
+static json_t *
+mount(const char *source, const char *target, bool read_only)
+{
+	return json_pack("{s:s, s:s, s:s, s:b, s:{s:s}}", "Type", "bind", "Source", source,
+					 "Target", target, "ReadOnly", read_only,
+					 "BindOptions", "Propagation", "rprivate");
+}
+
+/* Make all mounts of a container. */
+static json_t *
+mounts(const Sandbox *sandbox)
+{
+	json_t	   *list = json_pack("[o]", mount(sandbox->directory->path, MOUNT_TARGET, true));
+
+	if (list != NULL && sandbox->io != NULL &&
+		json_array_append_new(list, mount(sandbox->io, IO_TARGET,
+										  hxpy_io_mode == HXPY_IO_READ_ONLY)) != 0)
+	{
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
 /*
  * Make the engine's HostConfig: the sandbox.
  *
@@ -73,7 +99,7 @@ create_host_config(const Sandbox *sandbox)
 					   " s:[o, o, o, o, o],"
 					   " s:s, s:s, s:b, s:b, s:{s:s},"
 					   " s:{s:s, s:{s:s, s:s}},"
-					   " s:[{s:s, s:s, s:s, s:b, s:{s:s}}],"
+					   " s:o,"
 					   " s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:b}",
 					   "NetworkMode", "none",
 					   "CapDrop", "ALL",
@@ -100,9 +126,7 @@ create_host_config(const Sandbox *sandbox)
 					   "RestartPolicy", "Name", "no",
 					   "LogConfig", "Type", "json-file", "Config", "max-size", "256k",
 					   "max-file", "1",
-					   "Mounts", "Type", "bind", "Source", sandbox->directory->path,
-					   "Target", MOUNT_TARGET, "ReadOnly", 1,
-					   "BindOptions", "Propagation", "rprivate",
+					   "Mounts", mounts(sandbox),
 					   "PidMode", "", "UTSMode", "", "UsernsMode", "",
 					   "Binds", "Devices", "VolumesFrom", "ExtraHosts",
 					   "PublishAllPorts", 0);
