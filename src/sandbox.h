@@ -14,6 +14,7 @@ typedef struct Sandbox
 	const char *session;		/* for labels; NULL in the pool */
 	const char *image_id;
 	const SocketDirectory *directory;
+	const char *network;		/* NULL in the pool: none */
 	int			memory;			/* MB */
 	double		cpus;
 	bool		auto_remove;	/* by the engine, when it ends */
