@@ -344,6 +344,8 @@ docker_hint(int sqlstate, const char *message)
 		case ERRCODE_DISK_FULL:
 			return "Free space on the engine's disk, for example with: docker system prune";
 		case ERRCODE_INVALID_PARAMETER_VALUE:
+			if (strstr(message, "bind source path does not exist"))
+				return "The engine does not see the server's files, as when the server runs in a container: set hxpy.network; see docs/operations.md.";
 			return "Check the options of the session and the hxpy settings against the engine's words.";
 		case ERRCODE_INSUFFICIENT_PRIVILEGE:
 			return "The engine, or a proxy in front of it, refuses this call: allow it there.";
@@ -599,6 +601,14 @@ hxpy_docker_inspect(const char *id)
 	return hxpy_docker_end_inspect(hxpy_docker_begin_inspect(id));
 }
 
+/* Describes a network, found by its name or the beginning of its id. */
+json_t *
+hxpy_docker_inspect_network(const char *network)
+{
+	return docker_get(psprintf("/networks/%s", docker_escape(network, "")),
+					  psprintf("inspect network \"%s\"", network));
+}
+
 /* Lists the containers with a label. */
 json_t *
 hxpy_docker_list(const char *label)
@@ -684,6 +694,24 @@ char *
 hxpy_docker_create(const char *name, json_t *body)
 {
 	return hxpy_docker_end_create(hxpy_docker_begin_create(name, body));
+}
+
+/* Unpacks a tar archive in a container's directory. */
+void
+hxpy_docker_put_archive(const char *id, const char *path, const char *data, size_t length)
+{
+	long		timeout_ms = hxpy_docker_timeout;
+	char	   *versioned = docker_prepare(psprintf("/containers/%s/archive?path=%s",
+													docker_check_name(id),
+													docker_escape(path, "")), &timeout_ms);
+	DockerCall	call = {
+		.req = hxpy_http_put(versioned, "application/x-tar", data, length, timeout_ms)
+	};
+	HttpRequest *req = docker_end(&call);
+
+	if (hxpy_http_status(req) != 200)
+		docker_raise(req, psprintf("write to container \"%s\"", id));
+	hxpy_http_free(req);
 }
 
 /* Begins to start a container. */

@@ -46,12 +46,15 @@ extern json_t *hxpy_docker_own(json_t *json);
 /* Asks the engine whether it is there; returns the API version agreed on. */
 extern const char *hxpy_docker_ping(void);
 
-/* NULL when there is no such image, container */
+/* NULL when there is no such image, container, network */
 extern json_t *hxpy_docker_inspect_image(const char *image);
 extern json_t *hxpy_docker_inspect(const char *id);
+extern json_t *hxpy_docker_inspect_network(const char *network);
 
 /* Returns the id.  After an error the container may exist: remove it by name. */
 extern char *hxpy_docker_create(const char *name, json_t *body);
+extern void hxpy_docker_put_archive(const char *id, const char *path, const char *data,
+									size_t length);
 extern void hxpy_docker_start(const char *id);
 
 /* the same in two steps, for whoever has several under way */

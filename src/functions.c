@@ -89,16 +89,11 @@ Datum
 py_open(PG_FUNCTION_ARGS)
 {
 	char	   *name = hxpy_argument_text(fcinfo, 0, "session");
-	char	   *network = hxpy_argument_optional(fcinfo, 2);
 	SessionOptions options;
 
 	hxpy_session_default_options(&options);
 	options.image = hxpy_argument_optional(fcinfo, 1);
-	if (network != NULL && strcmp(network, "none") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("network \"%s\" is not allowed", network),
-				 errhint("Sessions have no network: leave the option out, or give \"none\".")));
+	options.network = hxpy_argument_optional(fcinfo, 2);
 	if (!PG_ARGISNULL(3))
 		options.timeout_ms = interval_ms(PG_GETARG_INTERVAL_P(3));
 	if (!PG_ARGISNULL(4))

@@ -22,6 +22,9 @@ bool		hxpy_docker_insecure;
 int			hxpy_docker_timeout;
 char	   *hxpy_image;
 char	   *hxpy_allowed_images;
+char	   *hxpy_network;
+char	   *hxpy_allowed_networks;
+char	   *hxpy_publish_address;
 char	   *hxpy_runtime;
 char	   *hxpy_socket_directory;
 int			hxpy_memory;
@@ -113,6 +116,20 @@ define_containers(void)
 							   HXPY_DEFAULT_IMAGE "\".",
 							   &hxpy_allowed_images, "",
 							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.network",
+							   "Docker network of new sessions.",
+							   "\"none\" for no network.", &hxpy_network, "none",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.allowed_networks",
+							   "Patterns of the Docker networks that sessions may use.",
+							   "A comma-separated list with * as wildcard; empty for none.",
+							   &hxpy_allowed_networks, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.publish_address",
+							   "Address of the engine's host on which sessions with a network are reached.",
+							   "Empty where the server reaches the addresses of containers.",
+							   &hxpy_publish_address, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomStringVariable("hxpy.runtime",
 							   "OCI runtime of containers, for example \"runsc\".",
 							   "Empty for the engine's own.", &hxpy_runtime, "",

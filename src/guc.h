@@ -14,6 +14,9 @@ extern int	hxpy_docker_timeout;	/* ms, one engine call */
 /* containers */
 extern char *hxpy_image;		/* preference list */
 extern char *hxpy_allowed_images;	/* patterns */
+extern char *hxpy_network;		/* of new sessions */
+extern char *hxpy_allowed_networks; /* patterns */
+extern char *hxpy_publish_address;	/* of the engine's host, "" for none */
 extern char *hxpy_runtime;		/* OCI runtime, "" for the engine's own */
 extern char *hxpy_socket_directory; /* "" for one in the data directory */
 extern int	hxpy_memory;		/* MB */

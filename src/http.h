@@ -29,6 +29,11 @@ typedef void (*HttpSink) (void *arg, const char *data, size_t len);
 extern HttpRequest *hxpy_http_start(const char *method, const char *path,
 									const char *body, long timeout_ms);
 
+/* Starts a PUT of bytes of a type. */
+extern HttpRequest *hxpy_http_put(const char *path, const char *type,
+								  const char *data, size_t length,
+								  long timeout_ms);
+
 /*
  * Starts a request whose answer is a stream, and returns when its status has
  * come, at the latest after timeout_ms.  The body of a 2xx answer goes to sink

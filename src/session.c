@@ -23,6 +23,7 @@
 #include "column.h"
 #include "container.h"
 #include "guc.h"
+#include "network.h"
 #include "pool.h"
 #include "protocol.h"
 #include "session.h"
@@ -132,6 +133,8 @@ check_same_options(const PySession *session, const SessionOptions *options)
 	if (options->image != NULL && strcmp(options->image, open->image) != 0 &&
 		strcmp(options->image, session->container->image) != 0)
 		raise_difference(session, "image");
+	if (options->network != NULL && strcmp(options->network, open->network) != 0)
+		raise_difference(session, "network");
 	if (options->log_level != NULL && strcmp(options->log_level, open->log_level) != 0)
 		raise_difference(session, "log_level");
 	if (options->timeout_ms >= 0 && options->timeout_ms != session->timeout_ms)
@@ -153,6 +156,8 @@ adopt_options(PySession *session, const SessionOptions *options)
 	*own = *options;
 	own->image = MemoryContextStrdup(session->context,
 									 options->image ? options->image : hxpy_image);
+	own->network = MemoryContextStrdup(session->context,
+									   options->network ? options->network : hxpy_network);
 	own->log_level = MemoryContextStrdup(session->context,
 										 options->log_level ? options->log_level : "");
 	if (own->memory < 0)
@@ -160,6 +165,7 @@ adopt_options(PySession *session, const SessionOptions *options)
 	if (own->cpus < 0)
 		own->cpus = Min(hxpy_cpus, hxpy_max_cpus);
 	session->timeout_ms = options->timeout_ms;
+	hxpy_network_check(own->network);
 	if (own->memory > hxpy_max_memory)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -180,6 +186,7 @@ start_session(PySession *session)
 	ContainerOptions options = {
 		.session = session->key.name,
 		.images = session->options.image,
+		.network = session->options.network,
 		.memory = session->options.memory,
 		.cpus = session->options.cpus,
 		.slot = session->slot

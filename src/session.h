@@ -25,6 +25,7 @@ typedef struct SessionKey
 typedef struct SessionOptions
 {
 	const char *image;
+	const char *network;
 	const char *log_level;
 	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
 	int			memory;			/* MB, -1: hxpy.memory */
