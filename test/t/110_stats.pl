@@ -249,7 +249,7 @@ fails($psql, q{SELECT py_open('x', memory => '100GB')}, '53400', qr/hxpy.max_mem
 $psql->query(q{SET hxpy.docker_host = 'unix:///nonexistent/docker.sock'});
 is($psql->query(q{SELECT py_open('x')})->{state}, '08001', 'no engine') for 1 .. 7;
 $psql->query('RESET hxpy.docker_host; SET hxpy.open_timeout = 1');
-is($psql->query(q{SELECT py_open('x')})->{state} =~ /^(57014|08001)$/, 1, 'no time to open');
+is($psql->query(q{SELECT py_open('x', memory => '512MB')})->{state} =~ /^(57014|08001)$/, 1, 'no time to open');
 $psql->query(q{RESET hxpy.open_timeout; SET hxpy.allowed_images = '*'});
 my $dies = variant_image('dies');
 is($psql->query(qq{SELECT py_open('x', image => '$dies')})->{state}, '08004', 'a container that dies');
