@@ -6,12 +6,15 @@
 #define HXPY_CONTAINER_H
 
 #include "directory.h"
+#include "stats.h"
 
 /* What a session asks of its container; all checked against the settings. */
 typedef struct ContainerOptions
 {
 	const char *session;		/* for labels */
+	SessionSlot *slot;			/* tells others which container is whose */
 	const char *images;			/* preference list */
+	const char *network;		/* or HXPY_NO_NETWORK */
 	int			memory;			/* MB */
 	double		cpus;
 } ContainerOptions;

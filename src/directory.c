@@ -29,6 +29,7 @@
 #include "guc.h"
 
 #define DIRECTORY_DEFAULT	"pgsql_tmp_hxpy"	/* left out of base backups by its prefix */
+#define NEW_SOCKET			"new"	/* before it has its name */
 
 /* Return the directory of all socket directories, made when missing. */
 static const char *
@@ -85,6 +86,7 @@ remove_directory(const char *path, int fd)
 {
 	unlinkat(fd, HXPY_SESSION_SOCKET, 0);
 	unlinkat(fd, HXPY_POOL_SOCKET, 0);
+	unlinkat(fd, NEW_SOCKET, 0);
 	rmdir(path);
 }
 
@@ -191,7 +193,10 @@ hxpy_directory_release(SocketDirectory *directory)
 	hxpy_directory_leave(directory);
 }
 
-/* Listen in a claimed directory on a socket of this name. */
+/*
+ * Listen in a claimed directory on a socket of this name.  It gets the name when it
+ * listens already: the container may be waiting for it.
+ */
 pgsocket
 hxpy_directory_listen(const SocketDirectory *directory, const char *name)
 {
@@ -199,12 +204,13 @@ hxpy_directory_listen(const SocketDirectory *directory, const char *name)
 	pgsocket	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	/* However long the directory's path, this one fits. */
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
-			 directory->fd, name);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" NEW_SOCKET,
+			 directory->fd);
 	if (listener == PGINVALID_SOCKET ||
 		bind(listener, (struct sockaddr *) &address, sizeof(address)) != 0 ||
-		fchmodat(directory->fd, name, 0666, 0) != 0 ||
-		listen(listener, 2) != 0)
+		fchmodat(directory->fd, NEW_SOCKET, 0666, 0) != 0 ||
+		listen(listener, 2) != 0 ||
+		renameat(directory->fd, NEW_SOCKET, directory->fd, name) != 0)
 	{
 		int			save_errno = errno;
 

@@ -55,6 +55,13 @@ struct DockerStream
 	HttpRequest *req;
 };
 
+struct DockerCall
+{
+	HttpRequest *req;			/* freed by the end function, or with its context */
+	const char *name;			/* of the container, for messages */
+	bool		creates;		/* what is made must be removed, whatever happens */
+};
+
 /* Gives a json_t back when its memory context goes */
 typedef struct DockerJson
 {
@@ -337,6 +344,8 @@ docker_hint(int sqlstate, const char *message)
 		case ERRCODE_DISK_FULL:
 			return "Free space on the engine's disk, for example with: docker system prune";
 		case ERRCODE_INVALID_PARAMETER_VALUE:
+			if (strstr(message, "bind source path does not exist"))
+				return "The engine does not see the server's files, as when the server runs in a container: set hxpy.network; see docs/operations.md.";
 			return "Check the options of the session and the hxpy settings against the engine's words.";
 		case ERRCODE_INSUFFICIENT_PRIVILEGE:
 			return "The engine, or a proxy in front of it, refuses this call: allow it there.";
@@ -427,7 +436,7 @@ docker_negotiate(long timeout_ms)
 
 /*
  * Makes a versioned path, negotiating first when needed, and takes the time for
- * that off *timeout_ms.  The version counts as unsure until docker_answered.
+ * that off *timeout_ms.  After a call without an answer the version is unsure.
  */
 static char *
 docker_prepare(const char *path, long *timeout_ms)
@@ -443,15 +452,7 @@ docker_prepare(const char *path, long *timeout_ms)
 		INSTR_TIME_SUBTRACT(took, start);
 		*timeout_ms = Max(1, *timeout_ms - (long) INSTR_TIME_GET_MILLISEC(took));
 	}
-	docker_version_valid = false;
 	return psprintf("/v%s%s", docker_version, path);
-}
-
-/* Notes that the engine is still the one we negotiated with. */
-static void
-docker_answered(void)
-{
-	docker_version_valid = true;
 }
 
 /*
@@ -483,39 +484,62 @@ docker_end_broken_off(HttpRequest *req, MemoryContext context)
 	ReThrowError(error);
 }
 
+/* Begins a request; everything goes to the current memory context. */
+static DockerCall *
+docker_begin(const char *method, const char *path, json_t *body, long timeout_ms)
+{
+	DockerCall *call = palloc0(sizeof(DockerCall));
+	char	   *text = body ? docker_write_json(body) : NULL;
+	char	   *versioned = docker_prepare(path, &timeout_ms);
+
+	/* Only the call that creates has a body. */
+	call->creates = body != NULL;
+	call->req = hxpy_http_start(method, versioned, text, timeout_ms);
+	pfree(versioned);
+	if (text)
+		pfree(text);
+	return call;
+}
+
+/* Tells whether a call has ended, so that its end function does not wait. */
+bool
+hxpy_docker_is_done(const DockerCall *call)
+{
+	return hxpy_http_is_done(call->req);
+}
+
+/* Waits for the end of a request, whatever its status. */
+static HttpRequest *
+docker_end(DockerCall *call)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		(void) hxpy_http_wait(call->req, PGINVALID_SOCKET, -1);
+	}
+	PG_CATCH();
+	{
+		docker_version_valid = false;
+		if (call->creates)
+			docker_end_broken_off(call->req, context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return call->req;
+}
+
 /* Does a request to its end, whatever its status. */
 static HttpRequest *
 docker_call(const char *method, const char *path, json_t *body, long timeout_ms)
 {
-	MemoryContext context = CurrentMemoryContext;
-	char	   *text = body ? docker_write_json(body) : NULL;
-	char	   *versioned = docker_prepare(path, &timeout_ms);
-	HttpRequest *req = hxpy_http_start(method, versioned, text, timeout_ms);
-
-	PG_TRY();
-	{
-		(void) hxpy_http_wait(req, PGINVALID_SOCKET, -1);
-	}
-	PG_CATCH();
-	{
-		/* Only the call that creates has a body. */
-		if (body != NULL)
-			docker_end_broken_off(req, context);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	docker_answered();
-	pfree(versioned);
-	if (text)
-		pfree(text);
-	return req;
+	return docker_end(docker_begin(method, path, body, timeout_ms));
 }
 
-/* Gets JSON; NULL if there is nothing of that name. */
+/* Reads the JSON of an answer, NULL if there is nothing of that name. */
 static json_t *
-docker_get(const char *path, const char *what)
+docker_read_found(HttpRequest *req, const char *what)
 {
-	HttpRequest *req = docker_call("GET", path, NULL, hxpy_docker_timeout);
 	int			status = hxpy_http_status(req);
 	json_t	   *json = NULL;
 
@@ -525,6 +549,13 @@ docker_get(const char *path, const char *what)
 		docker_raise(req, what);
 	hxpy_http_free(req);
 	return json;
+}
+
+/* Gets JSON; NULL if there is nothing of that name. */
+static json_t *
+docker_get(const char *path, const char *what)
+{
+	return docker_read_found(docker_call("GET", path, NULL, hxpy_docker_timeout), what);
 }
 
 /* Asks the engine whether it is there. */
@@ -543,12 +574,39 @@ hxpy_docker_inspect_image(const char *image)
 					  psprintf("inspect image \"%s\"", image));
 }
 
+/* Begins to describe a container. */
+DockerCall *
+hxpy_docker_begin_inspect(const char *id)
+{
+	DockerCall *call = docker_begin("GET",
+									psprintf("/containers/%s/json", docker_check_name(id)),
+									NULL, hxpy_docker_timeout);
+
+	call->name = id;
+	return call;
+}
+
+/* Describes a container; NULL if there is none. */
+json_t *
+hxpy_docker_end_inspect(DockerCall *call)
+{
+	return docker_read_found(docker_end(call),
+							 psprintf("inspect container \"%s\"", call->name));
+}
+
 /* Describes a container. */
 json_t *
 hxpy_docker_inspect(const char *id)
 {
-	return docker_get(psprintf("/containers/%s/json", docker_check_name(id)),
-					  psprintf("inspect container \"%s\"", id));
+	return hxpy_docker_end_inspect(hxpy_docker_begin_inspect(id));
+}
+
+/* Describes a network, found by its name or the beginning of its id. */
+json_t *
+hxpy_docker_inspect_network(const char *network)
+{
+	return docker_get(psprintf("/networks/%s", docker_escape(network, "")),
+					  psprintf("inspect network \"%s\"", network));
 }
 
 /* Lists the containers with a label. */
@@ -595,45 +653,96 @@ docker_check_warnings(const char *name, json_t *warnings)
 			 errhint("Enable what is missing in the engine's kernel or configuration; see: docker info")));
 }
 
-/* Makes a container. */
-char *
-hxpy_docker_create(const char *name, json_t *body)
+/* Begins to make a container. */
+DockerCall *
+hxpy_docker_begin_create(const char *name, json_t *body)
 {
-	HttpRequest *req = docker_call("POST",
-								   psprintf("/containers/create?name=%s",
-											docker_check_name(name)),
-								   body, hxpy_docker_timeout);
+	DockerCall *call = docker_begin("POST",
+									psprintf("/containers/create?name=%s",
+											 docker_check_name(name)),
+									body, hxpy_docker_timeout);
+
+	call->name = name;
+	return call;
+}
+
+/* Returns the id of the container that was made. */
+char *
+hxpy_docker_end_create(DockerCall *call)
+{
+	HttpRequest *req = docker_end(call);
 	json_t	   *answer;
 	const char *id;
 
 	if (hxpy_http_status(req) != 201)
-		docker_raise(req, psprintf("create container \"%s\"", name));
+		docker_raise(req, psprintf("create container \"%s\"", call->name));
 	answer = docker_read_json(req);
 	hxpy_http_free(req);
-	docker_check_warnings(name, json_object_get(answer, "Warnings"));
+	docker_check_warnings(call->name, json_object_get(answer, "Warnings"));
 	id = json_string_value(json_object_get(answer, "Id"));
 	if (id == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("could not understand the answer of the Docker engine"),
-				 errdetail("Container \"%s\" was created without an id.", name),
+				 errdetail("Container \"%s\" was created without an id.", call->name),
 				 errhint("Check that \"hxpy.docker_host\" names a Docker engine.")));
 	return pstrdup(docker_check_name(id));
 }
 
-/* Starts a container; one that runs stays as it is. */
-void
-hxpy_docker_start(const char *id)
+/* Makes a container. */
+char *
+hxpy_docker_create(const char *name, json_t *body)
 {
-	HttpRequest *req = docker_call("POST",
-								   psprintf("/containers/%s/start",
-											docker_check_name(id)),
-								   NULL, hxpy_docker_timeout);
+	return hxpy_docker_end_create(hxpy_docker_begin_create(name, body));
+}
+
+/* Unpacks a tar archive in a container's directory. */
+void
+hxpy_docker_put_archive(const char *id, const char *path, const char *data, size_t length)
+{
+	long		timeout_ms = hxpy_docker_timeout;
+	char	   *versioned = docker_prepare(psprintf("/containers/%s/archive?path=%s",
+													docker_check_name(id),
+													docker_escape(path, "")), &timeout_ms);
+	DockerCall	call = {
+		.req = hxpy_http_put(versioned, "application/x-tar", data, length, timeout_ms)
+	};
+	HttpRequest *req = docker_end(&call);
+
+	if (hxpy_http_status(req) != 200)
+		docker_raise(req, psprintf("write to container \"%s\"", id));
+	hxpy_http_free(req);
+}
+
+/* Begins to start a container. */
+DockerCall *
+hxpy_docker_begin_start(const char *id)
+{
+	DockerCall *call = docker_begin("POST",
+									psprintf("/containers/%s/start", docker_check_name(id)),
+									NULL, hxpy_docker_timeout);
+
+	call->name = id;
+	return call;
+}
+
+/* Makes sure that a container was started; one that ran stays as it is. */
+void
+hxpy_docker_end_start(DockerCall *call)
+{
+	HttpRequest *req = docker_end(call);
 	int			status = hxpy_http_status(req);
 
 	if (status != 204 && status != 304)
-		docker_raise(req, psprintf("start container \"%s\"", id));
+		docker_raise(req, psprintf("start container \"%s\"", call->name));
 	hxpy_http_free(req);
+}
+
+/* Starts a container. */
+void
+hxpy_docker_start(const char *id)
+{
+	hxpy_docker_end_start(hxpy_docker_begin_start(id));
 }
 
 /* Returns the last lines of a container's output. */
@@ -676,23 +785,40 @@ hxpy_docker_kill(const char *id, const char *signal, long timeout_ms)
 	return status == 204;
 }
 
+/* Begins to remove a container with its volumes, running or not. */
+DockerCall *
+hxpy_docker_begin_remove(const char *id, long timeout_ms)
+{
+	DockerCall *call = docker_begin("DELETE",
+									psprintf("/containers/%s?force=1&v=1",
+											 docker_check_name(id)),
+									NULL, timeout_ms);
+
+	call->name = id;
+	return call;
+}
+
 /*
- * Removes a container with its volumes, running or not; false if it is gone, or
- * on its way (409 with force: somebody else's removal is in progress).
+ * Tells whether a container was removed; false if it was gone, or on its way (409
+ * with force: somebody else's removal is in progress).
  */
 bool
-hxpy_docker_remove(const char *id, long timeout_ms)
+hxpy_docker_end_remove(DockerCall *call)
 {
-	HttpRequest *req = docker_call("DELETE",
-								   psprintf("/containers/%s?force=1&v=1",
-											docker_check_name(id)),
-								   NULL, timeout_ms);
+	HttpRequest *req = docker_end(call);
 	int			status = hxpy_http_status(req);
 
 	if (status != 204 && status != 404 && status != 409)
-		docker_raise(req, psprintf("remove container \"%s\"", id));
+		docker_raise(req, psprintf("remove container \"%s\"", call->name));
 	hxpy_http_free(req);
 	return status == 204;
+}
+
+/* Removes a container. */
+bool
+hxpy_docker_remove(const char *id, long timeout_ms)
+{
+	return hxpy_docker_end_remove(hxpy_docker_begin_remove(id, timeout_ms));
 }
 
 /* ---------- streams ---------- */
@@ -717,10 +843,11 @@ hxpy_docker_attach(const char *id)
 
 	stream->context = context;
 	stream->log = docker_log_create(DOCKER_STREAM_TAIL);
+	docker_version_valid = false;	/* until it has answered */
 	stream->req = hxpy_http_open_stream("POST", path, docker_log_feed,
 										stream->log, timeout_ms);
 	MemoryContextSwitchTo(caller);
-	docker_answered();
+	docker_version_valid = true;
 	if (hxpy_http_status(stream->req) != 200)
 	{
 		(void) hxpy_http_wait(stream->req, PGINVALID_SOCKET, timeout_ms);
@@ -748,4 +875,32 @@ void
 hxpy_docker_stream_close(DockerStream *stream)
 {
 	MemoryContextDelete(stream->context);
+}
+
+/* ---------- figures ---------- */
+
+/*
+ * Returns a container's memory in bytes, without the cache of files that can go at
+ * any time, and the microseconds of CPU that it has used; false if it does not run
+ * or is gone.
+ */
+bool
+hxpy_docker_stats(const char *id, int64 *memory, int64 *cpu)
+{
+	json_t	   *stats = docker_get(psprintf("/containers/%s/stats?stream=false&one-shot=1",
+											docker_check_name(id)),
+								   psprintf("measure container \"%s\"", id));
+	json_t	   *usage = json_object_get(json_object_get(stats, "memory_stats"), "usage");
+	json_t	   *details = json_object_get(json_object_get(stats, "memory_stats"), "stats");
+	json_t	   *cache = json_object_get(details, "total_inactive_file");	/* cgroup v1 */
+
+	if (cache == NULL)
+		cache = json_object_get(details, "inactive_file");
+	if (!json_is_integer(usage))
+		return false;
+	*memory = Max(json_integer_value(usage) - json_integer_value(cache), 0);
+	*cpu = json_integer_value(json_object_get(json_object_get(json_object_get(stats, "cpu_stats"),
+															  "cpu_usage"),
+											  "total_usage")) / 1000;
+	return true;
 }

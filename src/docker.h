@@ -28,6 +28,13 @@
 
 typedef struct DockerStream DockerStream;
 
+/*
+ * A call under way, in the memory context that was current at its beginning: name
+ * and body must live as long.  The end function waits, if need be, for its end, and
+ * frees it; without that it ends with its context.
+ */
+typedef struct DockerCall DockerCall;
+
 /* What ended a wait on a stream; more than one may be set */
 #define HXPY_DOCKER_ENDED	0x01	/* the container died (or the engine did) */
 #define HXPY_DOCKER_SOCKET	0x02	/* the other socket is readable */
@@ -39,13 +46,28 @@ extern json_t *hxpy_docker_own(json_t *json);
 /* Asks the engine whether it is there; returns the API version agreed on. */
 extern const char *hxpy_docker_ping(void);
 
-/* NULL when there is no such image, container */
+/* NULL when there is no such image, container, network */
 extern json_t *hxpy_docker_inspect_image(const char *image);
 extern json_t *hxpy_docker_inspect(const char *id);
+extern json_t *hxpy_docker_inspect_network(const char *network);
 
 /* Returns the id.  After an error the container may exist: remove it by name. */
 extern char *hxpy_docker_create(const char *name, json_t *body);
+extern void hxpy_docker_put_archive(const char *id, const char *path, const char *data,
+									size_t length);
 extern void hxpy_docker_start(const char *id);
+
+/* the same in two steps, for whoever has several under way */
+extern bool hxpy_docker_is_done(const DockerCall *call);
+extern DockerCall *hxpy_docker_begin_inspect(const char *id);
+extern json_t *hxpy_docker_end_inspect(DockerCall *call);
+extern DockerCall *hxpy_docker_begin_create(const char *name, json_t *body);
+extern char *hxpy_docker_end_create(DockerCall *call);
+extern DockerCall *hxpy_docker_begin_start(const char *id);
+extern void hxpy_docker_end_start(DockerCall *call);
+extern DockerCall *hxpy_docker_begin_remove(const char *id, long timeout_ms);
+extern bool hxpy_docker_end_remove(DockerCall *call);
+
 extern char *hxpy_docker_logs(const char *id, int lines);
 
 /* False when there was nothing (left) to signal, to remove */
@@ -64,5 +86,8 @@ extern int	hxpy_docker_stream_wait(DockerStream *stream, pgsocket other,
 									long timeout_ms);
 extern char *hxpy_docker_stream_text(DockerStream *stream);
 extern void hxpy_docker_stream_close(DockerStream *stream);
+
+/* Memory (bytes) and CPU time (microseconds); false when the container does not run */
+extern bool hxpy_docker_stats(const char *id, int64 *memory, int64 *cpu);
 
 #endif							/* HXPY_DOCKER_H */

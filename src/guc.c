@@ -11,6 +11,7 @@
 
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "hxpy.h"
 #include "guc.h"
@@ -21,6 +22,9 @@ bool		hxpy_docker_insecure;
 int			hxpy_docker_timeout;
 char	   *hxpy_image;
 char	   *hxpy_allowed_images;
+char	   *hxpy_network;
+char	   *hxpy_allowed_networks;
+char	   *hxpy_publish_address;
 char	   *hxpy_runtime;
 char	   *hxpy_socket_directory;
 int			hxpy_memory;
@@ -30,16 +34,24 @@ double		hxpy_max_cpus;
 int			hxpy_pids_limit;
 int			hxpy_tmp_size;
 int			hxpy_uid_base;
+char	   *hxpy_pool_images;
+char	   *hxpy_pool_imports;
+int			hxpy_pool_size;
+int			hxpy_pool_starts;
+int			hxpy_pool_idle;
 char	   *hxpy_io_directory;
 int			hxpy_io_mode;
 int			hxpy_io_max_size;
 int			hxpy_max_sessions;
+int			hxpy_max_role_sessions;
+int			hxpy_max_total_sessions;
 int			hxpy_open_timeout;
 int			hxpy_eval_timeout;
 int			hxpy_cancel_grace;
 int			hxpy_idle_timeout;
 int			hxpy_output;
 int			hxpy_output_limit;
+int			hxpy_progress;
 int			hxpy_max_frame_size;
 int			hxpy_batch_size;
 int			hxpy_numeric;
@@ -104,6 +116,20 @@ define_containers(void)
 							   HXPY_DEFAULT_IMAGE "\".",
 							   &hxpy_allowed_images, "",
 							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.network",
+							   "Docker network of new sessions.",
+							   "\"none\" for no network.", &hxpy_network, "none",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.allowed_networks",
+							   "Patterns of the Docker networks that sessions may use.",
+							   "A comma-separated list with * as wildcard; empty for none.",
+							   &hxpy_allowed_networks, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.publish_address",
+							   "Address of the engine's host on which sessions with a network are reached.",
+							   "Empty where the server reaches the addresses of containers.",
+							   &hxpy_publish_address, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomStringVariable("hxpy.runtime",
 							   "OCI runtime of containers, for example \"runsc\".",
 							   "Empty for the engine's own.", &hxpy_runtime, "",
@@ -145,6 +171,35 @@ define_containers(void)
 							PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
+/* Define the settings of the pool, which the launcher reads. */
+static void
+define_pool(void)
+{
+	DefineCustomIntVariable("hxpy.pool_size",
+							"Containers of each image that wait for a session.",
+							"Needs hxpy in shared_preload_libraries; 0 for no pool.",
+							&hxpy_pool_size, 2, 0, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.pool_images",
+							   "Images that the pool keeps containers of.",
+							   NULL, &hxpy_pool_images, HXPY_DEFAULT_IMAGE,
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.pool_imports",
+							   "Python modules that containers of the pool have imported.",
+							   "A comma-separated list.", &hxpy_pool_imports, "numpy,pandas",
+							   PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.pool_starts",
+							"Most containers that are started at once.",
+							"By the launcher and by sessions that find none in the pool.",
+							&hxpy_pool_starts, 4, 1, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.pool_idle",
+							"Empties the pool of an image that no session has asked for in so long.",
+							"The next session fills it again; 0 for never.",
+							&hxpy_pool_idle, 3600, 0, 20 * SECS_PER_DAY,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
 /* Define the settings of files, which the launcher must see as backends do. */
 static void
 define_io(void)
@@ -171,8 +226,20 @@ define_sessions(void)
 {
 	DefineCustomIntVariable("hxpy.max_sessions",
 							"Most Python sessions of one connection.",
-							NULL, &hxpy_max_sessions, 8, 1, 64,
+							NULL, &hxpy_max_sessions, 8, 1, HXPY_MAX_SESSIONS,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.max_role_sessions",
+							"Most Python sessions of one role in all connections.",
+							"0 for any number.", &hxpy_max_role_sessions, 0, 0, 10000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Where there is no shared memory it counts for nothing, but must not be refused. */
+	DefineCustomIntVariable("hxpy.max_total_sessions",
+							"Most Python sessions of the cluster.",
+							"Needs hxpy in shared_preload_libraries.",
+							&hxpy_max_total_sessions, 256, 1, 10000,
+							process_shared_preload_libraries_in_progress ?
+							PGC_POSTMASTER : PGC_SIGHUP,
+							0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hxpy.open_timeout",
 							"Limit of a session's start.",
 							NULL, &hxpy_open_timeout, 60000, 1, INT_MAX,
@@ -200,6 +267,10 @@ define_sessions(void)
 							"Read when a session is opened.",
 							&hxpy_output_limit, 1024, 1, 1024 * 1024,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("hxpy.progress",
+							 "Level of the messages that carry Python's progress.",
+							 NULL, &hxpy_progress, 0, output_levels,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hxpy.max_frame_size",
 							"Most memory of the server that one frame from Python may take.",
 							NULL, &hxpy_max_frame_size, 256, 1, 2048,
@@ -221,6 +292,7 @@ hxpy_guc_init(void)
 {
 	define_docker();
 	define_containers();
+	define_pool();
 	define_io();
 	define_sessions();
 	MarkGUCPrefixReserved("hxpy");

@@ -8,11 +8,15 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 
 #include "hxpy.h"
 #include "grid.h"
 #include "guc.h"
+#include "launcher.h"
+#include "pool.h"
 #include "session.h"
+#include "stats.h"
 
 PG_MODULE_MAGIC;
 
@@ -25,4 +29,10 @@ _PG_init(void)
 	hxpy_guc_init();
 	hxpy_session_init();
 	hxpy_scan_init();
+	hxpy_stats_init();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		hxpy_pool_init();
+		hxpy_launcher_init();
+	}
 }

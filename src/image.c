@@ -43,6 +43,14 @@ hxpy_image_check(const char *images)
 	}
 }
 
+/* Return the first image of a preference list, all of which must be allowed. */
+const char *
+hxpy_image_first(const char *images)
+{
+	hxpy_image_check(images);
+	return linitial(hxpy_text_split(images));
+}
+
 /*
  * Find the first image of a preference list that the engine has; sets its name
  * and returns its id, a digest.

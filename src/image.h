@@ -8,6 +8,9 @@
 /* Raises an error unless every image of a preference list is allowed. */
 extern void hxpy_image_check(const char *images);
 
+/* Checks a list, and returns its first image. */
+extern const char *hxpy_image_first(const char *images);
+
 /* Returns the id of the first image that the engine has, and sets its name. */
 extern const char *hxpy_image_resolve(const char *images, const char **name);
 

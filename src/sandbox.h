@@ -15,9 +15,11 @@ typedef struct Sandbox
 	const char *image_id;
 	const SocketDirectory *directory;
 	const char *io;				/* directory to mount at /io; NULL for none */
+	const char *network;		/* NULL in the pool: none */
 	int			memory;			/* MB */
 	double		cpus;
 	bool		auto_remove;	/* by the engine, when it ends */
+	const char *imports;		/* what Python imports in the pool, or NULL */
 } Sandbox;
 
 /* Makes the body of the engine's create call. */

@@ -1,3 +1,44 @@
 """hxpy: Python sessions for PostgreSQL, on the container's side."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Real
+
+__all__ = ["progress"]
+
+# Set by the worker; None where there is no server to tell.
+_report: Callable[[float, float | None, str | None], None] | None = None
+
+
+def progress(done: float, total: float | None = None, message: str | None = None) -> None:
+    """Tell the server how far a request has come: `done` of `total`, of any unit.
+
+    The server shows it in hxpy_stat_sessions, and as a message if hxpy.progress says
+    so.  Calls are cheap: of those that follow each other within 0.1 s only the first
+    one and the one that reaches the total are sent.  Works in any thread; does nothing
+    while no request runs, in other processes, and outside of a session.
+
+    Raises TypeError for what is no real number or no text, and ValueError for numbers
+    that are negative or not finite.
+    """
+    done = _checked(done, "done")
+    total = None if total is None else _checked(total, "total")
+    if message is not None and not isinstance(message, str):
+        raise TypeError(f"message must be str, not {type(message).__name__}")
+    if _report is not None:
+        _report(done, total, message)
+
+
+def _checked(number: float, name: str) -> float:
+    """Return a number as float, if it can count anything."""
+    if not isinstance(number, Real):
+        raise TypeError(f"{name} must be a number, not {type(number).__name__}")
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be finite and not negative")
+    return value

@@ -23,7 +23,7 @@ from .errors import ConversionError
 from .protocol import Buffer, ProtocolError
 
 __all__ = ["Column", "decode_batch", "decode_texts", "encode_batch", "encode_column",
-           "encode_texts"]
+           "encode_progress", "encode_texts"]
 
 _HEAD = struct.Struct("<BBHIQ")
 _BATCH = struct.Struct("<II")
@@ -673,6 +673,16 @@ def encode_texts(**texts: str) -> list[Buffer]:
         data = text.replace("\0", "\ufffd").encode("utf-8", "replace")
         columns.append(_textual(Column(protocol.TEXT, name, "", 1), None, data))
     return encode_batch(columns)
+
+
+def encode_progress(done: float, total: float | None, message: str | None) -> list[Buffer]:
+    """Return the payload of a PROGRESS frame."""
+    text = None if message is None else \
+        message.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return encode_batch([
+        encode_column(Column(protocol.FLOAT64, "done", "", 1), [done]),
+        encode_column(Column(protocol.FLOAT64, "total", "", 1), [total]),
+        encode_column(Column(protocol.TEXT, "message", "", 1), [text])])
 
 
 def decode_texts(payload: Buffer) -> dict[str, str]:

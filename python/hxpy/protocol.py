@@ -17,7 +17,6 @@ __all__ = ["Connection", "ConnectionClosed", "HEADER", "MAGIC", "ProtocolError",
 MAGIC = 0x7868  # the bytes "hx"
 VERSION = 1
 HEADER = struct.Struct("<HBBIQ")
-SOCKET_PATH = "/run/hxpy/sock"
 
 # Frames of the server.
 OPEN = 0x01
@@ -32,6 +31,8 @@ EVAL_GRID = 0x09
 APPLY = 0x0A
 CALL = 0x0B
 INTERRUPT = 0x10
+CHALLENGE = 0x11
+SERVER_PROOF = 0x12
 
 # Frames of the container.
 HELLO = 0x81
@@ -41,6 +42,8 @@ RESULT = 0x84
 ERROR = 0x85
 DEAD = 0x86
 ROWS = 0x87
+PROGRESS = 0x88
+PROOF = 0x89
 
 # Tags of columns.
 NULL = 0
@@ -69,6 +72,14 @@ RECORD = 26
 
 # Flags of columns.
 HAS_NULLS = 0x01
+
+# Connections by TCP.
+TCP_PORT = 7868
+ROLE_CONTROL = 1
+ROLE_DATA = 2
+KEY_SIZE = 32
+NONCE_SIZE = 32
+PROOF_SIZE = 32
 
 # Limits.
 MAX_DEPTH = 64

@@ -11,20 +11,24 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
+import gc
 import mmap
 import os
 import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 
-from . import columns, protocol, worker
+from . import columns, endpoint, protocol, worker
 from .protocol import Connection, ConnectionClosed
 
 __all__ = ["main"]
 
 _PR_SET_DUMPABLE = 4
 _IDLE_OUTPUT = 32768    # bytes passed on while no request runs
+_KEPT_DESCRIPTOR = 4    # of the socket that the worker gets from the supervisor, if any
 _OWN = __file__.rpartition("/")[0] + "/"
 
 
@@ -203,28 +207,49 @@ def main() -> None:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-    path = protocol.SOCKET_PATH
     set_dumpable(False)
     page = mmap.mmap(-1, mmap.PAGESIZE)
     shared = memoryview(page).cast("Q")
-    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    control.connect(path)
-    connection = Connection(control)
-    # Before the worker is, so that the server knows it when the worker answers.
-    connection.send(protocol.HELLO, 0, columns.encode_texts(role="supervisor"))
     read_end, write_end = os.pipe()
     words_read, words_write = os.pipe()
-    wake_read, wake_write = socket.socketpair()
-    wake_read.setblocking(False)
-    wake_write.setblocking(False)
-    child = os.fork()
-    if child == 0:
-        start_worker(control, shared, path, write_end, words_write)
-    os.close(write_end)
-    os.close(words_write)
-    signal.set_wakeup_fd(wake_write.fileno())
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)
     try:
+        if endpoint.is_pooled():
+            pool = endpoint.PoolPlace()
+            ours, theirs = socket.socketpair()
+            child = os.fork()
+            if child == 0:
+                start_worker(shared, connect_from_pool, write_end, words_write, theirs)
+            theirs.close()
+            os.close(write_end)
+            if not pool.wait(ours, read_end):
+                os._exit(0)
+            connection = greet(endpoint.connect())
+            pool.close()
+            ours.close()        # lets the worker connect
+        elif os.path.exists(endpoint.KEY_FILE):
+            from . import tcp   # only here: it takes 5 ms
+
+            control, data = tcp.accept(tcp.read_key())
+            connection = greet(control)
+            child = os.fork()
+            if child == 0:
+                start_worker(shared, lambda: socket.socket(fileno=_KEPT_DESCRIPTOR),
+                             write_end, words_write, data)
+            data.close()
+            os.close(write_end)
+        else:
+            # Before the worker is, so that the server knows it when the worker answers.
+            connection = greet(endpoint.connect())
+            child = os.fork()
+            if child == 0:
+                start_worker(shared, endpoint.connect, write_end, words_write)
+            os.close(write_end)
+        os.close(words_write)
+        wake_read, wake_write = socket.socketpair()
+        wake_read.setblocking(False)
+        wake_write.setblocking(False)
+        signal.set_wakeup_fd(wake_write.fileno())
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
         # The worker may have died before the handler stood.
         wake_write.send(b"\0")
         Supervisor(connection, shared, child, read_end, words_read, wake_read).run()
@@ -234,14 +259,44 @@ def main() -> None:
     os._exit(0)
 
 
-def start_worker(control: socket.socket, shared: memoryview, path: str, output: int,
-                 last_words: int) -> None:
+def greet(control: socket.socket) -> Connection:
+    """Say hello on the control connection."""
+    connection = Connection(control)
+    connection.send(protocol.HELLO, 0, columns.encode_texts(role="supervisor"))
+    return connection
+
+
+def connect_from_pool() -> socket.socket:
+    """Import ahead of need, say so, and connect when the supervisor has done so.
+
+    How the worker of a container in the pool comes by its connection.
+    """
+    failed = []
+    for module in os.environ.pop("HXPY_IMPORTS", "").split(","):
+        try:
+            if module:
+                __import__(module)
+        except Exception as error:
+            failed.append(f"{module}: {type(error).__name__}: {error}")
+    gc.collect()
+    gc.freeze()     # no collection looks through the modules again
+    with socket.socket(fileno=_KEPT_DESCRIPTOR) as supervisor:
+        supervisor.sendall(("; ".join(failed) + "\n").encode("utf-8", "replace")[-2048:])
+        supervisor.recv(1)
+    return endpoint.connect()
+
+
+def start_worker(shared: memoryview, connect: Callable[[], socket.socket], output: int,
+                 last_words: int, keep: socket.socket | None = None) -> None:
     """Become the worker: its own process group, default signals, output into the pipe."""
-    control.detach()
+    # Out of the way of the numbers that are given now.
+    kept = -1 if keep is None else fcntl.fcntl(keep.fileno(), fcntl.F_DUPFD, 10)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.dup2(last_words, 3, inheritable=False)
-    os.closerange(4, 1024)
+    if kept >= 0:
+        os.dup2(kept, _KEPT_DESCRIPTOR, inheritable=False)
+    os.closerange(4 if kept < 0 else _KEPT_DESCRIPTOR + 1, 1024)
     os.setpgid(0, 0)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         try:
@@ -251,10 +306,12 @@ def start_worker(control: socket.socket, shared: memoryview, path: str, output: 
     # As Python itself begins: an error instead of death.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    if os.access("/io", os.W_OK):
+        os.umask(0)         # the server and other sessions are other users
     set_dumpable(True)
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("1000")
     except OSError:
         pass
-    worker.run(shared, path, 3)
+    worker.run(shared, connect, 3)

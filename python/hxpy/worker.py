@@ -26,6 +26,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import hxpy
+
 from . import columns, hayson, protocol
 from .columns import Column
 from .errors import HxpyError
@@ -46,6 +48,7 @@ EXIT_CLOSED = 70    # exit status: the server went away
 _CACHED_PAYLOADS = 256
 _CHUNK_ROWS = 16384     # of a table on its way to the server
 _CACHED_LENGTH = 4096
+_MESSAGE_LENGTH = 200   # characters of a progress' message
 
 
 class Worker:
@@ -433,6 +436,33 @@ class LogHandler(logging.Handler):
         self.worker.send(protocol.LOG, self.worker.shared[RUNNING], (bytes((level,)), text))
 
 
+class Progress:
+    """Sends what hxpy.progress tells, but not too often."""
+
+    _INTERVAL = 0.1     # seconds between two frames of a request
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.process = os.getpid()
+        self.request = 0        # the latest one that has told
+        self.next = 0.0         # when it may tell again
+        self.complete = False   # it has told that its total is reached
+
+    def __call__(self, done: float, total: float | None, message: str | None) -> None:
+        """Send a PROGRESS frame if it is time, or the first or the last one of a request."""
+        request = self.worker.shared[RUNNING]
+        if not request or os.getpid() != self.process:
+            return
+        complete = total is not None and done >= total
+        now = time.monotonic()
+        if request == self.request and now < self.next and (self.complete or not complete):
+            self.complete = self.complete and complete
+            return
+        self.request, self.next, self.complete = request, now + self._INTERVAL, complete
+        text = None if message is None else message[:_MESSAGE_LENGTH]
+        self.worker.send(protocol.PROGRESS, request, columns.encode_progress(done, total, text))
+
+
 def leave(error: SystemExit, last_words: int) -> None:
     """End the process with the status that SystemExit asks for; a text goes to `last_words`."""
     code = error.code
@@ -457,7 +487,7 @@ def preload(connection: Connection, modules: Sequence[str]) -> None:
             pass        # the user's own import will say why
 
 
-def run(shared: memoryview, path: str, last_words: int) -> None:
+def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: int) -> None:
     """Connect to the server and answer it until it goes away.  Does not return.
 
     What explains a death (a crash's traceback, the text of exit()) goes to the
@@ -465,13 +495,12 @@ def run(shared: memoryview, path: str, last_words: int) -> None:
     """
     faulthandler.enable(last_words, all_threads=False)
     try:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.connect(path)
-        connection = Connection(sock)
+        connection = Connection(connect())
         worker = Worker(connection, shared, last_words)
         signal.signal(signal.SIGINT, worker.on_interrupt)
         sys.stdin = open(os.devnull)
         sys.stdout, sys.stderr = worker.streams
+        hxpy._report = Progress(worker)
         connection.send(protocol.HELLO, 0, columns.encode_texts(
             role="worker", python=sys.version.split()[0]))
         kind, request, payload = connection.receive()

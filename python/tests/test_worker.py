@@ -66,6 +66,7 @@ class Server:
         self.request = 0
         self.output = []        # (source, request, stream, text) in order of arrival
         self.logs = []
+        self.progress = []      # (request, done, total, message)
         ends = {}
         for _ in range(2):
             sock = listener.accept()[0]
@@ -132,6 +133,10 @@ class Server:
                     self.take_control()
                 if kind == protocol.OUTPUT:
                     self.output.append(("data", request, payload[0], bytes(payload[1:]).decode()))
+                elif kind == protocol.PROGRESS:
+                    assert request in (self.request, self.request - 1)
+                    self.progress.append((request, *(column.values()[0] for column
+                                                     in columns.decode_batch(payload))))
                 elif kind == protocol.LOG:
                     self.logs.append((payload[0], bytes(payload[1:]).decode()))
                 else:
@@ -471,3 +476,31 @@ def test_bad_frame_ends_the_session(fresh, data):
         server.take_control(wait=5)
     assert info.value.args[:2] == ("exit", "70")
     assert info.value.args[2].startswith("hxpy: ")
+
+
+def test_progress(server):
+    server.progress.clear()
+    assert server.exec("import hxpy\nfor i in range(1001): hxpy.progress(i, 1000)") == []
+    assert server.progress[0][1:] == (0, 1000, None)
+    assert server.progress[-1][1:] == (1000, 1000, None)
+    assert {request for request, *_ in server.progress} == {server.request}
+    server.progress.clear()
+    code = """
+        import threading
+        t = threading.Thread(target=hxpy.progress, args=(3,), kwargs={"message": "from a thread"})
+        t.start(); t.join()"""
+    assert server.exec(code) == []
+    assert server.progress == [(server.request, 3, None, "from a thread")]
+    server.progress.clear()
+    code = """
+        import os
+        pid = os.fork()
+        if not pid:
+            hxpy.progress(1, 1); os._exit(0)
+        os.waitpid(pid, 0)"""
+    assert server.exec(code) == []
+    assert server.progress == []
+    message = server.exec("hxpy.progress('x')")["message"]
+    assert message == "TypeError: done must be a number, not str"
+    message = server.exec("hxpy.progress(float('nan'))")["message"]
+    assert message == "ValueError: done must be finite and not negative"
