@@ -461,4 +461,40 @@ $psql->query('SELECT py_close_all()');
 configure(q{hxpy.io_directory = ''});
 gives($psql, q{SELECT py_eval(py_open('s'), '__import__("os").path.exists("/io")')}, 'false', 'off again');
 
+# ---- containers of the pool
+
+$node = hxpy_cluster('iopool', 'shared_preload_libraries = hxpy', 'hxpy.pool_size = 1', 'hxpy.pool_imports = \'\'');
+$psql = hxpy_psql($node);
+$io .= '-pool';
+mkdir $io, 0700;
+configure("hxpy.io_directory = '$io'", q{hxpy.io_mode = 'read-write'});
+$node->safe_psql('postgres', 'CREATE DATABASE second');
+$node->safe_psql('second', 'CREATE EXTENSION hxpy');
+$second = hxpy_psql($node, dbname => 'second');
+$_->query('SELECT py_io_write(current_database(), $$x$$)') for $psql, $second;
+
+# Open a session out of the pool; returns its database's files, and whether it may write.
+sub pooled
+{
+	my ($connection) = @_;
+	my $sql = q{SELECT py_eval('s', 'sorted(__import__("os").listdir("/io")), __import__("os").access("/io", 2)')};
+	my $taken = q{SELECT coalesce(sum(taken), 0) FROM hxpy_stat_pool};
+	for (1 .. 60)
+	{
+		my $before = $psql->query($taken)->{out};
+		$connection->query(q{SELECT py_open('s')});
+		my $after = $psql->query($taken)->{out};
+		my $result = $connection->query($sql);
+		$connection->query('SELECT py_close_all()');
+		return $result->{out} if $after > $before;
+		sleep 0.25;
+	}
+	return 'never out of the pool';
+}
+is(pooled($psql), '[["postgres"], true]', 'a session out of the pool has its files');
+is(pooled($second), '[["second"], true]', 'and one of another database its own');
+configure(q{hxpy.io_mode = 'read-only'});
+is(pooled($psql), '[["postgres"], false]', 'hxpy.io_mode holds for the pool, too');
+configure('hxpy.pool_size = 0');
+
 hxpy_finish();
