@@ -15,6 +15,8 @@
 
 #include <sys/epoll.h>
 
+#include "access/xact.h"
+#include "commands/dbcommands.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -172,6 +174,52 @@ look_up_images(void)
 	}
 }
 
+/* Find the members' kinds again. */
+static void
+update_members(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, hxpy_members)
+	{
+		Member	   *member = lfirst(cell);
+
+		member->kind = hxpy_member_kind(member);
+	}
+}
+
+/* Tell whether a database is still there. */
+static bool
+has_database(Oid database)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		found;
+
+	StartTransactionCommand();
+	found = get_database_name(database) != NULL;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return found;
+}
+
+/* Forget the kinds of databases that were dropped. */
+static void
+drop_kinds(void)
+{
+	for (int i = hxpy_pool->nkinds - 1; i >= 0; i--)
+	{
+		Oid			database = hxpy_pool->kinds[i].spec.io_database;
+
+		if (!OidIsValid(database) || has_database(database))
+			continue;
+		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+		hxpy_pool->kinds[i] = hxpy_pool->kinds[--hxpy_pool->nkinds];
+		LWLockRelease(hxpy_pool->lock);
+		kind_states[i] = kind_states[hxpy_pool->nkinds];
+		update_members();
+	}
+}
+
 /*
  * Make a kind of each image of the pool; those that stay keep their counters, and their
  * databases' kinds.
@@ -224,12 +272,7 @@ make_kinds(void)
 	hxpy_pool->nkinds = count;
 	LWLockRelease(hxpy_pool->lock);
 	memset(kind_states, 0, sizeof(kind_states));
-	foreach(cell, hxpy_members)
-	{
-		Member	   *member = lfirst(cell);
-
-		member->kind = hxpy_member_kind(member);
-	}
+	update_members();
 }
 
 /* Tell whether a kind only stands for those of databases. */
@@ -296,7 +339,10 @@ do_due(void)
 	PG_TRY();
 	{
 		if (images_at <= now)
+		{
+			drop_kinds();
 			look_up_images();
+		}
 		if (hxpy_reaper_due <= now)
 			hxpy_reaper_sweep();
 		if (sample_at <= now)
