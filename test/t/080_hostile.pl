@@ -271,7 +271,7 @@ all_of($psql, 'progress', map { my $case = $_; map { ([$_, "$$case[0]; good()", 
 	["progress($number, $number, blob(b''))"], ["progress(fixed(FLOAT64), $number, text(b''))"], ["progress($number, fixed(FLOAT64, 1, 2), text(b''))"],
 	["progress($number, $number, text(b'a', b'b'))"], ["progress($number, $number, text())"], ["progress($number, $number, text(b'a\\0b'))"],
 	['progress()'], ["progress($number)"], ["progress($number, $number)"], ["progress($fair, text(b'more'))"], ["progress(*[$number] * 1665)"],
-	["progress($fair, count=4)"], ["progress($fair, count=2)"], ['say(frame(PROGRESS))'], ['say(frame(PROGRESS, os.urandom(100)))'],
+	["say(frame(PROGRESS, batch($fair, count=4)))"], ["say(frame(PROGRESS, batch($fair, count=2)))"], ['say(frame(PROGRESS))'], ['say(frame(PROGRESS, os.urandom(100)))'],
 	["progress(nested := arrays(arrays($number, (0, 1)), (0, 1)), nested, nested)"],
 	["progress(*[record(*[column(RECORD, bytes(8))] * 1000)] * 3)"],
 	# Those of another request are not looked at.
