@@ -345,7 +345,8 @@ docker_hint(int sqlstate, const char *message)
 			return "Free space on the engine's disk, for example with: docker system prune";
 		case ERRCODE_INVALID_PARAMETER_VALUE:
 			if (strstr(message, "bind source path does not exist"))
-				return "The engine does not see the files of a server in a container: set hxpy.network (docs/operations.md).";
+				return
+					"The engine does not see the files of a server in a container: set hxpy.network (docs/operations.md).";
 			return "Check the options of the session and the hxpy settings against the engine's words.";
 		case ERRCODE_INSUFFICIENT_PRIVILEGE:
 			return "The engine, or a proxy in front of it, refuses this call: allow it there.";
