@@ -167,7 +167,8 @@ follow(DockerStream *stream, PullProgress *progress, const char *image, bool qui
 					 errhint("Check the way to the registry, or raise \"hxpy.docker_timeout\"; layers that are complete are kept.")));
 		ended = (hxpy_docker_stream_wait(stream, PGINVALID_SOCKET,
 										 Min(PULL_LOOK_MS, hxpy_docker_timeout)) & HXPY_DOCKER_ENDED) != 0;
-		if (ended)
+		/* The last line may lack its end, unless the end is what is missing. */
+		if (ended && !hxpy_docker_stream_is_broken(stream))
 			feed(progress, "\n", 1);
 		if (progress->received != received)
 		{

@@ -158,6 +158,14 @@ add_labels(json_t *body)
 	put(body, "Labels", labels);
 }
 
+/* Tell whether a network can have this name; "container:x" and "ns:x" are none. */
+static bool
+is_network_name(const char *name)
+{
+	return isalnum((unsigned char) name[0]) &&
+		name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] == '\0';
+}
+
 /* Refuse networks that are another's: the host's, or that of a container. */
 static void
 check_network(json_t *host)
@@ -176,10 +184,10 @@ check_network(json_t *host)
 	shown = hxpy_text_clean(name, strlen(name));
 	if (strcmp(name, "none") == 0)
 		return;
-	network = strchr(name, ':') == NULL ? hxpy_docker_inspect_network(shown) : NULL;
+	network = is_network_name(name) ? hxpy_docker_inspect_network(name) : NULL;
 	driver = json_string_value(json_object_get(network, "Driver"));
 	real = json_string_value(json_object_get(network, "Name"));
-	if (strchr(name, ':') != NULL || (driver != NULL && strcmp(driver, "host") == 0))
+	if (!is_network_name(name) || (driver != NULL && strcmp(driver, "host") == 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("network \"%s\" is not allowed", shown),
