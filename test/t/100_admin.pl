@@ -39,6 +39,15 @@ sub run
 	return $result->{out};
 }
 
+# Change the io directory.
+sub set_io_directory
+{
+	my ($value) = @_;
+	$node->append_conf('postgresql.conf', "hxpy.io_directory = '$value'");
+	$node->reload;
+	wait_until(sub { $psql->query('SHOW hxpy.io_directory')->{out} eq $value }, 10) or die 'io_directory is not taken';
+}
+
 # Make an image of a few bytes, which is removed at the end.
 sub tiny_image
 {
@@ -235,9 +244,9 @@ refuses(qq({$sleep, "HostConfig": {"Binds": ["$_->[0]"]}}), $_->[1], $_->[2])
   ['/var/run/docker.sock:/x', '22023', qr/must be relative/], ['etc:/x', '42501', qr/symbolic link.*HINT/s], ['etc/shadow:/x', '42501', qr/symbolic link/], ['sub/link:/x', '42501', qr/symbolic link/],
   ['sub/link/file:/x', '42501', qr/symbolic link/], ['open/dir:/x', '42501', qr/could put another file in its place/], ['socket:/x', '42501', qr/not a directory or plain file/],
   ['sub/deep/file/x:/x', '42501', qr/not a directory/], ['nosuch:/x', '58P01', qr/could not stat.*No such file/], ['sub:/', '22023', qr{could not create container}];
-$psql->query("SET hxpy.io_directory = ''");
+set_io_directory('');
 refuses(qq({$sleep, "HostConfig": {"Binds": [".:/x"]}}), '55000', qr/no io directory.*HINT:.*hxpy.io_directory/s, 'no io directory');
-$psql->query('RESET hxpy.io_directory');
+set_io_directory("$dir/io");
 is(join(' ', containers($node)), $before, 'nothing is left of them');
 unlink "$base/socket";
 
