@@ -565,6 +565,65 @@ REVOKE ALL ON FUNCTION
   hs_from_trio(text), hs_to_v3(jsonb), hs_from_v3(text), hs_to_csv(jsonb)
 FROM PUBLIC;
 
+-- What the launcher does ----------------------------------------------------------
+
+CREATE FUNCTION py_stat_pool(OUT image text, OUT database text, OUT image_id text,
+                             OUT wanted integer, OUT ready integer, OUT starting integer, OUT started bigint,
+                             OUT taken bigint, OUT missed bigint, OUT failed bigint,
+                             OUT last_asked timestamptz, OUT error text, OUT error_at timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 4;
+COMMENT ON FUNCTION py_stat_pool() IS 'the containers that the launcher keeps for new sessions';
+
+CREATE VIEW hxpy_stat_pool AS SELECT * FROM py_stat_pool();
+COMMENT ON VIEW hxpy_stat_pool IS
+  'the containers that the launcher keeps for new sessions, a row for each image, with /io for each image and database';
+GRANT SELECT ON hxpy_stat_pool TO PUBLIC;
+
+-- What the sessions of all connections are doing -----------------------------------
+
+-- As with pg_stat_activity everybody may look; the function hides what is not theirs.
+CREATE FUNCTION py_stat_sessions(OUT pid integer, OUT role text, OUT database text, OUT session text,
+                                 OUT container text, OUT image text, OUT network text,
+                                 OUT state text, OUT instruction text, OUT started timestamptz,
+                                 OUT instruction_started timestamptz, OUT evals bigint,
+                                 OUT rows_in bigint, OUT rows_out bigint, OUT bytes_in bigint,
+                                 OUT bytes_out bigint, OUT total_time float8, OUT memory bigint,
+                                 OUT cpu_time float8, OUT progress_done float8,
+                                 OUT progress_total float8, OUT progress_message text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
+COMMENT ON FUNCTION py_stat_sessions() IS
+  'the sessions of all connections, or of this one without shared_preload_libraries';
+
+CREATE VIEW hxpy_stat_sessions AS SELECT * FROM py_stat_sessions();
+COMMENT ON VIEW hxpy_stat_sessions IS
+  'what the Python sessions of all connections are doing; own rows, or all for pg_read_all_stats';
+GRANT SELECT ON hxpy_stat_sessions TO PUBLIC;
+
+-- Files, /io in Python ---------------------------------------------------------------
+
+CREATE FUNCTION py_io_list(path text DEFAULT '', OUT name text, OUT kind text, OUT size bigint,
+                           OUT modified timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100 ROWS 100;
+COMMENT ON FUNCTION py_io_list(text) IS 'what is in the database''s directory of files';
+
+CREATE FUNCTION py_io_read(path text)
+RETURNS bytea AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_read(text) IS 'content of a file in the database''s directory';
+
+CREATE FUNCTION py_io_write(path text, content bytea)
+RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_write(text, bytea) IS
+  'create or replace a file in the database''s directory; returns its size';
+
+CREATE FUNCTION py_io_remove(path text)
+RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_io_remove(text) IS
+  'remove a file or an empty directory of the database''s directory; false when there is none';
+
+REVOKE ALL ON FUNCTION
+  py_io_list(text), py_io_read(text), py_io_write(text, bytea), py_io_remove(text)
+FROM PUBLIC;
+
 -- The Docker side, for administrators ----------------------------------------------
 --
 -- py_images, py_containers and py_engine show, and can be granted; the others ask for a

@@ -332,7 +332,8 @@ hx_cluster_stop() {
 hx_cluster_remove() {
 	local link
 	hx_cluster_dir "$1" || [ -e "$HX_DIR" ] || return 0
-	hx_cluster_stop "$1" immediate
+	# fast, so that its containers go as well
+	hx_cluster_stop "$1" || hx_cluster_stop "$1" immediate
 	case $1 in */*) link=$1 ;; *) link=$HX_RUN/$1 ;; esac
 	if [ -L "$HX_DIR/socket" ]; then
 		rm -rf --one-file-system "$(readlink -f "$HX_DIR/socket")"

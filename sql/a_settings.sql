@@ -7,22 +7,24 @@ SET hxpy.no_such_setting = 1;
 SET hxpy.output = 'loud';
 SET hxpy.numeric = 'roman';
 -- every function is documented; those that use a session are closed to PUBLIC, volatile and
--- parallel unsafe, all others are open, parallel safe and not volatile
+-- parallel unsafe, all others are open, parallel safe and not volatile; those behind the views of
+-- statistics are open, too, but must run where the backend's own memory is
 SELECT p.oid::regprocedure, session FROM pg_proc p
   JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'hxpy',
-  LATERAL (SELECT p.proname LIKE 'py\_%' OR EXISTS (SELECT FROM pg_depend c JOIN pg_proc f ON f.oid = c.refobjid
+  LATERAL (SELECT p.proname ~ '^py_(?!stat_)' OR EXISTS (SELECT FROM pg_depend c JOIN pg_proc f ON f.oid = c.refobjid
              AND c.refclassid = c.classid WHERE c.objid = p.oid AND f.proname LIKE 'py\_%')) AS s(session),
   LATERAL (SELECT EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
              WHERE a.grantee = 0)) AS o(open)
  WHERE obj_description(p.oid, 'pg_proc') IS NULL OR p.prosecdef OR open = session
-    OR (p.proparallel <> CASE WHEN session THEN 'u' ELSE 's' END)
+    OR (p.proparallel <> CASE WHEN p.proname LIKE 'py\_stat\_%' THEN 'r' WHEN session THEN 'u' ELSE 's' END)
     OR ((p.provolatile = 'v') <> session AND p.prokind <> 'a');
 CREATE ROLE hxpy_regress_user;
 SET ROLE hxpy_regress_user;
 SELECT py_open();
 SELECT py_eval('1');
 SET hxpy.allowed_images = '*';
+SET hxpy.allowed_networks = '*';
 SET hxpy.max_memory = '100GB';
 SHOW hxpy.docker_host;
 RESET ROLE;
@@ -32,6 +34,19 @@ SELECT py_open('');
 SELECT py_open(repeat('x', 64));
 SELECT py_open(NULL);
 SELECT py_open('s', network => 'bridge');
+SET hxpy.allowed_networks = '*';
+SELECT py_open('s', network => 'host');
+SELECT py_open('s', network => 'default');
+SELECT py_open('s', network => 'container:x');
+SELECT py_open('s', network => '');
+SELECT py_open('s', network => 'a b');
+SELECT py_open('s', network => '../networks');
+SELECT py_open('s', network => repeat('x', 129));
+SET hxpy.allowed_networks = 'a, b*';
+SET hxpy.network = 'c';
+SELECT py_eval('1');
+RESET hxpy.network;
+RESET hxpy.allowed_networks;
 SELECT py_open('s', timeout => '-1 s');
 SELECT py_open('s', log_level => 'loud');
 SELECT py_open('s', memory => '1MB');

@@ -93,6 +93,7 @@ Datum
 py_agg_finalfn(PG_FUNCTION_ARGS)
 {
 	AggState   *state;
+	PySession  *session;
 	ColumnType *type;
 	GatherList	payload;
 	const char *reply;
@@ -110,8 +111,9 @@ py_agg_finalfn(PG_FUNCTION_ARGS)
 	hxpy_column_write(hxpy_column_create(type, "as", CurrentMemoryContext), &payload);
 	for (int i = 0; i < state->ncolumns; i++)
 		hxpy_column_write(state->columns[i], &payload);
-	hxpy_session_request(hxpy_session_get(state->session), HXPY_FRAME_CALL, &payload, &reply,
-						 &length);
+	session = hxpy_session_get(state->session);
+	hxpy_session_request(session, HXPY_FRAME_CALL, &payload, state->function, &reply, &length);
+	hxpy_stats_add_rows_in(session->slot, state->columns[0]->count);
 	value = hxpy_datum_single(type, reply, length, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();

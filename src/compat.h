@@ -8,6 +8,7 @@
 
 #include "storage/latch.h"
 #include "utils/memutils.h"
+#include "utils/wait_event.h"
 
 /*
  * A wait event set that its maker frees, also on errors (PG_FINALLY).  From 17
@@ -19,6 +20,13 @@
 #else
 #define HxpyCreateWaitEventSet(nevents) \
 	CreateWaitEventSet(CurrentMemoryContext, (nevents))
+#endif
+
+/* Gives what is waited for a name, where extensions may; may raise errors. */
+#if PG_VERSION_NUM >= 170000
+#define HxpyWaitEventNew(name) WaitEventExtensionNew(name)
+#else
+#define HxpyWaitEventNew(name) ((void) (name), PG_WAIT_EXTENSION)
 #endif
 
 /*

@@ -2,6 +2,10 @@
  * container.c
  *	  Starts a session's container and hands back the sockets of its worker.
  *
+ * Without a network the server listens in a directory that it mounts into the
+ * container; with one the container listens, and the directory serves only to
+ * claim the user id.
+ *
  * Above this file nothing knows Docker.  A container comes out of the pool (warm), or is
  * started here (cold).  A failure at any point removes it by its name, which is made,
  * and noted in the session's slot, before the container is.  A running container ends
@@ -23,9 +27,13 @@
 #include "guc.h"
 #include "http.h"
 #include "image.h"
+#include "io.h"
+#include "network.h"
 #include "owner.h"
 #include "pool.h"
 #include "sandbox.h"
+#include "startup.h"
+#include "tcp.h"
 
 #define CLEANUP_TIMEOUT_MS	10000
 #define READY_TIMEOUT_MS	2000	/* for a container of the pool to answer */
@@ -33,15 +41,11 @@
 
 /* Take one connection of the container, or raise an error when it dies first. */
 static pgsocket
-accept_worker(const Container *container, pgsocket listener, DockerStream *output,
-			  instr_time start)
+accept_worker(const Container *container, pgsocket listener, const Startup *startup)
 {
 	for (;;)
 	{
 		pgsocket	socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		instr_time	now;
-		long		left;
-		int			happened;
 
 		if (socket != PGINVALID_SOCKET)
 		{
@@ -54,36 +58,18 @@ accept_worker(const Container *container, pgsocket listener, DockerStream *outpu
 					 errhint("Check who may enter \"%s\"; see docs/security.md for servers that run in containers themselves.",
 							 container->directory.path)));
 		}
-		INSTR_TIME_SET_CURRENT(now);
-		INSTR_TIME_SUBTRACT(now, start);
-		left = hxpy_open_timeout - (long) INSTR_TIME_GET_MILLISEC(now);
-		happened = left > 0 ? hxpy_docker_stream_wait(output, listener, left) :
-			HXPY_DOCKER_TIMEOUT;
-		if (happened & HXPY_DOCKER_SOCKET)
-			continue;
-		if (happened & HXPY_DOCKER_ENDED)
-		{
-			char	   *text = hxpy_docker_stream_text(output);
-
+		if (!hxpy_startup_wait(startup, listener, -1))
 			ereport(ERROR,
-					(errcode(ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION),
-					 errmsg("the container of image \"%s\" ended before Python could connect",
-							container->image),
-					 text[0] ? errdetail("%s", text) : 0,
-					 errhint("The image must be one of hxpy's (docker/build), with /usr/bin/python3 and the package hxpy.")));
-		}
-		ereport(ERROR,
-				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
-				 errmsg("Python did not connect within hxpy.open_timeout"),
-				 errhint("Raise hxpy.open_timeout, now %d ms, or look after the machine's load.",
-						 hxpy_open_timeout)));
+					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+					 errmsg("Python did not connect within hxpy.open_timeout"),
+					 errhint("Raise hxpy.open_timeout, now %d ms, or look after the machine's load.",
+							 hxpy_open_timeout)));
 	}
 }
 
 /* Take a connection and count its descriptor. */
 static pgsocket
-accept_counted(const Container *container, pgsocket listener, DockerStream *output,
-			   instr_time start)
+accept_counted(const Container *container, pgsocket listener, const Startup *startup)
 {
 	pgsocket	socket;
 
@@ -93,7 +79,7 @@ accept_counted(const Container *container, pgsocket listener, DockerStream *outp
 				 errmsg("too many open files for another session")));
 	PG_TRY();
 	{
-		socket = accept_worker(container, listener, output, start);
+		socket = accept_worker(container, listener, startup);
 	}
 	PG_CATCH();
 	{
@@ -115,7 +101,17 @@ close_counted(pgsocket *socket)
 	*socket = PGINVALID_SOCKET;
 }
 
-/* Create and start the container and take its two connections. */
+/* Connect twice to a container that listens in its network. */
+static void
+connect_worker(Container *container, const char *network, NetworkPeer *peer,
+			   const Startup *startup)
+{
+	hxpy_network_find_address(peer, container->id, network);
+	container->control = hxpy_tcp_connect(startup, peer, HXPY_ROLE_CONTROL);
+	container->data = hxpy_tcp_connect(startup, peer, HXPY_ROLE_DATA);
+}
+
+/* Create and start the container and get its two connections. */
 static void
 run_container(Container *container, const ContainerOptions *options, const char *name,
 			  const char *image_id, pgsocket listener)
@@ -124,6 +120,8 @@ run_container(Container *container, const ContainerOptions *options, const char 
 		.session = options->session,
 		.image_id = image_id,
 		.directory = &container->directory,
+		.io = hxpy_io_mount_source(MyDatabaseId),
+		.network = options->network,
 		.memory = options->memory,
 		.cpus = options->cpus,
 		/* The launcher removes what has ended: with it, engines may restart below us. */
@@ -131,19 +129,27 @@ run_container(Container *container, const ContainerOptions *options, const char 
 	};
 	json_t	   *body = hxpy_sandbox_body(&sandbox);
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(container));
-	DockerStream *output;
-	instr_time	start;
+	bool		is_listening = listener != PGINVALID_SOCKET;
+	NetworkPeer peer;
+	Startup		startup = {.image = container->image};
 
-	INSTR_TIME_SET_CURRENT(start);
+	INSTR_TIME_SET_CURRENT(startup.begin);
 	container->id = hxpy_docker_create(name, body);
 	MemoryContextSwitchTo(old);
 	hxpy_sandbox_check(hxpy_docker_inspect(container->id), body);
-	output = hxpy_docker_attach(container->id);
+	if (!is_listening)
+		hxpy_network_make_key(&peer, container->id, container->directory.uid);
+	startup.output = hxpy_docker_attach(container->id);
 	hxpy_docker_start(container->id);
-	/* The supervisor connects before it makes the worker. */
-	container->control = accept_counted(container, listener, output, start);
-	container->data = accept_counted(container, listener, output, start);
-	hxpy_docker_stream_close(output);
+	if (is_listening)
+	{
+		/* The supervisor connects before it makes the worker. */
+		container->control = accept_counted(container, listener, &startup);
+		container->data = accept_counted(container, listener, &startup);
+	}
+	else
+		connect_worker(container, options->network, &peer, &startup);
+	hxpy_docker_stream_close(startup.output);
 }
 
 /* Undo a failed start; raises nothing above WARNING. */
@@ -217,11 +223,15 @@ start_cold(Container *container, const ContainerOptions *options, const char *im
 	{
 		hxpy_stats_set_container(options->slot, name);
 		hxpy_directory_claim(&container->directory, context);
-		listener = hxpy_directory_listen(&container->directory, HXPY_SESSION_SOCKET);
+		if (hxpy_network_is_none(options->network))
+			listener = hxpy_directory_listen(&container->directory, HXPY_SESSION_SOCKET);
 		run_container(container, options, name, image_id, listener);
-		/* Nobody else gets in. */
-		hxpy_directory_unlink(&container->directory, HXPY_SESSION_SOCKET);
-		closesocket(listener);
+		if (listener != PGINVALID_SOCKET)
+		{
+			/* Nobody else gets in. */
+			hxpy_directory_unlink(&container->directory, HXPY_SESSION_SOCKET);
+			closesocket(listener);
+		}
 	}
 	PG_CATCH();
 	{
@@ -266,7 +276,7 @@ accept_ready(const PoolClaim *claim, pgsocket listener)
 		left = READY_TIMEOUT_MS - (long) INSTR_TIME_GET_MILLISEC(now);
 		if (left <= 0)
 			return PGINVALID_SOCKET;
-		(void) hxpy_http_drive(listener, left);
+		(void) hxpy_http_drive(listener, left, HXPY_WAIT_POOL);
 	}
 }
 
@@ -317,9 +327,9 @@ start_warm(Container *container, const ContainerOptions *options, const char *im
 	PoolSpec	spec;
 	PoolClaim	claim;
 
-	if (!hxpy_pool_has_launcher())
+	if (!hxpy_pool_has_launcher() || !hxpy_network_is_none(options->network))
 		return false;
-	hxpy_pool_make_spec(&spec, image, options->memory, options->cpus);
+	hxpy_pool_make_spec(&spec, image, MyDatabaseId, options->memory, options->cpus);
 	while (hxpy_pool_claim(&spec, options->slot, &claim))
 	{
 		if (connect_claimed(container, &claim))
@@ -335,9 +345,10 @@ start_in_turn(Container *container, const ContainerOptions *options, const char 
 {
 	PoolSpec	spec;
 	PoolClaim	claim;
+	bool		pooled = hxpy_network_is_none(options->network);
 
-	hxpy_pool_make_spec(&spec, image, options->memory, options->cpus);
-	while (hxpy_pool_enter(&spec, options->slot, &claim) == POOL_TURN_CLAIMED)
+	hxpy_pool_make_spec(&spec, image, MyDatabaseId, options->memory, options->cpus);
+	while (hxpy_pool_enter(pooled ? &spec : NULL, options->slot, &claim) == POOL_TURN_CLAIMED)
 	{
 		if (connect_claimed(container, &claim))
 			return;
@@ -359,16 +370,19 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 
 	container->control = container->data = PGINVALID_SOCKET;
 	container->directory.fd = -1;
+	container->image = MemoryContextStrdup(context, image);
 	check_descriptors();
 	if (!start_warm(container, options, image))
 	{
 		if (!hxpy_pool_has_launcher())
 			clean_up_once();
 		image_id = hxpy_image_resolve(options->images, &image);
+		container->image = MemoryContextStrdup(context, image);
+		if (!hxpy_network_is_none(options->network))
+			hxpy_network_resolve(options->network);
 		start_in_turn(container, options, image, image_id);
 	}
-	container->image = MemoryContextStrdup(context, image);
-	hxpy_stats_set_started(options->slot, container->id, container->image, "none");
+	hxpy_stats_set_started(options->slot, container->id, container->image, options->network);
 	return container;
 }
 

@@ -14,6 +14,7 @@ typedef struct ContainerOptions
 	const char *session;		/* for labels */
 	SessionSlot *slot;			/* tells others which container is whose */
 	const char *images;			/* preference list */
+	const char *network;		/* or HXPY_NO_NETWORK */
 	int			memory;			/* MB */
 	double		cpus;
 } ContainerOptions;

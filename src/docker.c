@@ -351,6 +351,8 @@ docker_hint(int sqlstate, const char *message)
 		case ERRCODE_DISK_FULL:
 			return "Free space on the engine's disk, for example with: docker system prune";
 		case ERRCODE_INVALID_PARAMETER_VALUE:
+			if (strstr(message, "bind source path does not exist"))
+				return "The engine does not see the server's files, as when the server runs in a container: set hxpy.network; see docs/operations.md.";
 			return "Check the options of the session and the hxpy settings against the engine's words.";
 		case ERRCODE_INSUFFICIENT_PRIVILEGE:
 			return "The engine, or a proxy in front of it, refuses this call: allow it there.";
@@ -606,6 +608,14 @@ hxpy_docker_inspect(const char *id)
 	return hxpy_docker_end_inspect(hxpy_docker_begin_inspect(id));
 }
 
+/* Describes a network, found by its name or the beginning of its id. */
+json_t *
+hxpy_docker_inspect_network(const char *network)
+{
+	return docker_get(psprintf("/networks/%s", docker_escape(network, "")),
+					  psprintf("inspect network \"%s\"", network));
+}
+
 /* Gets a list of something. */
 static json_t *
 docker_get_list(const char *path, const char *what)
@@ -702,6 +712,24 @@ char *
 hxpy_docker_create(const char *name, json_t *body)
 {
 	return hxpy_docker_end_create(hxpy_docker_begin_create(name, body));
+}
+
+/* Unpacks a tar archive in a container's directory. */
+void
+hxpy_docker_put_archive(const char *id, const char *path, const char *data, size_t length)
+{
+	long		timeout_ms = hxpy_docker_timeout;
+	char	   *versioned = docker_prepare(psprintf("/containers/%s/archive?path=%s",
+													docker_check_name(id),
+													docker_escape(path, "")), &timeout_ms);
+	DockerCall	call = {
+		.req = hxpy_http_put(versioned, "application/x-tar", data, length, timeout_ms)
+	};
+	HttpRequest *req = docker_end(&call);
+
+	if (hxpy_http_status(req) != 200)
+		docker_raise(req, psprintf("write to container \"%s\"", id));
+	hxpy_http_free(req);
 }
 
 /* Begins to start a container. */
@@ -867,6 +895,64 @@ hxpy_docker_stream_close(DockerStream *stream)
 	MemoryContextDelete(stream->context);
 }
 
+/* ---------- figures ---------- */
+
+/* Reads what an answer says of a container that runs. */
+static void
+docker_read_stats(HttpRequest *req, DockerStats *stats)
+{
+	size_t		len;
+	const char *body = hxpy_http_body(req, &len);
+	json_t	   *json = json_loadb(body, len, 0, NULL);
+	json_t	   *memory;
+	json_t	   *usage;
+	json_t	   *cache;
+	json_t	   *cpu;
+
+	if (hxpy_http_status(req) != 200 || json == NULL)
+	{
+		json_decref(json);
+		return;
+	}
+	hxpy_docker_own(json);
+	memory = json_object_get(json, "memory_stats");
+	usage = json_object_get(memory, "usage");
+	cache = json_object_get(json_object_get(memory, "stats"), "total_inactive_file");	/* cgroup v1 */
+	if (cache == NULL)
+		cache = json_object_get(json_object_get(memory, "stats"), "inactive_file");
+	cpu = json_object_get(json_object_get(json_object_get(json, "cpu_stats"), "cpu_usage"),
+						  "total_usage");
+	stats->found = json_is_integer(usage);
+	stats->memory = Max(json_integer_value(usage) - json_integer_value(cache), 0);
+	stats->cpu = json_integer_value(cpu) / 1000;
+}
+
+/*
+ * Measures containers.  The engine takes up to a second for each, so that all are
+ * asked for at once.
+ */
+void
+hxpy_docker_stats(const char *const *ids, int count, DockerStats *stats)
+{
+	long		timeout_ms = hxpy_docker_timeout;
+	char	   *version = docker_prepare("", &timeout_ms);
+	HttpRequest **requests = palloc(count * sizeof(HttpRequest *));
+
+	memset(stats, 0, count * sizeof(DockerStats));
+	for (int i = 0; i < count; i++)
+		requests[i] = hxpy_http_start("GET",
+									  psprintf("%s/containers/%s/stats?stream=false&one-shot=1",
+											   version, docker_check_name(ids[i])),
+									  NULL, timeout_ms);
+	for (int i = 0; i < count; i++)
+	{
+		(void) hxpy_http_wait(requests[i], PGINVALID_SOCKET, -1);
+		docker_read_stats(requests[i], &stats[i]);
+		hxpy_http_free(requests[i]);
+	}
+	docker_answered();
+}
+
 /* ---------- administration ---------- */
 
 /* Gets an object that every engine has. */
@@ -903,14 +989,6 @@ json_t *
 hxpy_docker_info(void)
 {
 	return docker_get_object("/info", "the engine's state");
-}
-
-/* Describes a network, found by its name or the beginning of its id. */
-json_t *
-hxpy_docker_inspect_network(const char *network)
-{
-	return docker_get(psprintf("/networks/%s", docker_escape(network, "")),
-					  psprintf("inspect network \"%s\"", network));
 }
 
 /* Gives a container another name. */

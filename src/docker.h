@@ -46,12 +46,15 @@ extern json_t *hxpy_docker_own(json_t *json);
 /* Asks the engine whether it is there; returns the API version agreed on. */
 extern const char *hxpy_docker_ping(void);
 
-/* NULL when there is no such image, container */
+/* NULL when there is no such image, container, network */
 extern json_t *hxpy_docker_inspect_image(const char *image);
 extern json_t *hxpy_docker_inspect(const char *id);
+extern json_t *hxpy_docker_inspect_network(const char *network);
 
 /* Returns the id.  After an error the container may exist: remove it by name. */
 extern char *hxpy_docker_create(const char *name, json_t *body);
+extern void hxpy_docker_put_archive(const char *id, const char *path, const char *data,
+									size_t length);
 extern void hxpy_docker_start(const char *id);
 
 /* the same in two steps, for whoever has several under way */
@@ -84,14 +87,22 @@ extern int	hxpy_docker_stream_wait(DockerStream *stream, pgsocket other,
 extern char *hxpy_docker_stream_text(DockerStream *stream);
 extern void hxpy_docker_stream_close(DockerStream *stream);
 
-/*
- * Administration.  The network is NULL when there is none of that name or id; a
- * name that is taken is an error.
- */
+/* What a container uses */
+typedef struct DockerStats
+{
+	bool		found;			/* it runs; else the others are 0 */
+	int64		memory;			/* bytes, without the cache of files that can go at any time */
+	int64		cpu;			/* microseconds, ever */
+} DockerStats;
+
+/* Measures containers, of which no more than HXPY_DOCKER_STATS_MAX at once. */
+#define HXPY_DOCKER_STATS_MAX	32
+extern void hxpy_docker_stats(const char *const *ids, int count, DockerStats *stats);
+
+/* Administration; for a new name, one that is taken is an error. */
 extern json_t *hxpy_docker_images(void);
 extern json_t *hxpy_docker_version(void);
 extern json_t *hxpy_docker_info(void);
-extern json_t *hxpy_docker_inspect_network(const char *network);
 extern void hxpy_docker_rename(const char *id, const char *name);
 
 /*

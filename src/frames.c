@@ -57,6 +57,7 @@ hxpy_frames_read(FrameStream *stream, size_t wanted)
 	if (count > 0)
 	{
 		stream->buffer.length += count;
+		stream->received += count;
 		return READ_SOME;
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))

@@ -13,6 +13,7 @@ typedef struct FrameStream
 	pgsocket	socket;
 	ByteBuffer	buffer;
 	size_t		used;			/* bytes of the buffer that were handled */
+	uint64		received;		/* bytes, ever */
 	uint64		discard;		/* bytes of an oversized frame still to skip */
 	const char *role;			/* what the greeting must say */
 	bool		greeted;

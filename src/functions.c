@@ -89,16 +89,11 @@ Datum
 py_open(PG_FUNCTION_ARGS)
 {
 	char	   *name = hxpy_argument_text(fcinfo, 0, "session");
-	char	   *network = hxpy_argument_optional(fcinfo, 2);
 	SessionOptions options;
 
 	hxpy_session_default_options(&options);
 	options.image = hxpy_argument_optional(fcinfo, 1);
-	if (network != NULL && strcmp(network, "none") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("network \"%s\" is not allowed", network),
-				 errhint("Sessions have no network: leave the option out, or give \"none\".")));
+	options.network = hxpy_argument_optional(fcinfo, 2);
 	if (!PG_ARGISNULL(3))
 		options.timeout_ms = interval_ms(PG_GETARG_INTERVAL_P(3));
 	if (!PG_ARGISNULL(4))
@@ -134,7 +129,7 @@ run_source(PySession *session, const char *source)
 	hxpy_gather_init(&payload, CurrentMemoryContext);
 	hxpy_column_write_batch(1, &payload);
 	hxpy_column_write_text("code", hxpy_coltype_to_utf8(source), &payload);
-	hxpy_session_request(session, HXPY_FRAME_EXEC, &payload, &reply, &reply_length);
+	hxpy_session_request(session, HXPY_FRAME_EXEC, &payload, source, &reply, &reply_length);
 }
 
 /*
@@ -203,7 +198,7 @@ py_define(PG_FUNCTION_ARGS)
 	hxpy_gather_init(&payload, CurrentMemoryContext);
 	hxpy_column_write_batch(1, &payload);
 	hxpy_column_write(column, &payload);
-	hxpy_session_request(session, HXPY_FRAME_DEFINE, &payload, &reply, &reply_length);
+	hxpy_session_request(session, HXPY_FRAME_DEFINE, &payload, variable, &reply, &reply_length);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
@@ -251,7 +246,7 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 	hxpy_column_write_batch(2, &payload);
 	hxpy_column_write_text("expr", hxpy_coltype_to_utf8(expression), &payload);
 	hxpy_column_write(want, &payload);
-	hxpy_session_request(session, HXPY_FRAME_EVAL, &payload, &reply, &reply_length);
+	hxpy_session_request(session, HXPY_FRAME_EVAL, &payload, expression, &reply, &reply_length);
 	if (has_domain(type))
 	{
 		/* The next request takes the reply's place. */

@@ -88,6 +88,7 @@ hxpy_grid_open_batch(RowsReader *reader, const char *payload, size_t length)
 					 errdetail("A batch has other columns than asked for.")));
 		reader->readers[i] = hxpy_datum_reader(reader->types[i], &columns[i]);
 	}
+	hxpy_stats_add_rows_out(reader->slot, reader->rows_left);
 	MemoryContextSwitchTo(old);
 }
 
@@ -143,7 +144,8 @@ hxpy_grid_begin(PySession *session, const InstructionText *texts, int ntexts,
 	hxpy_column_write_batch(ntexts + reader->ncolumns, head);
 	hxpy_grid_write_texts(texts, ntexts, head);
 	hxpy_grid_write_wants(reader, head);
-	hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, head, false);
+	reader->slot = session->slot;
+	hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, head, texts[0].value, false);
 }
 
 /* Run an EVAL_GRID instruction and take its rows. */

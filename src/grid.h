@@ -23,6 +23,7 @@ typedef struct RowsReader
 	MemoryContext batch_context;	/* the current batch and its Datums */
 	ColumnReader **readers;		/* of the current batch */
 	uint64		rows_left;		/* in it */
+	SessionSlot *slot;			/* of the session they come from */
 	Tuplestorestate *store;		/* where rows go, or NULL when they are fetched */
 } RowsReader;
 

@@ -22,6 +22,9 @@ bool		hxpy_docker_insecure;
 int			hxpy_docker_timeout;
 char	   *hxpy_image;
 char	   *hxpy_allowed_images;
+char	   *hxpy_network;
+char	   *hxpy_allowed_networks;
+char	   *hxpy_publish_address;
 char	   *hxpy_runtime;
 char	   *hxpy_socket_directory;
 int			hxpy_memory;
@@ -36,13 +39,19 @@ char	   *hxpy_pool_imports;
 int			hxpy_pool_size;
 int			hxpy_pool_starts;
 int			hxpy_pool_idle;
+char	   *hxpy_io_directory;
+int			hxpy_io_mode;
+int			hxpy_io_max_size;
 int			hxpy_max_sessions;
+int			hxpy_max_role_sessions;
+int			hxpy_max_total_sessions;
 int			hxpy_open_timeout;
 int			hxpy_eval_timeout;
 int			hxpy_cancel_grace;
 int			hxpy_idle_timeout;
 int			hxpy_output;
 int			hxpy_output_limit;
+int			hxpy_progress;
 int			hxpy_max_frame_size;
 int			hxpy_batch_size;
 int			hxpy_numeric;
@@ -60,6 +69,12 @@ static const struct config_enum_entry output_levels[] = {
 static const struct config_enum_entry numeric_modes[] = {
 	{"float", HXPY_NUMERIC_FLOAT, false},
 	{"decimal", HXPY_NUMERIC_DECIMAL, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry io_modes[] = {
+	{"read-only", HXPY_IO_READ_ONLY, false},
+	{"read-write", HXPY_IO_READ_WRITE, false},
 	{NULL, 0, false}
 };
 
@@ -101,6 +116,20 @@ define_containers(void)
 							   HXPY_DEFAULT_IMAGE "\".",
 							   &hxpy_allowed_images, "",
 							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.network",
+							   "Docker network of new sessions.",
+							   "\"none\" for no network.", &hxpy_network, "none",
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.allowed_networks",
+							   "Patterns of the Docker networks that sessions may use.",
+							   "A comma-separated list with * as wildcard; empty for none.",
+							   &hxpy_allowed_networks, "",
+							   PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("hxpy.publish_address",
+							   "Address of the engine's host on which sessions with a network are reached.",
+							   "Empty where the server reaches the addresses of containers.",
+							   &hxpy_publish_address, "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomStringVariable("hxpy.runtime",
 							   "OCI runtime of containers, for example \"runsc\".",
 							   "Empty for the engine's own.", &hxpy_runtime, "",
@@ -171,14 +200,46 @@ define_pool(void)
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }
 
+/* Define the settings of files, which the launcher must see as backends do. */
+static void
+define_io(void)
+{
+	DefineCustomStringVariable("hxpy.io_directory",
+							   "Directory of the databases' directories of files, /io in Python.",
+							   "Owned by the server's user, mode 0700. Empty for none.",
+							   &hxpy_io_directory, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomEnumVariable("hxpy.io_mode",
+							 "What Python may do in /io.",
+							 "A directory that is read-write has no quota.",
+							 &hxpy_io_mode, HXPY_IO_READ_ONLY, io_modes,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.io_max_size",
+							"Largest file that py_io_read and py_io_write take.",
+							NULL, &hxpy_io_max_size, 256, 1, 1023,
+							PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
+}
+
 /* Define the settings of sessions. */
 static void
 define_sessions(void)
 {
 	DefineCustomIntVariable("hxpy.max_sessions",
 							"Most Python sessions of one connection.",
-							NULL, &hxpy_max_sessions, 8, 1, 64,
+							NULL, &hxpy_max_sessions, 8, 1, HXPY_MAX_SESSIONS,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("hxpy.max_role_sessions",
+							"Most Python sessions of one role in all connections.",
+							"0 for any number.", &hxpy_max_role_sessions, 0, 0, 10000,
+							PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Where there is no shared memory it counts for nothing, but must not be refused. */
+	DefineCustomIntVariable("hxpy.max_total_sessions",
+							"Most Python sessions of the cluster.",
+							"Needs hxpy in shared_preload_libraries.",
+							&hxpy_max_total_sessions, 256, 1, 10000,
+							process_shared_preload_libraries_in_progress ?
+							PGC_POSTMASTER : PGC_SIGHUP,
+							0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hxpy.open_timeout",
 							"Limit of a session's start.",
 							NULL, &hxpy_open_timeout, 60000, 1, INT_MAX,
@@ -206,6 +267,10 @@ define_sessions(void)
 							"Read when a session is opened.",
 							&hxpy_output_limit, 1024, 1, 1024 * 1024,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("hxpy.progress",
+							 "Level of the messages that carry Python's progress.",
+							 NULL, &hxpy_progress, 0, output_levels,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hxpy.max_frame_size",
 							"Most memory of the server that one frame from Python may take.",
 							NULL, &hxpy_max_frame_size, 256, 1, 2048,
@@ -228,6 +293,7 @@ hxpy_guc_init(void)
 	define_docker();
 	define_containers();
 	define_pool();
+	define_io();
 	define_sessions();
 	MarkGUCPrefixReserved("hxpy");
 }

@@ -14,6 +14,9 @@ extern int	hxpy_docker_timeout;	/* ms, one engine call */
 /* containers */
 extern char *hxpy_image;		/* preference list */
 extern char *hxpy_allowed_images;	/* patterns */
+extern char *hxpy_network;		/* of new sessions */
+extern char *hxpy_allowed_networks; /* patterns */
+extern char *hxpy_publish_address;	/* of the engine's host, "" for none */
 extern char *hxpy_runtime;		/* OCI runtime, "" for the engine's own */
 extern char *hxpy_socket_directory; /* "" for one in the data directory */
 extern int	hxpy_memory;		/* MB */
@@ -31,20 +34,34 @@ extern int	hxpy_pool_size;		/* containers of each image */
 extern int	hxpy_pool_starts;	/* at once */
 extern int	hxpy_pool_idle;		/* s, 0 for none */
 
+/* files */
+extern char *hxpy_io_directory; /* "" for none */
+extern int	hxpy_io_mode;		/* HXPY_IO_... */
+extern int	hxpy_io_max_size;	/* MB, one py_io_read or py_io_write */
+
+#define HXPY_IO_READ_ONLY		0
+#define HXPY_IO_READ_WRITE		1
+
 /* sessions */
 extern int	hxpy_max_sessions;	/* in one backend */
+extern int	hxpy_max_role_sessions; /* of one role, 0 for any number */
+extern int	hxpy_max_total_sessions;	/* in the cluster */
 extern int	hxpy_open_timeout;	/* ms */
 extern int	hxpy_eval_timeout;	/* ms, 0 for none */
 extern int	hxpy_cancel_grace;	/* ms */
 extern int	hxpy_idle_timeout;	/* ms, 0 for none */
 extern int	hxpy_output;		/* elevel, or 0 for none */
 extern int	hxpy_output_limit;	/* kB, one instruction */
+extern int	hxpy_progress;		/* elevel, or 0 for none */
 extern int	hxpy_max_frame_size;	/* MB */
 extern int	hxpy_batch_size;	/* kB */
 extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
 
 #define HXPY_NUMERIC_FLOAT		0
 #define HXPY_NUMERIC_DECIMAL	1
+
+/* most that hxpy.max_sessions may be */
+#define HXPY_MAX_SESSIONS		64
 
 /* least that Python needs to start, MB and CPUs */
 #define HXPY_MIN_MEMORY			64

@@ -33,7 +33,7 @@
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/fd.h"
-#include "utils/wait_event.h"
+#include "wait.h"
 
 #define HTTP_MAX_SOCKETS	512 /* libcurl's sockets in one process */
 #define HTTP_MAX_REQUESTS	128 /* live requests, at most 4 sockets each */
@@ -82,6 +82,14 @@ typedef struct HttpTarget
 	const char *socket_path;	/* NULL for tcp */
 	bool		tls;
 } HttpTarget;
+
+/* What a request sends; must live as long as the request */
+typedef struct HttpContent
+{
+	const char *type;			/* header line */
+	const char *data;
+	size_t		len;
+} HttpContent;
 
 /* A socket that libcurl waits for */
 typedef struct HttpSocket
@@ -558,9 +566,9 @@ http_set_target(CURL *easy, const HttpTarget *target, const char *path)
 	return rc;
 }
 
-/* Sets method, body and headers; body must live as long as the request. */
+/* Sets method, content (or NULL) and headers. */
 static CURLcode
-http_set_message(HttpRequest *req, const char *method, const char *body)
+http_set_message(HttpRequest *req, const char *method, const HttpContent *content)
 {
 	CURL	   *easy = req->easy;
 	CURLcode	rc = CURLE_OK;
@@ -568,16 +576,16 @@ http_set_message(HttpRequest *req, const char *method, const char *body)
 
 	if (strcmp(method, "GET") == 0)
 		return rc;
-	if (strcmp(method, "POST") == 0)
+	if (content != NULL || strcmp(method, "POST") == 0)
 	{
-		HTTP_SET(CURLOPT_POSTFIELDS, body ? body : "");
-		HTTP_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) (body ? strlen(body) : 0));
+		HTTP_SET(CURLOPT_POSTFIELDS, content ? content->data : "");
+		HTTP_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) (content ? content->len : 0));
 	}
-	else
+	if (strcmp(method, "POST") != 0)
 		HTTP_SET(CURLOPT_CUSTOMREQUEST, method);
 
 	/* "Expect:" keeps libcurl from asking before it sends a large body */
-	list = curl_slist_append(NULL, body ? "Content-Type: application/json" : "Content-Type:");
+	list = curl_slist_append(NULL, content ? content->type : "Content-Type:");
 	if (list == NULL)
 		return CURLE_OUT_OF_MEMORY;
 	req->headers = list;
@@ -609,14 +617,20 @@ http_set_callbacks(HttpRequest *req)
 
 /* Makes a request ready and hands it to libcurl. */
 static HttpRequest *
-http_begin(const char *method, const char *path, const char *body,
+http_begin(const char *method, const char *path, const HttpContent *content,
 		   long timeout_ms, HttpSink sink, void *sink_arg)
 {
 	HttpRequest *req = http_create();
 	MemoryContext caller = MemoryContextSwitchTo(req->context);
 	HttpTarget	target;
+	HttpContent own;
 	CURLcode	rc = CURLE_OUT_OF_MEMORY;
 
+	if (content != NULL)
+	{
+		own = *content;
+		own.data = memcpy(palloc(content->len + 1), content->data, content->len);
+	}
 	http_parse_target(&target);
 	req->address = pstrdup(hxpy_docker_host);
 	req->timeout_ms = timeout_ms;
@@ -628,7 +642,7 @@ http_begin(const char *method, const char *path, const char *body,
 	if (rc == CURLE_OK)
 		rc = http_set_target(req->easy, &target, path);
 	if (rc == CURLE_OK)
-		rc = http_set_message(req, method, body ? pstrdup(body) : NULL);
+		rc = http_set_message(req, method, content ? &own : NULL);
 	if (rc == CURLE_OK)
 		rc = http_set_callbacks(req);
 	if (rc == CURLE_OK && curl_multi_add_handle(http_multi, req->easy) != CURLM_OK)
@@ -727,7 +741,7 @@ http_time_left(double deadline)
 
 /* Fills a wait event set and waits on it; returns the number of events. */
 static int
-http_wait_events(WaitEventSet *set, pgsocket other, long timeout_ms,
+http_wait_events(WaitEventSet *set, pgsocket other, long timeout_ms, HxpyWait what,
 				 WaitEvent *events)
 {
 	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
@@ -748,12 +762,12 @@ http_wait_events(WaitEventSet *set, pgsocket other, long timeout_ms,
 			AddWaitEventToSet(set, mask, http_sockets[i].fd, NULL, NULL);
 	}
 	return WaitEventSetWait(set, timeout_ms, events, HTTP_MAX_EVENTS,
-							PG_WAIT_EXTENSION);
+							hxpy_wait_event(what));
 }
 
 /* Waits once and passes events on; returns true if other is readable. */
 static bool
-http_wait_round(pgsocket other, long timeout_ms)
+http_wait_round(pgsocket other, long timeout_ms, HxpyWait what)
 {
 	WaitEventSet *set = HxpyCreateWaitEventSet(http_nsockets + 3);
 	WaitEvent	events[HTTP_MAX_EVENTS];
@@ -762,7 +776,7 @@ http_wait_round(pgsocket other, long timeout_ms)
 
 	PG_TRY();
 	{
-		nevents = http_wait_events(set, other, timeout_ms, events);
+		nevents = http_wait_events(set, other, timeout_ms, what, events);
 	}
 	PG_FINALLY();
 	{
@@ -812,7 +826,19 @@ HttpRequest *
 hxpy_http_start(const char *method, const char *path, const char *body,
 				long timeout_ms)
 {
-	return http_begin(method, path, body, timeout_ms, NULL, NULL);
+	HttpContent content = {"Content-Type: application/json", body, body ? strlen(body) : 0};
+
+	return http_begin(method, path, body ? &content : NULL, timeout_ms, NULL, NULL);
+}
+
+/* Starts a PUT. */
+HttpRequest *
+hxpy_http_put(const char *path, const char *type, const char *data, size_t length,
+			  long timeout_ms)
+{
+	HttpContent content = {psprintf("Content-Type: %s", type), data, length};
+
+	return http_begin("PUT", path, &content, timeout_ms, NULL, NULL);
 }
 
 /* Starts a stream and waits for its status. */
@@ -833,7 +859,7 @@ hxpy_http_open_stream(const char *method, const char *path, HttpSink sink,
 			return req;
 		if (http_now() >= deadline)
 			http_raise_timeout(req, timeout_ms);
-		http_wait_round(PGINVALID_SOCKET, http_time_left(deadline));
+		http_wait_round(PGINVALID_SOCKET, http_time_left(deadline), HXPY_WAIT_ENGINE);
 	}
 }
 
@@ -853,27 +879,28 @@ hxpy_http_wait(HttpRequest *req, pgsocket other, long timeout_ms)
 			break;
 		if (late)
 			return HXPY_HTTP_TIMEOUT;
-		readable = http_wait_round(other, http_time_left(deadline));
+		readable = http_wait_round(other, http_time_left(deadline), HXPY_WAIT_ENGINE);
 		late = (deadline >= 0 && http_now() >= deadline);
 	}
 	if (!req->done)
 		return HXPY_HTTP_SOCKET;
 	http_check_result(req);
 	if (!readable && other != PGINVALID_SOCKET)
-		readable = http_wait_round(other, 0);
+		readable = http_wait_round(other, 0, HXPY_WAIT_ENGINE);
 	return HXPY_HTTP_DONE | (readable ? HXPY_HTTP_SOCKET : 0);
 }
 
 /* Drives all transfers for one wait. */
 bool
-hxpy_http_drive(pgsocket other, long timeout_ms)
+hxpy_http_drive(pgsocket other, long timeout_ms, HxpyWait what)
 {
 	bool		readable;
 
 	http_check_interrupts();
 	http_progress();
 	readable = http_wait_round(other,
-							   http_time_left(timeout_ms < 0 ? -1 : http_now() + timeout_ms));
+							   http_time_left(timeout_ms < 0 ? -1 : http_now() + timeout_ms),
+							   what);
 	http_progress();
 	return readable;
 }

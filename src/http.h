@@ -10,6 +10,8 @@
 #ifndef HXPY_HTTP_H
 #define HXPY_HTTP_H
 
+#include "wait.h"
+
 typedef struct HttpRequest HttpRequest;
 
 /*
@@ -26,6 +28,11 @@ typedef void (*HttpSink) (void *arg, const char *data, size_t len);
 /* Starts a request; body is JSON or NULL, timeout_ms 0 means none. */
 extern HttpRequest *hxpy_http_start(const char *method, const char *path,
 									const char *body, long timeout_ms);
+
+/* Starts a PUT of bytes of a type. */
+extern HttpRequest *hxpy_http_put(const char *path, const char *type,
+								  const char *data, size_t length,
+								  long timeout_ms);
 
 /*
  * Starts a request whose answer is a stream, and returns when its status has
@@ -46,9 +53,10 @@ extern int	hxpy_http_wait(HttpRequest *req, pgsocket other, long timeout_ms);
 
 /*
  * Drives all transfers for one wait: until one makes a step, other is readable (then
- * true), the latch is set, or timeout_ms (-1: none) is over.
+ * true), the latch is set, or timeout_ms (-1: none) is over; `what` is shown as the
+ * reason.
  */
-extern bool hxpy_http_drive(pgsocket other, long timeout_ms);
+extern bool hxpy_http_drive(pgsocket other, long timeout_ms, HxpyWait what);
 
 extern bool hxpy_http_is_done(const HttpRequest *req);
 

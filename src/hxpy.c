@@ -16,6 +16,7 @@
 #include "launcher.h"
 #include "pool.h"
 #include "session.h"
+#include "stats.h"
 
 PG_MODULE_MAGIC;
 
@@ -28,10 +29,10 @@ _PG_init(void)
 	hxpy_guc_init();
 	hxpy_session_init();
 	hxpy_scan_init();
+	hxpy_stats_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		hxpy_pool_init();
-		hxpy_stats_init();
 		hxpy_launcher_init();
 	}
 }

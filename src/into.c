@@ -219,6 +219,7 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 		if (row % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
 	}
+	hxpy_stats_add_rows_out(stream->session->slot, nrows);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(stream->batch_context);
 }
@@ -372,7 +373,7 @@ send_instruction(PySession *session, const char *expression, const RangeVar *tab
 	for (int i = 0; i < wants.npieces; i++)
 		hxpy_gather_copy(head, wants.pieces[i].data ? wants.pieces[i].data :
 						 wants.own.data + wants.pieces[i].offset, wants.pieces[i].length);
-	hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, head, false);
+	hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, head, expression, false);
 }
 
 /* Take the announcement of the columns, and then the rows, into the table. */

@@ -14,21 +14,27 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "funcapi.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "utils/memutils.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
 
 #include "hxpy.h"
 #include "guc.h"
 #include "launcher.h"
 #include "pool.h"
 #include "stats.h"
+#include "wait.h"
+
+PG_FUNCTION_INFO_V1(py_stat_pool);
 
 PoolShared *hxpy_pool = NULL;
 
@@ -120,14 +126,23 @@ hxpy_pool_session_ended(void)
 
 /* ---------- claims ---------- */
 
-/* Fill a spec out of an image's name, limits and the current settings. */
+/*
+ * Fill a spec out of an image's name, limits and the current settings; the database
+ * counts only with /io.
+ */
 void
-hxpy_pool_make_spec(PoolSpec *spec, const char *image, int memory, double cpus)
+hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory, double cpus)
 {
 	memset(spec, 0, sizeof(*spec));
 	strlcpy(spec->image, image, sizeof(spec->image));
 	strlcpy(spec->runtime, hxpy_runtime, sizeof(spec->runtime));
 	strlcpy(spec->docker_host, hxpy_docker_host, sizeof(spec->docker_host));
+	strlcpy(spec->io_directory, hxpy_io_directory, sizeof(spec->io_directory));
+	if (spec->io_directory[0])
+	{
+		spec->io_database = database;
+		spec->io_mode = hxpy_io_mode;
+	}
 	spec->memory = memory;
 	spec->pids_limit = hxpy_pids_limit;
 	spec->tmp_size = hxpy_tmp_size;
@@ -135,9 +150,9 @@ hxpy_pool_make_spec(PoolSpec *spec, const char *image, int memory, double cpus)
 	spec->cpus = cpus;
 }
 
-/* Return the kind of a spec, NULL when the launcher keeps none. */
-static PoolKind *
-find_kind(const PoolSpec *spec)
+/* Return the kind of a spec, NULL when there is none; to be called with the lock. */
+PoolKind *
+hxpy_pool_find_kind(const PoolSpec *spec)
 {
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
@@ -145,6 +160,29 @@ find_kind(const PoolSpec *spec)
 			return &hxpy_pool->kinds[i];
 	}
 	return NULL;
+}
+
+/*
+ * Make a kind for a database's files, when its image has one, with the lock held; else
+ * NULL.
+ */
+static PoolKind *
+make_kind(const PoolSpec *spec)
+{
+	PoolSpec	pattern = *spec;
+	PoolKind   *image;
+	PoolKind   *kind;
+
+	pattern.io_database = InvalidOid;
+	image = hxpy_pool_find_kind(&pattern);
+	if (image == NULL || hxpy_pool->nkinds == HXPY_POOL_KINDS)
+		return NULL;
+	kind = &hxpy_pool->kinds[hxpy_pool->nkinds];
+	memset(kind, 0, sizeof(*kind));
+	kind->spec = *spec;
+	strlcpy(kind->image_id, image->image_id, sizeof(kind->image_id));
+	hxpy_pool->nkinds++;
+	return kind;
 }
 
 /* Give back what this backend holds, when it ends in the midst of a start. */
@@ -175,8 +213,10 @@ watch_exit(void)
 static bool
 claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 {
-	PoolKind   *kind = find_kind(spec);
+	PoolKind   *kind = hxpy_pool_find_kind(spec);
 
+	if (kind == NULL && OidIsValid(spec->io_database))
+		kind = make_kind(spec);
 	if (kind == NULL)
 		return false;
 	kind->asked_at = GetCurrentTimestamp();
@@ -243,7 +283,7 @@ take_turn(void)
 static void
 count_miss(const PoolSpec *spec)
 {
-	PoolKind   *kind = find_kind(spec);
+	PoolKind   *kind = hxpy_pool_find_kind(spec);
 
 	if (kind == NULL)
 		return;
@@ -301,7 +341,8 @@ hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 		if (left <= 0)
 			raise_no_turn();
 		/* The launcher may have gone meanwhile: look again now and then. */
-		ConditionVariableTimedSleep(&hxpy_pool->turn, Min(left, 1000), PG_WAIT_EXTENSION);
+		ConditionVariableTimedSleep(&hxpy_pool->turn, Min(left, 1000),
+									hxpy_wait_event(HXPY_WAIT_POOL));
 	}
 	ConditionVariableCancelSleep();
 	return turn;
@@ -319,4 +360,79 @@ hxpy_pool_leave(void)
 	LWLockRelease(hxpy_pool->lock);
 	ConditionVariableSignal(&hxpy_pool->turn);
 	hxpy_pool_wake_launcher();
+}
+
+/* ---------- what SQL sees ---------- */
+
+/* Count a kind's containers in one state. */
+static int
+count_slots(const PoolShared *pool, const PoolKind *kind, PoolState state)
+{
+	int			count = 0;
+
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		if (pool->slots[i].state == state &&
+			memcmp(&pool->slots[i].spec, &kind->spec, sizeof(PoolSpec)) == 0)
+			count++;
+	}
+	return count;
+}
+
+/* Make an array member of a moment, NULL when there was none. */
+static void
+put_moment(TimestampTz moment, Datum *value, bool *isnull)
+{
+	*value = TimestampTzGetDatum(moment);
+	*isnull = moment == 0;
+}
+
+/*
+ * py_stat_pool(): what the launcher keeps, a row for each image.
+ */
+Datum
+py_stat_pool(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		may_read = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	PoolShared *pool;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (hxpy_pool == NULL)
+		return (Datum) 0;
+	/* The rows are made of a copy: no work with the lock held. */
+	pool = palloc(sizeof(PoolShared));
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	memcpy(pool, hxpy_pool, sizeof(PoolShared));
+	LWLockRelease(hxpy_pool->lock);
+	for (int i = 0; i < pool->nkinds; i++)
+	{
+		const PoolKind *kind = &pool->kinds[i];
+		bool		engine = pool->engine_error[0] != '\0';
+		const char *error = engine ? pool->engine_error : kind->error;
+		const char *database = OidIsValid(kind->spec.io_database) ?
+			get_database_name(kind->spec.io_database) : NULL;
+		Datum		values[13];
+		bool		nulls[13] = {0};
+
+		values[0] = CStringGetTextDatum(kind->spec.image);
+		values[1] = database ? CStringGetTextDatum(database) : (Datum) 0;
+		nulls[1] = database == NULL;
+		values[2] = CStringGetTextDatum(kind->image_id);
+		nulls[2] = !kind->image_id[0];
+		values[3] = Int32GetDatum(kind->wanted);
+		values[4] = Int32GetDatum(count_slots(pool, kind, POOL_READY));
+		values[5] = Int32GetDatum(count_slots(pool, kind, POOL_STARTING));
+		values[6] = Int64GetDatum(kind->started);
+		values[7] = Int64GetDatum(kind->taken);
+		values[8] = Int64GetDatum(kind->missed);
+		values[9] = Int64GetDatum(kind->failed);
+		put_moment(kind->asked_at, &values[10], &nulls[10]);
+		values[11] = CStringGetTextDatum(may_read ? error : "");
+		nulls[11] = !may_read || !error[0];
+		put_moment(!error[0] ? 0 : engine ? pool->engine_error_at : kind->error_at,
+				   &values[12], &nulls[12]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }

@@ -12,7 +12,7 @@
 #include "stats.h"
 
 #define HXPY_POOL_SLOTS		256 /* containers in the pool */
-#define HXPY_POOL_KINDS		64	/* images, or images times databases */
+#define HXPY_POOL_KINDS		64	/* images, with /io and their databases */
 #define HXPY_POOL_TEXT		256 /* bytes of a name or message, with its end */
 
 /*
@@ -24,6 +24,9 @@ typedef struct PoolSpec
 	char		image[HXPY_POOL_TEXT];	/* name */
 	char		runtime[HXPY_POOL_TEXT];
 	char		docker_host[HXPY_POOL_TEXT];
+	char		io_directory[HXPY_POOL_TEXT];	/* "" for no /io */
+	Oid			io_database;	/* with /io: whose files */
+	int			io_mode;
 	int			memory;			/* MB */
 	int			pids_limit;
 	int			tmp_size;		/* MB */
@@ -52,7 +55,11 @@ typedef struct PoolSlot
 	int			uid;			/* and its directory's name */
 } PoolSlot;
 
-/* What the launcher keeps of one kind, and how that goes; for hxpy_stat_pool. */
+/*
+ * What the launcher keeps of one kind, and how that goes; for hxpy_stat_pool.  There is
+ * one for each image of hxpy.pool_images.  With /io those are patterns only: each
+ * database that asks gets one of its own behind them, which the first backend makes.
+ */
 typedef struct PoolKind
 {
 	PoolSpec	spec;
@@ -77,6 +84,8 @@ typedef struct PoolShared
 	int			backend_starts; /* the same of backends */
 	ConditionVariable turn;		/* a start has ended, or a container is ready */
 	uint64		ended;			/* sessions that have ended: something to reap */
+	char		engine_error[HXPY_POOL_TEXT];	/* of the launcher's last look, or "" */
+	TimestampTz engine_error_at;
 	int			nkinds;
 	PoolKind	kinds[HXPY_POOL_KINDS];
 	PoolSlot	slots[HXPY_POOL_SLOTS];
@@ -105,7 +114,9 @@ extern void hxpy_pool_init(void);
 extern bool hxpy_pool_has_launcher(void);
 extern void hxpy_pool_wake_launcher(void);
 extern void hxpy_pool_session_ended(void);
-extern void hxpy_pool_make_spec(PoolSpec *spec, const char *image, int memory, double cpus);
+extern void hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
+								double cpus);
+extern PoolKind *hxpy_pool_find_kind(const PoolSpec *spec);
 
 /*
  * A claim ends by hxpy_pool_end_claim(), a turn to start by hxpy_pool_leave().  The

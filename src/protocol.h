@@ -25,6 +25,8 @@
 #define HXPY_FRAME_APPLY		0x0A
 #define HXPY_FRAME_CALL			0x0B
 #define HXPY_FRAME_INTERRUPT	0x10
+#define HXPY_FRAME_CHALLENGE	0x11
+#define HXPY_FRAME_SERVER_PROOF	0x12
 
 /* frames of the container */
 #define HXPY_FRAME_HELLO		0x81
@@ -34,6 +36,8 @@
 #define HXPY_FRAME_ERROR		0x85
 #define HXPY_FRAME_DEAD			0x86
 #define HXPY_FRAME_ROWS			0x87
+#define HXPY_FRAME_PROGRESS		0x88
+#define HXPY_FRAME_PROOF		0x89
 
 /* tags of columns */
 #define HXPY_TAG_NULL			0
@@ -62,6 +66,14 @@
 
 /* flags of columns */
 #define HXPY_FLAG_HAS_NULLS		0x01
+
+/* connections by TCP */
+#define HXPY_TCP_PORT			7868
+#define HXPY_ROLE_CONTROL		1
+#define HXPY_ROLE_DATA			2
+#define HXPY_KEY_SIZE			32
+#define HXPY_NONCE_SIZE			32
+#define HXPY_PROOF_SIZE			32
 
 /* limits */
 #define HXPY_MAX_DEPTH			64

@@ -7,21 +7,51 @@
  */
 #include "postgres.h"
 
+#include <sys/socket.h>
+
 #include "miscadmin.h"
 
 #include "hxpy.h"
 #include "guc.h"
+#include "network.h"
 #include "owner.h"
 #include "sandbox.h"
 
 #define MOUNT_TARGET		"/run/hxpy"
+#define IO_TARGET			"/io"
 #define SHM_BYTES			(64 * 1024 * 1024)
 #define NOFILE_LIMIT		256
 #define TMP_INODES			16384
 
+/* Allow sockets of a family, by a rule more like the one for AF_UNIX. */
+static void
+allow_family(json_t *profile, int family)
+{
+	json_t	   *rules = json_object_get(profile, "syscalls");
+	json_t	   *rule;
+	size_t		index;
+
+	json_array_foreach(rules, index, rule)
+	{
+		json_t	   *names = json_object_get(rule, "names");
+		const char *name = json_string_value(json_array_get(names, 0));
+		json_t	   *copy;
+
+		if (json_array_size(names) != 1 || name == NULL || strcmp(name, "socket") != 0)
+			continue;
+		copy = hxpy_docker_own(json_deep_copy(rule));
+		if (json_object_set_new(json_array_get(json_object_get(copy, "args"), 0), "value",
+								json_integer(family)) == 0 &&
+			json_array_append(rules, copy) == 0)
+			return;
+		break;
+	}
+	elog(ERROR, "could not allow sockets in the seccomp profile");
+}
+
 /* Read the seccomp profile that was installed with the extension. */
 static const char *
-seccomp_option(void)
+seccomp_option(bool has_network)
 {
 	char		share[MAXPGPATH];
 	char	   *path;
@@ -39,7 +69,13 @@ seccomp_option(void)
 				 errmsg("could not read the seccomp profile \"%s\"", path),
 				 errdetail_internal("%s", error.text),
 				 errhint("Install the extension again (make install).")));
-	text = json_dumps(hxpy_docker_own(profile), JSON_COMPACT | JSON_ENSURE_ASCII);
+	hxpy_docker_own(profile);
+	if (has_network)
+	{
+		allow_family(profile, AF_INET);
+		allow_family(profile, AF_INET6);
+	}
+	text = json_dumps(profile, JSON_COMPACT | JSON_ENSURE_ASCII);
 	if (text == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	option = psprintf("seccomp=%s", text);
@@ -53,6 +89,37 @@ ulimit(const char *name, int64 limit)
 {
 	return json_pack("{s:s, s:I, s:I}", "Name", name, "Soft", (json_int_t) limit,
 					 "Hard", (json_int_t) limit);
+}
+
+/* Make a mount of a directory that is there. */
+static json_t *
+mount(const char *source, const char *target, bool read_only)
+{
+	return json_pack("{s:s, s:s, s:s, s:b, s:{s:s}}", "Type", "bind", "Source", source,
+					 "Target", target, "ReadOnly", read_only,
+					 "BindOptions", "Propagation", "rprivate");
+}
+
+/* Make all mounts of a container: the socket's directory, or a volume for the key; /io. */
+static json_t *
+mounts(const Sandbox *sandbox)
+{
+	json_t	   *list;
+
+	if (hxpy_network_is_none(sandbox->network))
+		list = json_pack("[o]", mount(sandbox->directory->path, MOUNT_TARGET, true));
+	else
+		/* Engines refuse to make it read-only: all in it is root's instead. */
+		list = json_pack("[{s:s, s:s, s:{s:b}}]", "Type", "volume", "Target", MOUNT_TARGET,
+						 "VolumeOptions", "NoCopy", 1);
+	if (list != NULL && sandbox->io != NULL &&
+		json_array_append_new(list, mount(sandbox->io, IO_TARGET,
+										  hxpy_io_mode == HXPY_IO_READ_ONLY)) != 0)
+	{
+		json_decref(list);
+		return NULL;
+	}
+	return list;
 }
 
 /*
@@ -73,13 +140,14 @@ create_host_config(const Sandbox *sandbox)
 					   " s:[o, o, o, o, o],"
 					   " s:s, s:s, s:b, s:b, s:{s:s},"
 					   " s:{s:s, s:{s:s, s:s}},"
-					   " s:[{s:s, s:s, s:s, s:b, s:{s:s}}],"
-					   " s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:b}",
-					   "NetworkMode", "none",
+					   " s:o,"
+					   " s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:b, s:o}",
+					   "NetworkMode", sandbox->network ? sandbox->network : HXPY_NO_NETWORK,
 					   "CapDrop", "ALL",
 					   "CapAdd",
 					   "Privileged", 0,
-					   "SecurityOpt", "no-new-privileges", seccomp_option(),
+					   "SecurityOpt", "no-new-privileges",
+					   seccomp_option(!hxpy_network_is_none(sandbox->network)),
 					   "ReadonlyRootfs", 1,
 					   "ShmSize", (json_int_t) SHM_BYTES,
 					   "Tmpfs", "/tmp",
@@ -100,12 +168,11 @@ create_host_config(const Sandbox *sandbox)
 					   "RestartPolicy", "Name", "no",
 					   "LogConfig", "Type", "json-file", "Config", "max-size", "256k",
 					   "max-file", "1",
-					   "Mounts", "Type", "bind", "Source", sandbox->directory->path,
-					   "Target", MOUNT_TARGET, "ReadOnly", 1,
-					   "BindOptions", "Propagation", "rprivate",
+					   "Mounts", mounts(sandbox),
 					   "PidMode", "", "UTSMode", "", "UsernsMode", "",
 					   "Binds", "Devices", "VolumesFrom", "ExtraHosts",
-					   "PublishAllPorts", 0);
+					   "PublishAllPorts", 0,
+					   "PortBindings", hxpy_network_bindings(sandbox->network));
 	if (config != NULL && hxpy_runtime[0])
 		json_object_set_new(config, "Runtime", json_string(hxpy_runtime));
 	return config;
@@ -117,12 +184,14 @@ hxpy_sandbox_body(const Sandbox *sandbox)
 {
 	json_t	   *body;
 
-	body = json_pack("{s:s, s:s, s:s, s:s, s:b, s:[s, s, s, s], s:[s, s, s, s, s, s], s:o, s:o}",
+	body = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:[s, s, s, s],"
+					 " s:[s, s, s, s, s, s], s:o, s:o}",
 					 "Image", sandbox->image_id,
 					 "User", psprintf("%d:%d", sandbox->directory->uid, sandbox->directory->uid),
 					 "WorkingDir", "/tmp",
 					 "Hostname", "hxpy",
-					 "NetworkDisabled", 1,
+					 "NetworkDisabled", hxpy_network_is_none(sandbox->network),
+					 "ExposedPorts", hxpy_network_exposed(sandbox->network),
 					 "Entrypoint", "/usr/bin/python3", "-I", "-m", "hxpy",
 					 "Env", "HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1",
 					 "OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
@@ -142,6 +211,7 @@ is_empty_json(json_t *value)
 {
 	return value == NULL || json_is_null(value) || json_is_false(value) ||
 		(json_is_array(value) && json_array_size(value) == 0) ||
+		(json_is_object(value) && json_object_size(value) == 0) ||
 		(json_is_string(value) && json_string_length(value) == 0);
 }
 
@@ -213,4 +283,7 @@ hxpy_sandbox_check(json_t *container, json_t *body)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the Docker engine did not apply the user, entry point or network asked for")));
+	hxpy_network_check_attached(container,
+								json_string_value(json_object_get(json_object_get(body, "HostConfig"),
+																  "NetworkMode")));
 }

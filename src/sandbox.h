@@ -14,6 +14,8 @@ typedef struct Sandbox
 	const char *session;		/* for labels; NULL in the pool */
 	const char *image_id;
 	const SocketDirectory *directory;
+	const char *io;				/* directory to mount at /io; NULL for none */
+	const char *network;		/* NULL in the pool: none */
 	int			memory;			/* MB */
 	double		cpus;
 	bool		auto_remove;	/* by the engine, when it ends */

@@ -144,7 +144,8 @@ sender_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 	if (sender->wants != NULL)
 		hxpy_grid_write_wants(sender->wants, &sender->head);
 	check_session(sender);
-	hxpy_session_begin(sender->session, sender->type, &sender->head, true);
+	hxpy_session_begin(sender->session, sender->type, &sender->head, sender->texts[0].value,
+					   true);
 	MemoryContextSwitchTo(old);
 }
 
@@ -173,6 +174,7 @@ send_batch(QuerySender *sender)
 		hxpy_column_write(set->columns[i], &set->list);
 	hxpy_worker_send(sender->session->worker, HXPY_FRAME_BATCH, &set->list, sender->sink,
 					 sender->sink_arg);
+	hxpy_stats_add_rows_in(sender->session->slot, sender->filled);
 	/* Now the other set's frame is gone. */
 	sender->filling = 1 - sender->filling;
 	set = &sender->sets[sender->filling];
@@ -286,6 +288,8 @@ hxpy_sender_create(PySession *session, uint8 type, const InstructionText *texts,
 	sender->texts = texts;
 	sender->ntexts = ntexts;
 	sender->wants = wants;
+	if (wants != NULL)
+		wants->slot = session->slot;
 	sender->sink = sink;
 	sender->sink_arg = arg;
 	sender->context = CurrentMemoryContext;

@@ -23,9 +23,11 @@
 #include "column.h"
 #include "container.h"
 #include "guc.h"
+#include "network.h"
 #include "pool.h"
 #include "protocol.h"
 #include "session.h"
+#include "stats.h"
 
 static void drop_sessions(void);
 
@@ -75,8 +77,7 @@ destroy_session(PySession *session)
 		hxpy_worker_close(session->worker);
 	if (session->container != NULL)
 		hxpy_container_release(session->container);
-	if (session->slot != NULL)
-		hxpy_stats_close(session->slot);
+	hxpy_stats_close(session->slot);
 	hxpy_pool_session_ended();
 	hash_search(sessions, &session->key, HASH_REMOVE, NULL);
 	MemoryContextDelete(context);
@@ -132,6 +133,8 @@ check_same_options(const PySession *session, const SessionOptions *options)
 	if (options->image != NULL && strcmp(options->image, open->image) != 0 &&
 		strcmp(options->image, session->container->image) != 0)
 		raise_difference(session, "image");
+	if (options->network != NULL && strcmp(options->network, open->network) != 0)
+		raise_difference(session, "network");
 	if (options->log_level != NULL && strcmp(options->log_level, open->log_level) != 0)
 		raise_difference(session, "log_level");
 	if (options->timeout_ms >= 0 && options->timeout_ms != session->timeout_ms)
@@ -153,6 +156,8 @@ adopt_options(PySession *session, const SessionOptions *options)
 	*own = *options;
 	own->image = MemoryContextStrdup(session->context,
 									 options->image ? options->image : hxpy_image);
+	own->network = MemoryContextStrdup(session->context,
+									   options->network ? options->network : hxpy_network);
 	own->log_level = MemoryContextStrdup(session->context,
 										 options->log_level ? options->log_level : "");
 	if (own->memory < 0)
@@ -160,6 +165,7 @@ adopt_options(PySession *session, const SessionOptions *options)
 	if (own->cpus < 0)
 		own->cpus = Min(hxpy_cpus, hxpy_max_cpus);
 	session->timeout_ms = options->timeout_ms;
+	hxpy_network_check(own->network);
 	if (own->memory > hxpy_max_memory)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -179,10 +185,11 @@ start_session(PySession *session)
 {
 	ContainerOptions options = {
 		.session = session->key.name,
-		.slot = session->slot,
 		.images = session->options.image,
+		.network = session->options.network,
 		.memory = session->options.memory,
-		.cpus = session->options.cpus
+		.cpus = session->options.cpus,
+		.slot = session->slot
 	};
 	GatherList	greeting;
 
@@ -196,6 +203,7 @@ start_session(PySession *session)
 	hxpy_column_write_text("idle_timeout", psprintf("%d", hxpy_idle_timeout), &greeting);
 	hxpy_column_write_text("log_level", session->options.log_level, &greeting);
 	hxpy_worker_open(session->worker, &greeting, hxpy_open_timeout);
+	hxpy_worker_watch(session->worker, session->slot);
 }
 
 /* Open a new session under a key. */
@@ -219,7 +227,7 @@ create_session(const SessionKey *key, const SessionOptions *options)
 	PG_TRY();
 	{
 		adopt_options(session, options);
-		session->slot = hxpy_stats_open(session->key.name);
+		session->slot = hxpy_stats_open(key->name);
 		start_session(session);
 		session->opened = session->last_used = GetCurrentTimestamp();
 	}
@@ -389,26 +397,31 @@ call_limit(const PySession *session, const char **name)
 	return hxpy_eval_timeout;
 }
 
-/* Run one instruction within the session's time limit. */
+/*
+ * Run one instruction within the session's time limit.  The source is what others
+ * are shown of it, NULL for nothing.
+ */
 void
 hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
-					 const char **reply, size_t *reply_length)
+					 const char *source, const char **reply, size_t *reply_length)
 {
 	const char *name;
 	long		limit = call_limit(session, &name);
 
-	hxpy_worker_request(session->worker, type, payload, limit, name, reply, reply_length);
+	hxpy_worker_request(session->worker, type, payload, source, limit, name, reply,
+						reply_length);
 	session->last_used = GetCurrentTimestamp();
 }
 
-/* Begin an instruction that streams, within the session's time limit. */
+/* Begin an instruction that streams, within the session's time limit; source as above. */
 void
-hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload, bool streaming)
+hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
+				   const char *source, bool streaming)
 {
 	const char *name;
 	long		limit = call_limit(session, &name);
 
-	hxpy_worker_begin(session->worker, type, payload, streaming, limit, name);
+	hxpy_worker_begin(session->worker, type, payload, source, streaming, limit, name);
 	session->last_used = GetCurrentTimestamp();
 }
 

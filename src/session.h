@@ -9,6 +9,7 @@
 #include "utils/timestamp.h"
 
 #include "container.h"
+#include "stats.h"
 #include "worker.h"
 
 #define HXPY_DEFAULT_SESSION	"default"
@@ -24,6 +25,7 @@ typedef struct SessionKey
 typedef struct SessionOptions
 {
 	const char *image;
+	const char *network;
 	const char *log_level;
 	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
 	int			memory;			/* MB, -1: hxpy.memory */
@@ -57,10 +59,11 @@ extern bool hxpy_session_close(const char *name);
 extern int	hxpy_session_close_all(void);
 extern List *hxpy_session_list(void);
 extern void hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
-								 const char **reply, size_t *reply_length);
+								 const char *source, const char **reply,
+								 size_t *reply_length);
 
 extern void hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
-							   bool streaming);
+							   const char *source, bool streaming);
 extern void hxpy_session_break_off(uint64 id, MemoryContext context) pg_attribute_noreturn();
 
 #endif							/* HXPY_SESSION_H */

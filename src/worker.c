@@ -33,8 +33,10 @@
 #include "error.h"
 #include "frames.h"
 #include "guc.h"
+#include "progress.h"
 #include "protocol.h"
 #include "text.h"
+#include "wait.h"
 #include "worker.h"
 
 #define MAX_PIECES			64
@@ -50,6 +52,7 @@ struct WorkerConn
 	const char *session;		/* for messages */
 	FrameStream data;
 	FrameStream control;
+	SessionSlot *slot;			/* told of all that happens, NULL until it is open */
 	WaitEventSet *events;
 	int			data_event;		/* position of the data socket in `events` */
 	uint32		data_mask;		/* what is waited for on it */
@@ -90,16 +93,30 @@ close_sockets(WorkerConn *conn)
 	conn->data.socket = conn->control.socket = PGINVALID_SOCKET;
 }
 
+/* Note that the request under way has ended. */
+static void
+end_request(WorkerConn *conn)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, conn->started);
+	conn->busy = false;
+	hxpy_stats_end(conn->slot, INSTR_TIME_GET_MICROSEC(now));
+}
+
 /* Give the session up.  Does not ereport; the reason must be short. */
 static void
 lose(WorkerConn *conn, const char *reason)
 {
 	if (conn->lost == NULL)
 		conn->lost = MemoryContextStrdup(conn->context, reason);
-	conn->busy = false;
+	if (conn->busy)
+		end_request(conn);
 	conn->streaming = false;
 	conn->sending = NULL;
 	close_sockets(conn);
+	hxpy_stats_set_lost(conn->slot);
 }
 
 /* Raise the error of a session that is lost. */
@@ -142,6 +159,7 @@ hxpy_worker_create(pgsocket control, pgsocket data, const char *session, MemoryC
 	hxpy_frames_init(&conn->data, data, "worker", context);
 	hxpy_frames_init(&conn->control, control, "supervisor", context);
 	hxpy_gather_init(&conn->nothing, context);
+	(void) hxpy_wait_event(HXPY_WAIT_WORKER);	/* later it must not raise errors */
 	conn->events = HxpyCreateWaitEventSet(4);
 	AddWaitEventToSet(conn->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(conn->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -150,6 +168,14 @@ hxpy_worker_create(pgsocket control, pgsocket data, const char *session, MemoryC
 	AddWaitEventToSet(conn->events, WL_SOCKET_READABLE, control, NULL, NULL);
 	MemoryContextSwitchTo(old);
 	return conn;
+}
+
+/* Tell a slot, from now on, of what happens on an open connection. */
+void
+hxpy_worker_watch(WorkerConn *conn, SessionSlot *slot)
+{
+	conn->slot = slot;
+	hxpy_stats_set_idle(slot);
 }
 
 /* Close a connection; the worker and its container end by themselves. */
@@ -198,7 +224,8 @@ wait_events(WorkerConn *conn, long timeout_ms)
 		ModifyWaitEvent(conn->events, conn->data_event, mask, NULL);
 		conn->data_mask = mask;
 	}
-	if (WaitEventSetWait(conn->events, timeout_ms, &event, 1, PG_WAIT_EXTENSION) == 1 &&
+	if (WaitEventSetWait(conn->events, timeout_ms, &event, 1,
+						 hxpy_wait_event(HXPY_WAIT_WORKER)) == 1 &&
 		event.events == WL_LATCH_SET)
 		ResetLatch(MyLatch);
 }
@@ -235,6 +262,7 @@ send_more(WorkerConn *conn)
 		if (count < 0)
 			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 		conn->sent += count;
+		hxpy_stats_add_bytes_in(conn->slot, count);
 		if (conn->sent == total)
 			conn->sending = NULL;
 	}
@@ -399,7 +427,8 @@ raise_data_closed(WorkerConn *conn)
 		(void) WaitLatchOrSocket(MyLatch,
 								 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT |
 								 WL_SOCKET_READABLE,
-								 conn->control.socket, DEATH_WAIT_MS, PG_WAIT_EXTENSION);
+								 conn->control.socket, DEATH_WAIT_MS,
+								 hxpy_wait_event(HXPY_WAIT_WORKER));
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		read_control(conn);
@@ -425,6 +454,30 @@ wait_request(WorkerConn *conn)
 	}
 	wait_events(conn, left);
 	CHECK_FOR_INTERRUPTS();
+}
+
+/* Take a PROGRESS frame; one of an earlier request comes too late. */
+static void
+take_progress(WorkerConn *conn, const Frame *frame)
+{
+	const char *error;
+
+	if (frame->request != conn->request)
+		return;
+	error = hxpy_progress_take(conn->slot, frame->payload, frame->length);
+	if (error != NULL)
+		raise_protocol_error(conn, error);
+}
+
+/* Read what there is on the data connection, at most one step. */
+static ReadResult
+receive_data(WorkerConn *conn, size_t wanted)
+{
+	uint64		before = conn->data.received;
+	ReadResult	result = hxpy_frames_read(&conn->data, wanted);
+
+	hxpy_stats_add_bytes_out(conn->slot, conn->data.received - before);
+	return result;
 }
 
 /*
@@ -461,6 +514,8 @@ take_answer(WorkerConn *conn, Frame *frame, size_t *missing)
 		}
 		else if (frame->type == HXPY_FRAME_LOG)
 			hxpy_error_show_log(frame->payload, frame->length, conn->session);
+		else if (frame->type == HXPY_FRAME_PROGRESS)
+			take_progress(conn, frame);
 		else if (frame->type == HXPY_FRAME_HELLO)
 			take_greeting(conn, &conn->data, frame);
 		else if (conn->reply_seen ||
@@ -475,7 +530,7 @@ take_answer(WorkerConn *conn, Frame *frame, size_t *missing)
 static void
 read_data(WorkerConn *conn, size_t missing)
 {
-	if (hxpy_frames_read(&conn->data, missing) == READ_CLOSED)
+	if (receive_data(conn, missing) == READ_CLOSED)
 		raise_data_closed(conn);
 }
 
@@ -484,7 +539,8 @@ static void
 raise_answer(WorkerConn *conn, const Frame *frame)
 {
 	/* With a stream open, break_off() has to end that. */
-	conn->busy = conn->streaming || conn->sending != NULL;
+	if (!conn->streaming && conn->sending == NULL)
+		end_request(conn);
 	hxpy_error_raise_python(frame->payload, frame->length);
 }
 
@@ -507,7 +563,7 @@ drain_data(WorkerConn *conn)
 		bool		found;
 		size_t		missing;
 
-		result = hxpy_frames_read(&conn->data, 0);
+		result = receive_data(conn, 0);
 		do
 		{
 			/* With a limit of 0 every payload is skipped unread. */
@@ -600,7 +656,8 @@ hxpy_worker_recover(WorkerConn *conn)
 		wait_events(conn, repeated ? hxpy_cancel_grace - elapsed :
 					Min(hxpy_cancel_grace, SECOND_INTERRUPT_MS) - elapsed);
 	}
-	conn->busy = false;
+	if (conn->busy)
+		end_request(conn);
 	RESUME_INTERRUPTS();
 }
 
@@ -661,13 +718,15 @@ hxpy_worker_check_ready(WorkerConn *conn)
 /*
  * Begin a request by its first frame.  With `streaming`, more frames follow
  * through hxpy_worker_send, the last of them END.  Every payload must live until
- * the next call.
+ * the next call.  The source is for the slot and may be NULL.
  */
 void
-hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload, bool streaming,
-				  long timeout_ms, const char *timeout_name)
+hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload,
+				  const char *source, bool streaming, long timeout_ms,
+				  const char *timeout_name)
 {
 	Assert(conn->lost == NULL && !conn->busy);
+	hxpy_stats_begin(conn->slot, type, source);
 	hxpy_frames_shrink(&conn->data);
 	if (++conn->request == 0)
 		conn->request = 1;
@@ -745,8 +804,10 @@ hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length)
 		raise_answer(conn, &frame);
 	*payload = frame.payload;
 	*length = frame.length;
-	conn->busy = frame.type == HXPY_FRAME_ROWS;
-	return conn->busy;
+	if (frame.type == HXPY_FRAME_ROWS)
+		return true;
+	end_request(conn);
+	return false;
 }
 
 /*
@@ -755,15 +816,16 @@ hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length)
  * after them the connection is ready for the next request, or lost.
  */
 void
-hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload, long timeout_ms,
-					const char *timeout_name, const char **reply, size_t *reply_length)
+hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload,
+					const char *source, long timeout_ms, const char *timeout_name,
+					const char **reply, size_t *reply_length)
 {
 	MemoryContext context = CurrentMemoryContext;
 
 	hxpy_worker_check_ready(conn);
 	PG_TRY();
 	{
-		hxpy_worker_begin(conn, type, payload, false, timeout_ms, timeout_name);
+		hxpy_worker_begin(conn, type, payload, source, false, timeout_ms, timeout_name);
 		if (hxpy_worker_next(conn, reply, reply_length))
 			raise_protocol_error(conn, "rows in place of a result");
 	}
@@ -795,7 +857,7 @@ hxpy_worker_open(WorkerConn *conn, const GatherList *options, long timeout_ms)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not send the session's options: %m")));
-	hxpy_worker_request(conn, HXPY_FRAME_OPEN, options, timeout_ms, "hxpy.open_timeout",
+	hxpy_worker_request(conn, HXPY_FRAME_OPEN, options, NULL, timeout_ms, "hxpy.open_timeout",
 						&reply, &reply_length);
 	if (!conn->data.greeted || !conn->control.greeted)
 		raise_protocol_error(conn, "no greeting");

@@ -6,6 +6,7 @@
 #define HXPY_WORKER_H
 
 #include "buffer.h"
+#include "stats.h"
 
 typedef struct WorkerConn WorkerConn;
 
@@ -15,19 +16,21 @@ typedef void (*RowsSink) (void *arg, const char *payload, size_t length);
 extern WorkerConn *hxpy_worker_create(pgsocket control, pgsocket data, const char *session,
 									  MemoryContext context);
 extern void hxpy_worker_open(WorkerConn *conn, const GatherList *options, long timeout_ms);
+extern void hxpy_worker_watch(WorkerConn *conn, SessionSlot *slot);
 extern void hxpy_worker_close(WorkerConn *conn);
 extern const char *hxpy_worker_lost(const WorkerConn *conn);
 extern bool hxpy_worker_is_busy(const WorkerConn *conn);
 
 /* one frame there, one frame back */
 extern void hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload,
-								long timeout_ms, const char *timeout_name,
-								const char **reply, size_t *reply_length);
+								const char *source, long timeout_ms,
+								const char *timeout_name, const char **reply, size_t *reply_length);
 
 /* streams; all within PG_TRY, with hxpy_worker_break_off in PG_CATCH */
 extern void hxpy_worker_check_ready(WorkerConn *conn);
 extern void hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload,
-							  bool streaming, long timeout_ms, const char *timeout_name);
+							  const char *source, bool streaming, long timeout_ms,
+							  const char *timeout_name);
 extern void hxpy_worker_send(WorkerConn *conn, uint8 type, const GatherList *payload,
 							 RowsSink sink, void *arg);
 extern bool hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length);

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import gc
 import mmap
 import os
 import select
@@ -277,6 +278,8 @@ def connect_from_pool() -> socket.socket:
                 __import__(module)
         except Exception as error:
             failed.append(f"{module}: {type(error).__name__}: {error}")
+    gc.collect()
+    gc.freeze()     # no collection looks through the modules again
     with socket.socket(fileno=_KEPT_DESCRIPTOR) as supervisor:
         supervisor.sendall(("; ".join(failed) + "\n").encode("utf-8", "replace")[-2048:])
         supervisor.recv(1)

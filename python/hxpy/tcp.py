@@ -137,7 +137,6 @@ class Acceptor:
                 elif number in self.handshakes:
                     self.advance(self.handshakes[number])
                 elif any(number == sock.fileno() for sock in self.proved.values()):
-                    # It has nothing to say before both are there.
                     raise ConnectionClosed
 
     def take(self) -> None:
@@ -165,6 +164,8 @@ class Acceptor:
             self.drop(handshake)
             return
         del self.handshakes[handshake.sock.fileno()]
+        # Only its end counts: its first frame may overtake the other one's proof.
+        self.poll.modify(handshake.sock, select.POLLRDHUP)
         self.proved[handshake.role] = tune(handshake.sock)
 
     def drop(self, handshake: Handshake) -> None:

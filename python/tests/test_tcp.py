@@ -194,15 +194,22 @@ def test_time_is_limited(monkeypatch):
     assert isinstance(container.wait(), TimeoutError)
 
 
-@pytest.mark.parametrize("last", [b"", b"too early"])
+@pytest.mark.parametrize("last", [b"", b"last words"])
 def test_the_server_goes_away_again(last):
     container = Listening()
-    control = prove(container.port, protocol.ROLE_CONTROL)
-    if last:
-        control.sendall(last)
-    else:
-        control.close()
+    control = prove(container.port, protocol.ROLE_CONTROL, more=last)
+    control.close()
     assert isinstance(container.wait(), ConnectionClosed)
+
+
+def test_the_first_frame_may_come_before_the_other_proof():
+    container = Listening()
+    control = prove(container.port, protocol.ROLE_CONTROL, more=b"early")
+    time.sleep(0.1)
+    data = prove(container.port, protocol.ROLE_DATA)
+    assert read(container.wait()[0], 5) == b"early"
+    control.close()
+    data.close()
 
 
 def test_the_key_file(tmp_path):

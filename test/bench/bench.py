@@ -507,6 +507,51 @@ def cold(bench: Bench) -> Iterator[Measurement | Row]:
         yield Measurement(title, [peers[0], ours, *peers[1:]], [Target(peers[0].name, 1.3)])
 
 
+@case("pool", "a session's start out of the pool")
+def pool(bench: Bench) -> Iterator[Measurement | Row]:
+    def size(count: int) -> None:
+        server.run(f"ALTER SYSTEM SET hxpy.pool_size = {count}")
+        server.run("SELECT pg_reload_conf()")
+
+    def fill() -> None:
+        deadline = time.monotonic() + 60
+        while not server.run("SELECT ready = 2 AND starting = 0 FROM hxpy_stat_pool"):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the pool does not fill")
+            time.sleep(0.05)
+        time.sleep(0.3)     # the last session's container is being removed
+
+    def shut() -> None:
+        server.run("SELECT py_close('pool')")
+
+    def open_warm() -> None:
+        server.run("SELECT py_open('pool')")
+
+    def open_cold() -> None:
+        server.run("SELECT py_open('pool', memory => '4095MB')")
+
+    def importing(run: Callable[[], None]) -> Callable[[], None]:
+        def both() -> None:
+            run()
+            server.run("SELECT py_exec('pool', %s)", IMPORTS)
+        return both
+
+    server = bench.server("pool")
+    size(2)
+    try:
+        for title, wrap, target in (
+                ("py_open", lambda run: run, [Target("no pool", seconds=0.005)]),
+                (f"py_open, then {IMPORTS}", importing, [])):
+            yield Measurement(title, [
+                Contestant(OURS, wrap(open_warm), before=fill, after=shut,
+                           note="two containers in the pool, ready"),
+                Contestant("no pool", wrap(open_cold), before=fill, after=shut,
+                           note="options that no container of the pool has")], target,
+                rounds=20)
+    finally:
+        size(0)
+
+
 WIDE = "id, v, ts, label, ok"
 
 

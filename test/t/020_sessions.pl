@@ -107,11 +107,11 @@ for my $call (q{py_open()}, q{py_init('x = 1')}, q{py_timeout('1 s')}, q{py_defi
 is($psql->query(q{SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid
 	JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
 	WHERE d.classid = 'pg_proc'::regclass AND e.extname = 'hxpy' AND has_function_privilege('nobody', p.oid, 'execute')
-	  AND (p.proname LIKE 'py\_%' OR p.provolatile = 'v')})->{out},
+	  AND (p.proname ~ '^py_(?!stat_)' OR p.provolatile = 'v')})->{out},
 	'', 'PUBLIC may call no function that uses a session');
-is($psql->query(q{SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p WHERE proname LIKE 'py\_%'
+is($psql->query(q{SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p WHERE proname ~ '^py_(?!stat_)'
 	AND (proparallel <> 'u' OR (provolatile <> 'v' AND prokind <> 'a') OR prosecdef)})->{out}, '', 'all are volatile, parallel unsafe, and not definer');
-is($psql->query(q{SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p WHERE proname LIKE 'py\_%'
+is($psql->query(q{SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p WHERE proname ~ '^py_(?!stat_)'
 	AND obj_description(oid, 'pg_proc') IS NULL})->{out}, '', 'all have a comment');
 $psql->query('GRANT hxpy_user TO nobody');
 gives($nobody, q{SELECT py_eval('1')}, '1', 'until it is granted');

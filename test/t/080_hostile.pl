@@ -187,7 +187,7 @@ all_of($psql, 'numbers in a header', map { (["eval", "poke(8, 'Q', $_)", "$broke
 anew($psql);
 all_of($psql, 'numbers of requests', map { (['eval', "poke(4, 'I', ($_) & 0xFFFFFFFF)", $broken]) } 0, 'request - 1', 'request + 1', 'request + 0x80000000', 0x7FFFFFFF, 0xFFFFFFFF);
 all_of($psql, 'magic and version', map { ['eval', "poke(0, 'I', $_)", $broken] } 0, 0x84007868, 0x84027868, 0x84FF7868, 0x84017867, 0x84016878, 0xFFFFFFFF);
-all_of($psql, 'types of frames', map { ['eval', "poke(3, 'B', $_); good()", "$fine|$broken|38000"], ['eval', 'good()', "$fine|$broken"] } some(6, 0 .. 0x80, 0x88 .. 0xFF), 0x81 .. 0x87);
+all_of($psql, 'types of frames', map { ['eval', "poke(3, 'B', $_); good()", "$fine|$broken|38000"], ['eval', 'good()', "$fine|$broken"] } some(6, 0 .. 0x80, 0x89 .. 0xFF), 0x81 .. 0x88);
 anew($psql);
 my %forms = (B => 0xFF, H => 0xFFFF, I => 0xFFFFFFFF, Q => ~0);
 sub places
@@ -211,7 +211,7 @@ all_of($psql, 'numbers in rows', map { my $call = $_; places($call, 336, 'I', 'Q
 
 # ---- the wrong answer at the wrong time
 
-all_of($psql, 'answers twice or early', map { ([@$_], ['eval', 'good()', "$fine|$broken"]) }
+all_of($psql, 'answers twice or early', map { ([@$_], ['eval', 'good()', "$fine|$broken|$lost"]) }
 	['eval', 'good(); good()', $fine],
 	['grid', 'good(); good()', $fine],
 	['eval', 'good(); error(b"38000", b"late", b"", b"", b"")', $fine],
@@ -257,6 +257,35 @@ all_of($psql, 'errors', map { [@$_[0, 1], $$_[2] // '38000'] }
 all_of($psql, 'logs', map { ['eval', "$_; good()", $fine] }
 	map({ "say(frame(LOG, bytes([$_]) + b'%s%n\\xff\\x1b\\0 evil'))" } 0, 10, 19, 20, 30, 40, 50, 255),
 	'say(frame(LOG))', 'say(frame(LOG, b"\xff"))', 'say(frame(LOG, b"\xff" * 10000000))', 'say(frame(LOG, b"\xff evil", 0))', 'say(frame(LOG, b"\xff evil", 12345)) ');
+my $number = 'fixed(FLOAT64, 1.5)';
+my $fair = "$number, $number, text(b'fair')";
+all_of($psql, 'progress', map { my $case = $_; map { ([$_, "$$case[0]; good()", $$case[1] // $broken], ['eval', 'good()', "$fine|$broken"]) } 'eval', 'grid' }
+	["progress($fair)", $fine],
+	["progress($number, fixed(FLOAT64, 0, nulls=b'\\1'), text(b'', nulls=b'\\1'))", $fine],
+	["progress(fixed(FLOAT64, 1e300), fixed(FLOAT64, 5e-324), text(b'%s%n%d' * 100000))", $fine],
+	["progress(fixed(FLOAT64, 5e-324), fixed(FLOAT64, 1.7e308), text(b'\\x1b[2J\\r\\xff\\xed\\xa0\\x80'))", $fine],
+	map({ ["progress($number, $number, text(b'x' * $_ + b'\\xf0'))", $fine], ["progress($number, $number, text(b'x' * $_ + b'\\xe2\\x82\\xac' * 9))", $fine] } 0, 197 .. 201),
+	map({ ["progress(fixed(FLOAT64, float('$_')), $number, text(b''))"], ["progress($number, fixed(FLOAT64, float('$_')), text(b''))"] } 'nan', 'inf', '-inf', '-1'),
+	["progress(fixed(FLOAT64, 0, nulls=b'\\1'), $number, text(b''))"],
+	["progress(fixed(INT64, 1), $number, text(b''))"], ["progress($number, fixed(FLOAT32, 1), text(b''))"], ["progress($number, $number, text(b'', tag=JSON))"],
+	["progress($number, $number, blob(b''))"], ["progress(fixed(FLOAT64), $number, text(b''))"], ["progress($number, fixed(FLOAT64, 1, 2), text(b''))"],
+	["progress($number, $number, text(b'a', b'b'))"], ["progress($number, $number, text())"], ["progress($number, $number, text(b'a\\0b'))"],
+	['progress()'], ["progress($number)"], ["progress($number, $number)"], ["progress($fair, text(b'more'))"], ["progress(*[$number] * 1665)"],
+	["say(frame(PROGRESS, batch($fair, count=4)))"], ["say(frame(PROGRESS, batch($fair, count=2)))"], ['say(frame(PROGRESS))'], ['say(frame(PROGRESS, os.urandom(100)))'],
+	["progress(nested := arrays(arrays($number, (0, 1)), (0, 1)), nested, nested)"],
+	["progress(*[record(*[column(RECORD, bytes(8))] * 1000)] * 3)"],
+	# Those of another request are not looked at.
+	map({ ["say(frame(PROGRESS, os.urandom(100), number=$_))", $fine] } 0, 'request - 1', 'request + 1', 0xFFFFFFFF),
+	["flood(say, frame(PROGRESS, batch($fair)), 0.3)", $fine],
+	["flood(say, frame(PROGRESS, b'', number=0), 0.3)", $fine],
+	["say(frame(PROGRESS, batch($number, $number, text(b'x' * 10000000))))", $fine],
+	["good(); progress($fair)", $fine], ["good(); flood(say, frame(PROGRESS, batch($fair)), 0.1)", $fine]);
+$psql->query('SET hxpy.progress = notice');
+all_of($psql, 'progress that is shown', map { ['eval', "$_; good()", $fine] } "progress($fair)",
+	"progress(fixed(FLOAT64, 1e300), fixed(FLOAT64, 5e-324), text(b'%s%n%d' * 100000))", "progress($number, $number, text(b'%s%n\\x1b\\xff' * 50))", "flood(say, frame(PROGRESS, batch($fair)), 0.3)");
+$psql->query('RESET hxpy.progress');
+all_of($psql, 'endless progress', map { ([$_, "flood(say, frame(PROGRESS, batch($fair)), 0)", $ended, 100], ['eval', 'good()', $fine]) } 'eval', 'send', 'apply');
+is($psql->query(q{SELECT progress_done, progress_message FROM hxpy_stat_sessions WHERE session = 'g'})->{out}, '|', "no session's progress is another's");
 all_of($psql, 'output', map { ['eval', "$_; good()", $fine] }
 	map({ my $way = $_; map { "$way(frame(OUTPUT, bytes([$_]) + b'%s%n\\xff\\x1b\\0 evil', 0))" } 0, 1, 2, 3, 255 } qw(say tell)),
 	map({ ("$_(frame(OUTPUT, b'', 0))", "$_(frame(OUTPUT, b'\\1', 0))", "$_(frame(OUTPUT, b'\\1' + b'x' * 100000, 0))", "$_(frame(OUTPUT, b'\\1x', 0xFFFFFFFF))", "$_(frame(OUTPUT, b'\\1y', 0x7FFFFFFF))") } qw(say tell)),

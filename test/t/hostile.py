@@ -17,7 +17,7 @@ import socket
 import struct
 import time
 
-HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS = range(0x81, 0x88)
+HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS, PROGRESS = range(0x81, 0x89)
 OPEN, DEFINE, EXEC, EVAL, GRID, BATCH, END, ABORT, EVAL_GRID, APPLY, CALL = range(1, 12)
 INTERRUPT = 0x10
 NULL, BOOL, INT16, INT32, INT64, FLOAT32, FLOAT64, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID = range(13)
@@ -109,6 +109,11 @@ def tell(content):
 def rows(*columns, **options):
     """Send rows."""
     say(frame(ROWS, batch(*columns), **options))
+
+
+def progress(*columns, **options):
+    """Send progress."""
+    say(frame(PROGRESS, batch(*columns), **options))
 
 
 def result(*columns, **options):
