@@ -547,9 +547,9 @@ RETURN py_eval(py_define('default', '_hs', value),
                '__import__("hxpy.v3").v3.dumps(globals().pop("_hs"))', NULL::text);
 COMMENT ON FUNCTION hs_to_v3(jsonb) IS 'a Hayson value as the JSON of Haystack 3';
 
-CREATE FUNCTION hs_from_v3(json text)
+CREATE FUNCTION hs_from_v3("json" text)
 RETURNS jsonb LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define('default', '_hs', json),
+RETURN py_eval(py_define('default', '_hs', "json"),
                '__import__("hxpy.v3").v3.loads(globals().pop("_hs"))');
 COMMENT ON FUNCTION hs_from_v3(text) IS 'the JSON of Haystack 3 as Hayson';
 

@@ -897,60 +897,42 @@ hxpy_docker_stream_close(DockerStream *stream)
 
 /* ---------- figures ---------- */
 
-/* Reads what an answer says of a container that runs. */
-static void
-docker_read_stats(HttpRequest *req, DockerStats *stats)
+/* Begins to measure a container. */
+DockerCall *
+hxpy_docker_begin_stats(const char *id)
 {
-	size_t		len;
-	const char *body = hxpy_http_body(req, &len);
-	json_t	   *json = json_loadb(body, len, 0, NULL);
-	json_t	   *memory;
-	json_t	   *usage;
-	json_t	   *cache;
-	json_t	   *cpu;
+	DockerCall *call = docker_begin("GET",
+									psprintf("/containers/%s/stats?stream=false&one-shot=1",
+											 docker_check_name(id)),
+									NULL, hxpy_docker_timeout);
 
-	if (hxpy_http_status(req) != 200 || json == NULL)
-	{
-		json_decref(json);
-		return;
-	}
-	hxpy_docker_own(json);
-	memory = json_object_get(json, "memory_stats");
-	usage = json_object_get(memory, "usage");
-	cache = json_object_get(json_object_get(memory, "stats"), "total_inactive_file");	/* cgroup v1 */
-	if (cache == NULL)
-		cache = json_object_get(json_object_get(memory, "stats"), "inactive_file");
-	cpu = json_object_get(json_object_get(json_object_get(json, "cpu_stats"), "cpu_usage"),
-						  "total_usage");
-	stats->found = json_is_integer(usage);
-	stats->memory = Max(json_integer_value(usage) - json_integer_value(cache), 0);
-	stats->cpu = json_integer_value(cpu) / 1000;
+	call->name = id;
+	return call;
 }
 
 /*
- * Measures containers.  The engine takes up to a second for each, so that all are
- * asked for at once.
+ * Returns a container's memory in bytes, without the cache of files that can go at
+ * any time, and the microseconds of CPU that it has used; false if it does not run
+ * or is gone.
  */
-void
-hxpy_docker_stats(const char *const *ids, int count, DockerStats *stats)
+bool
+hxpy_docker_end_stats(DockerCall *call, int64 *memory, int64 *cpu)
 {
-	long		timeout_ms = hxpy_docker_timeout;
-	char	   *version = docker_prepare("", &timeout_ms);
-	HttpRequest **requests = palloc(count * sizeof(HttpRequest *));
+	json_t	   *stats = docker_read_found(docker_end(call),
+										  psprintf("measure container \"%s\"", call->name));
+	json_t	   *usage = json_object_get(json_object_get(stats, "memory_stats"), "usage");
+	json_t	   *details = json_object_get(json_object_get(stats, "memory_stats"), "stats");
+	json_t	   *cache = json_object_get(details, "total_inactive_file");	/* cgroup v1 */
 
-	memset(stats, 0, count * sizeof(DockerStats));
-	for (int i = 0; i < count; i++)
-		requests[i] = hxpy_http_start("GET",
-									  psprintf("%s/containers/%s/stats?stream=false&one-shot=1",
-											   version, docker_check_name(ids[i])),
-									  NULL, timeout_ms);
-	for (int i = 0; i < count; i++)
-	{
-		(void) hxpy_http_wait(requests[i], PGINVALID_SOCKET, -1);
-		docker_read_stats(requests[i], &stats[i]);
-		hxpy_http_free(requests[i]);
-	}
-	docker_answered();
+	if (cache == NULL)
+		cache = json_object_get(details, "inactive_file");
+	if (!json_is_integer(usage))
+		return false;
+	*memory = Max(json_integer_value(usage) - json_integer_value(cache), 0);
+	*cpu = json_integer_value(json_object_get(json_object_get(json_object_get(stats, "cpu_stats"),
+															  "cpu_usage"),
+											  "total_usage")) / 1000;
+	return true;
 }
 
 /* ---------- administration ---------- */

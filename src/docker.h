@@ -87,17 +87,9 @@ extern int	hxpy_docker_stream_wait(DockerStream *stream, pgsocket other,
 extern char *hxpy_docker_stream_text(DockerStream *stream);
 extern void hxpy_docker_stream_close(DockerStream *stream);
 
-/* What a container uses */
-typedef struct DockerStats
-{
-	bool		found;			/* it runs; else the others are 0 */
-	int64		memory;			/* bytes, without the cache of files that can go at any time */
-	int64		cpu;			/* microseconds, ever */
-} DockerStats;
-
-/* Measures containers, of which no more than HXPY_DOCKER_STATS_MAX at once. */
-#define HXPY_DOCKER_STATS_MAX	32
-extern void hxpy_docker_stats(const char *const *ids, int count, DockerStats *stats);
+/* Memory (bytes) and CPU time (microseconds); false when the container does not run */
+extern DockerCall *hxpy_docker_begin_stats(const char *id);
+extern bool hxpy_docker_end_stats(DockerCall *call, int64 *memory, int64 *cpu);
 
 /* Administration; for a new name, one that is taken is an error. */
 extern json_t *hxpy_docker_images(void);

@@ -47,6 +47,7 @@
 #define MAX_TEXT			200		/* bytes of sources and messages that are kept */
 #define MAX_NAME			256
 #define NUM_COLUMNS			22
+#define SAMPLES_AT_ONCE		16
 
 PG_FUNCTION_INFO_V1(py_stat_sessions);
 
@@ -493,13 +494,18 @@ hxpy_stats_uses_container(const char *name)
 	return used;
 }
 
-/* A session whose container is measured. */
+/* A session whose container the launcher measures. */
 typedef struct Sample
 {
+	MemoryContext context;		/* of the call */
+	DockerCall *call;			/* under way; NULL: this one is free */
 	SessionSlot *slot;
 	SlotInfo	info;			/* as it was when the engine was asked */
 	uint64		evals;
 } Sample;
+
+static Sample samples[SAMPLES_AT_ONCE];
+static int	next_sample = INT_MAX;	/* slot to look at; behind the last when all is done */
 
 /*
  * Tell whether a session's container is to be measured: it works, or has worked
@@ -517,7 +523,7 @@ wants_sample(SessionSlot *slot, Sample *sample)
 
 /* Write a container's figures to its session's slot, unless that is another's by now. */
 static void
-write_sample(const Sample *sample, const DockerStats *stats)
+write_sample(const Sample *sample, int64 memory, int64 cpu)
 {
 	SessionSlot *slot = sample->slot;
 
@@ -525,80 +531,83 @@ write_sample(const Sample *sample, const DockerStats *stats)
 	if (slot->info.in_use && strcmp(slot->info.id, sample->info.id) == 0)
 	{
 		slot->info.measured = true;
-		slot->info.memory = stats->memory;
-		slot->info.cpu = stats->cpu;
+		slot->info.memory = memory;
+		slot->info.cpu = cpu;
 		if (sample->info.state == SLOT_IDLE)
 			slot->info.measured_evals = sample->evals;
 	}
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Measure the containers of sessions. */
+/*
+ * Begin to measure a session's container, or take the engine's answer about it.  An
+ * error is only told: the next round tries again.
+ */
 static void
-measure(const Sample *samples, int count)
-{
-	const char *ids[HXPY_DOCKER_STATS_MAX];
-	DockerStats stats[HXPY_DOCKER_STATS_MAX];
-
-	for (int i = 0; i < count; i++)
-		ids[i] = samples[i].info.id;
-	hxpy_docker_stats(ids, count, stats);
-	for (int i = 0; i < count; i++)
-	{
-		if (stats[i].found)
-			write_sample(&samples[i], &stats[i]);
-	}
-}
-
-/* As measure(), but an error of the engine's is only told; false after one. */
-static bool
-try_measure(const Sample *samples, int count)
+step_sample(Sample *sample)
 {
 	MemoryContext old = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(old, "hxpy sample", ALLOCSET_DEFAULT_SIZES);
-	volatile bool good = true;
+	int64		memory;
+	int64		cpu;
 
-	MemoryContextSwitchTo(context);
+	if (sample->call == NULL)
+		sample->context = AllocSetContextCreate(TopMemoryContext, "hxpy sample",
+												ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(sample->context);
 	PG_TRY();
 	{
-		measure(samples, count);
+		if (sample->call == NULL)
+			sample->call = hxpy_docker_begin_stats(sample->info.id);
+		else
+		{
+			if (hxpy_docker_end_stats(sample->call, &memory, &cpu))
+				write_sample(sample, memory, cpu);
+			sample->call = NULL;
+		}
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(context);
-		elog(DEBUG1, "could not measure containers: %s", CopyErrorData()->message);
+		MemoryContextSwitchTo(sample->context);
+		elog(DEBUG1, "could not measure a container: %s", CopyErrorData()->message);
 		FlushErrorState();
-		good = false;
+		sample->call = NULL;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);	/* with requests that the error has left */
-	return good;
+	if (sample->call == NULL)
+		MemoryContextDelete(sample->context);
 }
 
 /*
- * Measure the containers of all sessions that work, or have worked since they were
- * measured last.  Takes about a second for each 32 of them.
+ * Begin to measure the containers of all sessions that work, or have worked since
+ * they were measured last, unless that is under way.
  */
 void
-hxpy_stats_sample(void)
+hxpy_stats_begin_sample(void)
 {
-	Sample	   *samples = palloc(HXPY_DOCKER_STATS_MAX * sizeof(Sample));
-	int			count = 0;
-	bool		good = true;
+	if (array != NULL && next_sample >= array->count)
+		next_sample = 0;
+}
 
-	for (int i = 0; array != NULL && i < array->count && good; i++)
+/*
+ * Go on with measuring, without waiting: an engine takes up to a second for each
+ * container, and the launcher has others to serve.
+ */
+void
+hxpy_stats_go_on(void)
+{
+	for (int i = 0; array != NULL && i < SAMPLES_AT_ONCE; i++)
 	{
-		count += wants_sample(&array->slots[i], &samples[count]);
-		if (count == HXPY_DOCKER_STATS_MAX)
+		Sample	   *sample = &samples[i];
+
+		if (sample->call != NULL && hxpy_docker_is_done(sample->call))
+			step_sample(sample);
+		while (sample->call == NULL && next_sample < array->count)
 		{
-			good = try_measure(samples, count);
-			count = 0;
+			if (wants_sample(&array->slots[next_sample++], sample))
+				step_sample(sample);
 		}
 	}
-	if (good && count > 0)
-		(void) try_measure(samples, count);
-	pfree(samples);
 }
 
 /* ---------- the view ---------- */

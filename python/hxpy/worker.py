@@ -428,10 +428,14 @@ class LogHandler(logging.Handler):
     def __init__(self, worker: Worker) -> None:
         super().__init__()
         self.worker = worker
+        self.process = os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send one record: level (Python's number) and text."""
+        """Send one record: level (Python's number) and text; a forked process writes it."""
         text = self.format(record).encode("utf-8", "backslashreplace")[:8192]
+        if os.getpid() != self.process:
+            os.write(2, text + b"\n")
+            return
         level = min(max(record.levelno, 0), 255)
         self.worker.send(protocol.LOG, self.worker.shared[RUNNING], (bytes((level,)), text))
 
