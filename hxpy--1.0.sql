@@ -624,6 +624,56 @@ REVOKE ALL ON FUNCTION
   py_io_list(text), py_io_read(text), py_io_write(text, bytea), py_io_remove(text)
 FROM PUBLIC;
 
+-- The Docker side, for administrators ----------------------------------------------
+--
+-- py_images, py_containers and py_engine show, and can be granted; the others ask for a
+-- superuser themselves.
+
+CREATE FUNCTION py_images(OUT image text, OUT id text, OUT created timestamptz,
+                          OUT size bigint, OUT allowed boolean, OUT version text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_images() IS 'images of the Docker engine, by name';
+
+CREATE FUNCTION py_containers(all_of_engine boolean DEFAULT false,
+                              OUT container text, OUT name text, OUT image text, OUT state text,
+                              OUT status text, OUT created timestamptz, OUT kind text,
+                              OUT database text, OUT pid integer, OUT role text, OUT session text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_containers(boolean) IS
+  'containers of this cluster, or all of the Docker engine';
+
+CREATE FUNCTION py_pull(image text, quiet boolean DEFAULT false)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_pull(text, boolean) IS
+  'get an image from its registry; returns its id, and shows the progress';
+
+CREATE FUNCTION py_run(image text, config jsonb DEFAULT '{}')
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_run(text, jsonb) IS 'create and start a container; returns its id';
+
+CREATE FUNCTION py_remove_container(id text)
+RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_remove_container(text) IS
+  'end and remove a container of this cluster; false when there is none';
+
+CREATE FUNCTION py_container_logs(id text, lines integer DEFAULT 100)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_container_logs(text, integer) IS
+  'the last lines that a container of this cluster has written';
+
+CREATE FUNCTION py_engine(OUT address text, OUT api_version text, OUT version text, OUT os text,
+                          OUT kernel text, OUT architecture text, OUT cgroup_version text,
+                          OUT security_options text[], OUT runtimes text[],
+                          OUT default_runtime text, OUT live_restore boolean, OUT warnings text[])
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 1;
+COMMENT ON FUNCTION py_engine() IS
+  'the Docker engine, and what it offers to sandboxes; one row';
+
+REVOKE ALL ON FUNCTION
+  py_images(), py_containers(boolean), py_pull(text, boolean), py_run(text, jsonb),
+  py_remove_container(text), py_container_logs(text, integer), py_engine()
+FROM PUBLIC;
+
 -- Who may use Python ---------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION

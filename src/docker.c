@@ -270,6 +270,17 @@ docker_check_name(const char *name)
 	return name;
 }
 
+/* Raises the error for what cannot be an image's name. */
+static void
+docker_raise_image_name(const char *image)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_NAME),
+			 errmsg("invalid image name \"%s\"", image),
+			 errdetail("An image is named as repository, repository:tag or repository@digest."),
+			 errhint("List the images with: docker image ls")));
+}
+
 /* Returns the name of an image as part of a path: no empty, "." or ".." step. */
 static char *
 docker_image_path(const char *image)
@@ -286,11 +297,7 @@ docker_image_path(const char *image)
 			break;
 	}
 	if (!valid)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid image name \"%s\"", image),
-				 errdetail("An image is named as repository, repository:tag or repository@digest."),
-				 errhint("List the images with: docker image ls")));
+		docker_raise_image_name(image);
 	return docker_escape(image, "/:@");
 }
 
@@ -610,22 +617,33 @@ hxpy_docker_inspect_network(const char *network)
 					  psprintf("inspect network \"%s\"", network));
 }
 
-/* Lists the containers with a label. */
-json_t *
-hxpy_docker_list(const char *label)
+/* Gets a list of something. */
+static json_t *
+docker_get_list(const char *path, const char *what)
 {
-	json_t	   *filters = hxpy_docker_own(json_pack("{s:[s]}", "label", label));
-	char	   *path = psprintf("/containers/json?all=1&filters=%s",
-								docker_escape(docker_write_json(filters), ""));
-	json_t	   *list = docker_get(path, "list containers");
+	json_t	   *list = docker_get(path, psprintf("list %s", what));
 
 	if (!json_is_array(list))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("could not understand the answer of the Docker engine"),
-				 errdetail("The list of containers is not an array."),
+				 errdetail("The list of %s is not an array.", what),
 				 errhint("Check that \"hxpy.docker_host\" names a Docker engine.")));
 	return list;
+}
+
+/* Lists the containers with a label, or all. */
+json_t *
+hxpy_docker_list(const char *label)
+{
+	json_t	   *filters;
+
+	if (label == NULL)
+		return docker_get_list("/containers/json?all=1", "containers");
+	filters = hxpy_docker_own(json_pack("{s:[s]}", "label", label));
+	return docker_get_list(psprintf("/containers/json?all=1&filters=%s",
+									docker_escape(docker_write_json(filters), "")),
+						   "containers");
 }
 
 /* Refuses a container for which the engine has warnings. */
@@ -916,4 +934,132 @@ hxpy_docker_end_stats(DockerCall *call, int64 *memory, int64 *cpu)
 															  "cpu_usage"),
 											  "total_usage")) / 1000;
 	return true;
+}
+
+/* ---------- administration ---------- */
+
+/* Gets an object that every engine has. */
+static json_t *
+docker_get_object(const char *path, const char *what)
+{
+	json_t	   *object = docker_get(path, psprintf("get %s", what));
+
+	if (!json_is_object(object))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("could not understand the answer of the Docker engine"),
+				 errdetail("Its answer about %s is not an object.", what),
+				 errhint("Check that \"hxpy.docker_host\" names a Docker engine.")));
+	return object;
+}
+
+/* Lists the images. */
+json_t *
+hxpy_docker_images(void)
+{
+	return docker_get_list("/images/json", "images");
+}
+
+/* Describes the engine's programs. */
+json_t *
+hxpy_docker_version(void)
+{
+	return docker_get_object("/version", "the engine's version");
+}
+
+/* Describes the engine's state and configuration. */
+json_t *
+hxpy_docker_info(void)
+{
+	return docker_get_object("/info", "the engine's state");
+}
+
+/* Gives a container another name. */
+void
+hxpy_docker_rename(const char *id, const char *name)
+{
+	HttpRequest *req = docker_call("POST",
+								   psprintf("/containers/%s/rename?name=%s",
+											docker_check_name(id), docker_check_name(name)),
+								   NULL, hxpy_docker_timeout);
+
+	if (hxpy_http_status(req) != 204)
+		docker_raise(req, psprintf("name a container \"%s\"", name));
+	hxpy_http_free(req);
+}
+
+/* Raises the error of a pull that failed, in the engine's words. */
+void
+hxpy_docker_raise_pull(const char *image, int status, const char *message)
+{
+	ereport(ERROR,
+			(errcode(docker_sqlstate(status, message)),
+			 errmsg("could not pull image \"%s\"", image),
+			 errdetail("The Docker engine answered: %s", message),
+			 errhint("Check the name, and that the engine can reach the registry; where that asks for a login, use: docker pull %s",
+					 image)));
+}
+
+/*
+ * Returns the path of the call that pulls an image.  The engine takes the name
+ * apart from its tag or digest, and would get all tags if none were given.
+ */
+static char *
+docker_pull_path(const char *image)
+{
+	char	   *name = pstrdup(image);
+	char	   *tag = strchr(name, '@');
+	char	   *base;
+	char	   *colon;
+
+	docker_image_path(image);	/* raises an error unless it can be one */
+	if (tag != NULL)
+		*tag++ = '\0';
+	base = strrchr(name, '/');
+	colon = strrchr(base ? base : name, ':');
+	if (colon != NULL)
+		*colon++ = '\0';
+	if (tag == NULL)
+		tag = colon ? colon : "latest";
+	if (name[0] == '\0' || tag[0] == '\0')
+		docker_raise_image_name(image);
+	return psprintf("/images/create?fromImage=%s&tag=%s",
+					docker_escape(name, ""), docker_escape(tag, ""));
+}
+
+/*
+ * Begins to pull an image.  What the engine says goes to sink, as JSON values
+ * of a line each.  A stream that is closed early ends the pull, unless another
+ * client of the engine pulls the same; the engine keeps the layers that it has.
+ */
+DockerStream *
+hxpy_docker_pull(const char *image, DockerSink sink, void *arg)
+{
+	long		timeout_ms = hxpy_docker_timeout;
+	char	   *path = docker_prepare(docker_pull_path(image), &timeout_ms);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "hxpy docker stream",
+												  ALLOCSET_START_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	DockerStream *stream = palloc0(sizeof(DockerStream));
+
+	stream->context = context;
+	docker_version_valid = false;	/* until it has answered */
+	stream->req = hxpy_http_open_stream("POST", path, sink, arg, timeout_ms);
+	MemoryContextSwitchTo(caller);
+	docker_version_valid = true;
+	if (hxpy_http_status(stream->req) != 200)
+	{
+		(void) hxpy_http_wait(stream->req, PGINVALID_SOCKET, timeout_ms);
+		hxpy_docker_raise_pull(image, hxpy_http_status(stream->req),
+							   docker_message(stream->req));
+	}
+	return stream;
+}
+
+/* Tells whether a stream that has ended did so before its time. */
+bool
+hxpy_docker_stream_is_broken(DockerStream *stream)
+{
+	return hxpy_http_is_broken(stream->req);
 }

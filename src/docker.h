@@ -74,7 +74,7 @@ extern char *hxpy_docker_logs(const char *id, int lines);
 extern bool hxpy_docker_kill(const char *id, const char *signal, long timeout_ms);
 extern bool hxpy_docker_remove(const char *id, long timeout_ms);
 
-/* Array of the containers, running or not, that carry label ("key=value"). */
+/* Array of the containers, running or not, that carry label ("key=value"); NULL: all. */
 extern json_t *hxpy_docker_list(const char *label);
 
 /*
@@ -90,5 +90,23 @@ extern void hxpy_docker_stream_close(DockerStream *stream);
 /* Memory (bytes) and CPU time (microseconds); false when the container does not run */
 extern DockerCall *hxpy_docker_begin_stats(const char *id);
 extern bool hxpy_docker_end_stats(DockerCall *call, int64 *memory, int64 *cpu);
+
+/* Administration; for a new name, one that is taken is an error. */
+extern json_t *hxpy_docker_images(void);
+extern json_t *hxpy_docker_version(void);
+extern json_t *hxpy_docker_info(void);
+extern void hxpy_docker_rename(const char *id, const char *name);
+
+/*
+ * A pull: sink, which must neither ereport nor palloc, gets what the engine says
+ * about it, JSON values of a line each, and with them the errors.  Its arg lives
+ * longer than the stream.
+ */
+typedef void (*DockerSink) (void *arg, const char *data, size_t len);
+
+extern DockerStream *hxpy_docker_pull(const char *image, DockerSink sink, void *arg);
+extern bool hxpy_docker_stream_is_broken(DockerStream *stream);
+extern void hxpy_docker_raise_pull(const char *image, int status,
+								   const char *message) pg_attribute_noreturn();
 
 #endif							/* HXPY_DOCKER_H */

@@ -965,3 +965,10 @@ hxpy_http_free(HttpRequest *req)
 {
 	MemoryContextDelete(req->context);
 }
+
+/* Tells whether a stream that is done broke off before its end. */
+bool
+hxpy_http_is_broken(HttpRequest *req)
+{
+	return req->result != CURLE_OK;
+}

@@ -59,6 +59,10 @@ extern int	hxpy_http_wait(HttpRequest *req, pgsocket other, long timeout_ms);
 extern bool hxpy_http_drive(pgsocket other, long timeout_ms, HxpyWait what);
 
 extern bool hxpy_http_is_done(const HttpRequest *req);
+
+/* Tells whether a stream that is done broke off before its end. */
+extern bool hxpy_http_is_broken(HttpRequest *req);
+
 extern int	hxpy_http_status(HttpRequest *req);
 extern const char *hxpy_http_body(HttpRequest *req, size_t *len);
 extern const char *hxpy_http_header(HttpRequest *req, const char *name);

@@ -14,7 +14,7 @@
  *				length 1 (column.c, wire.c)
  *
  * Modules include postgres.h, then this file, then what they use.  Above
- * container.c nothing knows Docker.
+ * container.c nothing knows Docker, but for admin.c, whose functions are about it.
  */
 #ifndef HXPY_H
 #define HXPY_H

@@ -11,8 +11,8 @@
 #include "text.h"
 
 /* Tell whether sessions may use an image. */
-static bool
-is_allowed_image(const char *image)
+bool
+hxpy_image_is_allowed(const char *image)
 {
 	if (hxpy_text_split(hxpy_allowed_images) == NIL)
 		return strcmp(image, HXPY_DEFAULT_IMAGE) == 0;
@@ -33,7 +33,7 @@ hxpy_image_check(const char *images)
 				 errhint("Set hxpy.image, for example to \"%s\".", HXPY_DEFAULT_IMAGE)));
 	foreach(cell, list)
 	{
-		if (!is_allowed_image(lfirst(cell)))
+		if (!hxpy_image_is_allowed(lfirst(cell)))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("image \"%s\" is not allowed", (char *) lfirst(cell)),

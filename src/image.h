@@ -5,6 +5,9 @@
 #ifndef HXPY_IMAGE_H
 #define HXPY_IMAGE_H
 
+/* Tells whether sessions may use an image. */
+extern bool hxpy_image_is_allowed(const char *image);
+
 /* Raises an error unless every image of a preference list is allowed. */
 extern void hxpy_image_check(const char *images);
 

@@ -118,6 +118,31 @@ hxpy_owner_labels(const char *session)
 }
 
 /*
+ * Make the labels of a container that py_run starts: it belongs to nobody who could
+ * be gone, so that no owner is named.
+ */
+json_t *
+hxpy_owner_run_labels(void)
+{
+	const char *database = get_database_name(MyDatabaseId);
+
+	return json_pack("{s:s, s:s, s:s, s:s}",
+					 "hxpy.cluster", psprintf(UINT64_FORMAT, GetSystemIdentifier()),
+					 "hxpy.run", "1",
+					 "hxpy.database", label(database ? database : ""),
+					 "hxpy.role", label(GetUserNameFromId(GetUserId(), false)));
+}
+
+/* Tell whether a container with these labels is this cluster's. */
+bool
+hxpy_owner_is_ours(json_t *labels)
+{
+	const char *cluster = json_string_value(json_object_get(labels, "hxpy.cluster"));
+
+	return cluster != NULL && strcmp(cluster, psprintf(UINT64_FORMAT, GetSystemIdentifier())) == 0;
+}
+
+/*
  * Make a name that no other container has: a failed start is undone by name.  Pids come
  * again, and early in servers that run in containers, so that the rest is random.
  */

@@ -20,6 +20,12 @@ typedef enum OwnerState
 /* Makes the labels of a container that this process starts; no session: for the pool. */
 extern json_t *hxpy_owner_labels(const char *session);
 
+/* Makes the labels of a container of py_run. */
+extern json_t *hxpy_owner_run_labels(void);
+
+/* Tells whether a container with these labels is this cluster's. */
+extern bool hxpy_owner_is_ours(json_t *labels);
+
 /* Makes a name that no other container has. */
 extern char *hxpy_owner_new_name(void);
 

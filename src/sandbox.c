@@ -249,18 +249,17 @@ json_holds(json_t *asked, json_t *made)
 }
 
 /*
- * Compare a new container with what was asked for, since engines ignore keys
- * that they do not know; refuse it when a field of the sandbox differs.
+ * Compare a new container's HostConfig with what was asked for, since engines ignore
+ * keys that they do not know; refuse it when a field differs.
  */
 void
-hxpy_sandbox_check(json_t *container, json_t *body)
+hxpy_sandbox_check_host(json_t *container, json_t *asked)
 {
 	json_t	   *made = json_object_get(container, "HostConfig");
-	json_t	   *config = json_object_get(container, "Config");
 	const char *key;
 	json_t	   *value;
 
-	json_object_foreach(json_object_get(body, "HostConfig"), key, value)
+	json_object_foreach(asked, key, value)
 	{
 		if (!json_holds(value, json_object_get(made, key)))
 			ereport(ERROR,
@@ -268,6 +267,15 @@ hxpy_sandbox_check(json_t *container, json_t *body)
 					 errmsg("the Docker engine did not apply the sandbox setting \"%s\"", key),
 					 errhint("Use an engine that supports it; see docs/security.md.")));
 	}
+}
+
+/* Compare a new container of a session with what was asked for. */
+void
+hxpy_sandbox_check(json_t *container, json_t *body)
+{
+	json_t	   *config = json_object_get(container, "Config");
+
+	hxpy_sandbox_check_host(container, json_object_get(body, "HostConfig"));
 	if (!json_holds(json_object_get(body, "User"), json_object_get(config, "User")) ||
 		!json_holds(json_object_get(body, "Entrypoint"), json_object_get(config, "Entrypoint")) ||
 		!json_holds(json_object_get(body, "NetworkDisabled"),

@@ -27,5 +27,6 @@ extern json_t *hxpy_sandbox_body(const Sandbox *sandbox);
 
 /* Raises an error when a container is not what its body asked for. */
 extern void hxpy_sandbox_check(json_t *container, json_t *body);
+extern void hxpy_sandbox_check_host(json_t *container, json_t *asked);
 
 #endif							/* HXPY_SANDBOX_H */

@@ -63,7 +63,7 @@ chmod 0700, "$dir/walled";
 
 mkdir "$dir/fake";
 start_engine("$dir/fake/redirect", 'fake', "$dir/fake");
-wait_until(sub { 15 == grep { -S } glob "$dir/fake/*" }, 5);
+wait_until(sub { 15 <= grep { -S } glob "$dir/fake/*" }, 5);
 my %fake = (
 	garbage => ['08\w+', qr/Docker engine/],
 	half => ['08\w+', qr/Docker engine/],

@@ -21,14 +21,14 @@ our @EXPORT = qw(
   hxpy_cluster hxpy_finish hxpy_psql hxpy_rounds hxpy_image
   containers socket_dirs wait_until wait_gone docker docker_ok
   gives fails first_error median ms variant_image
-  start_engine
+  start_engine start_process stop_process our_image
 );
 
 my %cluster_id;        # by the node's name
 my @nodes;
 my @psqls;
-my @images;            # made by variant_image
-my @engines;           # pids of fake engines
+my @images;            # to be removed
+my @processes;         # pids of fake engines and others
 my $owner = $$;        # END blocks run in forked children, too
 
 # The image under test: hxpy.control's version.
@@ -208,19 +208,43 @@ sub variant_image
 	return $name;
 }
 
+# Have an image removed at the end; returns its name.
+sub our_image
+{
+	my ($name) = @_;
+	push @images, $name;
+	return $name;
+}
+
+# Start a program, which is killed at the end; returns its pid when $ready is true.
+sub start_process
+{
+	my ($ready, @command) = @_;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0)
+	{
+		exec @command;
+		die "$command[0]: $!";
+	}
+	push @processes, $pid;
+	wait_until($ready, 10) or die "not ready: @command";
+	return $pid;
+}
+
+# Kill such a program now.
+sub stop_process
+{
+	my ($pid) = @_;
+	kill 'KILL', $pid;
+	waitpid $pid, 0;
+	@processes = grep { $_ != $pid } @processes;
+}
+
 # Start a program that listens on Unix sockets; returns when the socket $wait is there.
 sub start_engine
 {
 	my ($wait, @arguments) = @_;
-	my $pid = fork // die "fork: $!";
-	if ($pid == 0)
-	{
-		exec '/usr/bin/python3', "$ENV{HXPY_TOP}/test/t/engine.py", @arguments;
-		die "engine.py: $!";
-	}
-	push @engines, $pid;
-	wait_until(sub { -S $wait }, 10) or die "engine.py does not listen in $wait";
-	return $pid;
+	return start_process(sub { -S $wait }, '/usr/bin/python3', "$ENV{HXPY_TOP}/test/t/engine.py", @arguments);
 }
 
 # End what the test has started.
@@ -228,15 +252,10 @@ sub stop_all
 {
 	$_->end for @psqls;
 	@psqls = ();
-	if (@engines)
-	{
-		kill 'KILL', @engines;
-		waitpid $_, 0 for @engines;
-		@engines = ();
-	}
+	stop_process($processes[0]) while @processes;
 }
 
-# Remove the images that the test has made.
+# Remove the images of the test.
 sub remove_images
 {
 	docker('rmi', '-f', @images) if @images;

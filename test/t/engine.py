@@ -1,12 +1,14 @@
 """Fake Docker engines for the TAP tests, on Unix sockets.
 
     engine.py fake DIRECTORY            one socket a behaviour, named like it
-    engine.py proxy SOCKET ENGINE RULE  a proxy to the real engine; RULE is
+    engine.py proxy SOCKET ENGINE RULE  a proxy to the real engine, or with two TCP
+                                        ports to a registry; RULE is
         strip:KEY    leaves KEY out of HostConfig of a create body
         set:KEY=JSON replaces it
         dead:WORD    is gone from the first request whose line matches WORD
         slow:WORD=S  holds the answer to such a request back for S seconds
         late:WORD=S  passes such a request on only after S seconds
+        drip:S       waits S seconds after each 64 kB of answers
 """
 
 import json
@@ -25,6 +27,15 @@ def answer(status, body, length=None):
     return (b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
             % (status, len(body) if length is None else length, body))
 
+
+def pull(*lines, end=True):
+    """Return the answer to a pull: a stream of lines, whole or not."""
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(line), line) for line in lines)
+    return (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n" + chunks + (b"0\r\n\r\n" if end else b""))
+
+
+PULLING = b'{"status":"Pulling fs layer","progressDetail":{},"id":"abc"}\r\n'
 
 # name: (answer to a ping, answer to anything else, close afterwards); None: never
 FAKES = {
@@ -45,6 +56,13 @@ FAKES = {
     "unready": (answer(503, b'{"message":"starting"}'), b"", False),
     "redirect": (PING % b"1.41", b"HTTP/1.1 301 X\r\nLocation: http://127.0.0.1:1/\r\n"
                  b"Content-Length: 0\r\n\r\n", False),
+    "pullhang": (PING % b"1.41", pull(PULLING, end=False), False),
+    "pullcut": (PING % b"1.41", pull(PULLING, end=False), True),
+    "pullerror": (PING % b"1.41", pull(
+        PULLING, b'{"errorDetail":{"message":"disk \\u001b[31m"},"er', b'ror":"disk \\u001b[31m"}\r\n'), False),
+    "pullgarbage": (PING % b"1.41", pull(PULLING, b"<html>\r\n"), False),
+    "pulllong": (PING % b"1.41", pull(PULLING, b'{"status":"' + b"x" * 100000 + b'"}\r\n'), False),
+    "pulllist": (PING % b"1.41", pull(b"[1]\r\n"), False),
 }
 
 
@@ -80,11 +98,12 @@ def serve_fake(connection, name):
             return
 
 
-def copy(source, target):
+def copy(source, target, pause=0.0):
     """Pass on what comes until the end."""
     try:
         while data := source.recv(65536):
             target.sendall(data)
+            time.sleep(pause)
         target.shutdown(socket.SHUT_WR)
     except OSError:
         pass
@@ -103,11 +122,12 @@ def change_body(rule, argument, body):
 
 def serve_proxy(connection, engine, rule, argument):
     """Pass one connection on, request by request."""
-    upstream = socket.socket(socket.AF_UNIX)
-    upstream.connect(engine)
+    upstream = socket.socket(socket.AF_INET if engine.isdigit() else socket.AF_UNIX)
+    upstream.connect(("127.0.0.1", int(engine)) if engine.isdigit() else engine)
     word, _, seconds = argument.partition("=")
     buffer = b""
-    answers = threading.Thread(target=copy, args=(upstream, connection), daemon=True)
+    answers = threading.Thread(target=copy, daemon=True, args=(
+        upstream, connection, float(argument) if rule == "drip" else 0.0))
     while (request := read_request(connection, buffer)) is not None:
         head, body, buffer = request
         line = head.split(b"\r\n")[0]
@@ -141,10 +161,11 @@ def listen(path, serve, *arguments):
         finally:
             connection.close()
 
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path + ".new")
+    listener = socket.socket(socket.AF_INET if path.isdigit() else socket.AF_UNIX)
+    listener.bind(("127.0.0.1", int(path)) if path.isdigit() else path + ".new")
     listener.listen(128)
-    os.rename(path + ".new", path)
+    if not path.isdigit():
+        os.rename(path + ".new", path)
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=run, args=(connection,), daemon=True).start()
