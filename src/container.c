@@ -320,6 +320,14 @@ connect_claimed(Container *container, const PoolClaim *claim)
 	return connected;
 }
 
+/* Fill the spec of the pool's containers that would do; false when none can be. */
+static bool
+make_spec(PoolSpec *spec, const ContainerOptions *options, const char *image)
+{
+	return hxpy_pool_has_launcher() && hxpy_network_is_none(options->network) &&
+		hxpy_pool_make_spec(spec, image, MyDatabaseId, options->memory, options->cpus);
+}
+
 /* Take a container out of the pool, if one is ready. */
 static bool
 start_warm(Container *container, const ContainerOptions *options, const char *image)
@@ -327,9 +335,8 @@ start_warm(Container *container, const ContainerOptions *options, const char *im
 	PoolSpec	spec;
 	PoolClaim	claim;
 
-	if (!hxpy_pool_has_launcher() || !hxpy_network_is_none(options->network))
+	if (!make_spec(&spec, options, image))
 		return false;
-	hxpy_pool_make_spec(&spec, image, MyDatabaseId, options->memory, options->cpus);
 	while (hxpy_pool_claim(&spec, options->slot, &claim))
 	{
 		if (connect_claimed(container, &claim))
@@ -345,9 +352,8 @@ start_in_turn(Container *container, const ContainerOptions *options, const char 
 {
 	PoolSpec	spec;
 	PoolClaim	claim;
-	bool		pooled = hxpy_network_is_none(options->network);
+	bool		pooled = make_spec(&spec, options, image);
 
-	hxpy_pool_make_spec(&spec, image, MyDatabaseId, options->memory, options->cpus);
 	while (hxpy_pool_enter(pooled ? &spec : NULL, options->slot, &claim) == POOL_TURN_CLAIMED)
 	{
 		if (connect_claimed(container, &claim))

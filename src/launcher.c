@@ -240,15 +240,22 @@ make_kinds(void)
 	foreach(cell, images)
 	{
 		PoolSpec	spec;
+		bool		known = false;
 
-		if (count == HXPY_POOL_KINDS)
+		if (count == HXPY_POOL_KINDS ||
+			!hxpy_pool_make_spec(&spec, lfirst(cell), InvalidOid,
+								 Min(hxpy_memory, hxpy_max_memory),
+								 Min(hxpy_cpus, hxpy_max_cpus)))
 		{
-			ereport(LOG, (errmsg("hxpy launcher: hxpy.pool_images names more than %d images",
-								 HXPY_POOL_KINDS)));
-			break;
+			ereport(LOG, (errmsg("hxpy launcher: no pool of image \"%s\"", (char *) lfirst(cell)),
+						  errdetail("hxpy.pool_images may name %d images, and no setting of containers may have more than %d bytes.",
+									HXPY_POOL_KINDS, HXPY_POOL_TEXT - 1)));
+			continue;
 		}
-		hxpy_pool_make_spec(&spec, lfirst(cell), InvalidOid, Min(hxpy_memory, hxpy_max_memory),
-							Min(hxpy_cpus, hxpy_max_cpus));
+		for (int i = 0; i < count; i++)
+			known = known || memcmp(&kinds[i].spec, &spec, sizeof(spec)) == 0;
+		if (known)
+			continue;
 		kinds[count].spec = spec;
 		kinds[count].asked_at = GetCurrentTimestamp();
 		count++;

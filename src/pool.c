@@ -32,6 +32,7 @@
 #include "launcher.h"
 #include "pool.h"
 #include "stats.h"
+#include "text.h"
 #include "wait.h"
 
 PG_FUNCTION_INFO_V1(py_stat_pool);
@@ -137,19 +138,23 @@ hxpy_pool_session_ended(void)
 
 /* ---------- claims ---------- */
 
+/* Copy a text into a spec; false when it is too long. */
+static bool
+put_text(char *to, const char *text)
+{
+	return strlcpy(to, text, HXPY_POOL_TEXT) < HXPY_POOL_TEXT;
+}
+
 /*
  * Fill a spec out of an image's name, limits and the current settings; the database
- * counts only with /io.
+ * counts only with /io.  False when one of the texts is too long for a container of the
+ * pool.
  */
-void
+bool
 hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory, double cpus)
 {
 	memset(spec, 0, sizeof(*spec));
-	strlcpy(spec->image, image, sizeof(spec->image));
-	strlcpy(spec->runtime, hxpy_runtime, sizeof(spec->runtime));
-	strlcpy(spec->docker_host, hxpy_docker_host, sizeof(spec->docker_host));
-	strlcpy(spec->io_directory, hxpy_io_directory, sizeof(spec->io_directory));
-	if (spec->io_directory[0])
+	if (hxpy_io_directory[0])
 	{
 		spec->io_database = database;
 		spec->io_mode = hxpy_io_mode;
@@ -159,6 +164,10 @@ hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 	spec->tmp_size = hxpy_tmp_size;
 	spec->uid_base = hxpy_uid_base;
 	spec->cpus = cpus;
+	return put_text(spec->image, image) && put_text(spec->runtime, hxpy_runtime) &&
+		put_text(spec->docker_host, hxpy_docker_host) &&
+		put_text(spec->socket_directory, hxpy_socket_directory) &&
+		put_text(spec->io_directory, hxpy_io_directory);
 }
 
 /* Return the kind of a spec, NULL when there is none; to be called with the lock. */
@@ -439,7 +448,8 @@ py_stat_pool(PG_FUNCTION_ARGS)
 		values[8] = Int64GetDatum(kind->missed);
 		values[9] = Int64GetDatum(kind->failed);
 		put_moment(kind->asked_at, &values[10], &nulls[10]);
-		values[11] = CStringGetTextDatum(may_read ? error : "");
+		/* The launcher has no database, and so no encoding. */
+		values[11] = CStringGetTextDatum(may_read ? hxpy_text_clean(error, strlen(error)) : "");
 		nulls[11] = !may_read || !error[0];
 		put_moment(!error[0] ? 0 : engine ? pool->engine_error_at : kind->error_at,
 				   &values[12], &nulls[12]);

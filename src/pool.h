@@ -24,6 +24,7 @@ typedef struct PoolSpec
 	char		image[HXPY_POOL_TEXT];	/* name */
 	char		runtime[HXPY_POOL_TEXT];
 	char		docker_host[HXPY_POOL_TEXT];
+	char		socket_directory[HXPY_POOL_TEXT];
 	char		io_directory[HXPY_POOL_TEXT];	/* "" for no /io */
 	Oid			io_database;	/* with /io: whose files */
 	int			io_mode;
@@ -115,7 +116,7 @@ extern void hxpy_pool_init(void);
 extern bool hxpy_pool_has_launcher(void);
 extern void hxpy_pool_wake_launcher(void);
 extern void hxpy_pool_session_ended(void);
-extern void hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
+extern bool hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 								double cpus);
 extern PoolKind *hxpy_pool_find_kind(const PoolSpec *spec);
 
