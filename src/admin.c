@@ -27,6 +27,7 @@
 #include "owner.h"
 #include "pull.h"
 #include "run.h"
+#include "stats.h"
 #include "text.h"
 
 PG_FUNCTION_INFO_V1(py_images);
@@ -244,11 +245,15 @@ image_name(json_t *container, json_t *images)
 	return text_of(container, "Image");
 }
 
-/* Set the columns of a container that only this cluster's have. */
+/*
+ * Set the columns of a container that only this cluster's have.  Labels never change:
+ * one that a session has taken out of the pool does not name that session.
+ */
 static void
-set_owner(Datum *values, bool *nulls, json_t *labels)
+set_owner(Datum *values, bool *nulls, const char *name, json_t *labels)
 {
 	const char *pid = json_string_value(json_object_get(labels, "hxpy.backend"));
+	bool		from_pool = json_object_get(labels, "hxpy.pool") != NULL;
 
 	if (!hxpy_owner_is_ours(labels))
 	{
@@ -257,10 +262,10 @@ set_owner(Datum *values, bool *nulls, json_t *labels)
 		return;
 	}
 	set_text(values, nulls, 6, json_object_get(labels, "hxpy.run") != NULL ? "run" :
-			 json_object_get(labels, "hxpy.pool") != NULL ? "pool" : "session");
+			 from_pool && !(name != NULL && hxpy_stats_uses_container(name)) ? "pool" : "session");
 	set_text(values, nulls, 7, text_of(labels, "hxpy.database"));
-	values[8] = Int32GetDatum(pid != NULL ? atoi(pid) : 0);
-	nulls[8] = pid == NULL;
+	nulls[8] = pid == NULL || from_pool;
+	values[8] = Int32GetDatum(nulls[8] ? 0 : atoi(pid));
 	set_text(values, nulls, 9, text_of(labels, "hxpy.role"));
 	set_text(values, nulls, 10, text_of(labels, "hxpy.session"));
 }
@@ -294,7 +299,7 @@ py_containers(PG_FUNCTION_ARGS)
 		set_text(values, nulls, 3, text_of(container, "State"));
 		set_text(values, nulls, 4, text_of(container, "Status"));
 		set_time(values, nulls, 5, container, "Created");
-		set_owner(values, nulls, json_object_get(container, "Labels"));
+		set_owner(values, nulls, name, json_object_get(container, "Labels"));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

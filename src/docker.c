@@ -788,22 +788,6 @@ hxpy_docker_logs(const char *id, int lines)
 	return text;
 }
 
-/* Sends a signal; false if the container does not run or is gone. */
-bool
-hxpy_docker_kill(const char *id, const char *signal, long timeout_ms)
-{
-	HttpRequest *req = docker_call("POST",
-								   psprintf("/containers/%s/kill?signal=%s",
-											docker_check_name(id), docker_escape(signal, "")),
-								   NULL, timeout_ms);
-	int			status = hxpy_http_status(req);
-
-	if (status != 204 && status != 404 && status != 409)
-		docker_raise(req, psprintf("kill container \"%s\"", id));
-	hxpy_http_free(req);
-	return status == 204;
-}
-
 /* Begins to remove a container with its volumes, running or not. */
 DockerCall *
 hxpy_docker_begin_remove(const char *id, long timeout_ms)

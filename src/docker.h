@@ -70,8 +70,7 @@ extern bool hxpy_docker_end_remove(DockerCall *call);
 
 extern char *hxpy_docker_logs(const char *id, int lines);
 
-/* False when there was nothing (left) to signal, to remove */
-extern bool hxpy_docker_kill(const char *id, const char *signal, long timeout_ms);
+/* False when there was nothing (left) to remove */
 extern bool hxpy_docker_remove(const char *id, long timeout_ms);
 
 /* Array of the containers, running or not, that carry label ("key=value"); NULL: all. */
