@@ -224,8 +224,8 @@ def main() -> None:
             if not pool.wait(ours, read_end):
                 os._exit(0)
             connection = greet(endpoint.connect())
-            pool.close()
             ours.close()        # lets the worker connect
+            pool.leave()
         elif os.path.exists(endpoint.KEY_FILE):
             from . import tcp   # only here: it takes 5 ms
 

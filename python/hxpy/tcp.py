@@ -22,7 +22,7 @@ from .protocol import HEADER, MAGIC, VERSION, ConnectionClosed, ProtocolError
 
 __all__ = ["accept", "read_key"]
 
-_FIRST_SECONDS = 60         # until the server has proved itself for the first time
+_FIRST_SECONDS = 30         # until the server has proved itself for the first time
 _HANDSHAKE_SECONDS = 5      # of one connection
 _MAX_HANDSHAKES = 32        # at a time; one more and the oldest is closed
 
