@@ -63,6 +63,17 @@ check_superuser(const char *what)
 				 errhint("A superuser can wrap the call in a SECURITY DEFINER function that fixes its arguments.")));
 }
 
+/* Refuse those who may not monitor the server: "GRANT … ON ALL FUNCTIONS" is soon said. */
+static void
+check_monitor(const char *what)
+{
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errhint("Only roles with the privileges of pg_monitor may do so.")));
+}
+
 /* ---------- values of JSON ---------- */
 
 /* Return an object's text in the server's encoding; NULL when it has none. */
@@ -283,6 +294,7 @@ py_containers(PG_FUNCTION_ARGS)
 	json_t	   *container;
 	size_t		index;
 
+	check_monitor("see containers");
 	InitMaterializedSRF(fcinfo, 0);
 	containers = all ? hxpy_docker_list(NULL) : hxpy_owner_list();
 	images = hxpy_docker_images();
@@ -410,13 +422,12 @@ py_engine(PG_FUNCTION_ARGS)
 	json_t	   *info;
 	json_t	   *live;
 
+	check_monitor("see the Docker engine");
 	InitMaterializedSRF(fcinfo, 0);
 	api_version = hxpy_docker_ping();
 	info = hxpy_docker_info();
 	live = json_object_get(info, "LiveRestoreEnabled");
-	/* The setting is shown to as few. */
-	set_text(values, nulls, 0, has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_SETTINGS) ?
-			 hxpy_docker_host : NULL);
+	set_text(values, nulls, 0, hxpy_docker_host);
 	set_text(values, nulls, 1, api_version);
 	set_text(values, nulls, 2, text_of(hxpy_docker_version(), "Version"));
 	set_text(values, nulls, 3, text_of(info, "OperatingSystem"));

@@ -117,8 +117,11 @@ my $nobody = hxpy_psql($node, user => 'nobody');
 fails($nobody, "SELECT $_", '42501', qr/permission denied for function/, "nobody: $_") for @all;
 fails($alice, "SELECT $_", '42501', qr/must be superuser to .*HINT:.*SECURITY DEFINER/s, "granted, but no superuser: $_") for @all[ 0 .. 3 ];
 gives($alice, 'SELECT count(*) > 0 FROM py_images()', 't', 'granted: py_images');
+fails($alice, "SELECT $_", '42501', qr/permission denied to see .*HINT:.*pg_monitor/s, "granted, but no pg_monitor: $_") for @all[ 5, 6 ];
+$psql->query('GRANT pg_monitor TO alice');
 gives($alice, 'SELECT count(*) FROM py_containers()', '2', 'granted: py_containers');
-gives($alice, 'SELECT count(*), count(address) FROM py_engine()', '1|0', 'granted: py_engine, without the address');
+gives($alice, 'SELECT count(*), count(address) FROM py_engine()', '1|1', 'granted: py_engine, with the address: pg_monitor reads settings');
+$psql->query('REVOKE pg_monitor FROM alice');
 ok(defined eval { inspect($run) }, 'the container is still there');
 
 # ---- output
