@@ -879,17 +879,29 @@ hxpy_docker_stream_close(DockerStream *stream)
 
 /* ---------- figures ---------- */
 
+/* Begins to measure a container. */
+DockerCall *
+hxpy_docker_begin_stats(const char *id)
+{
+	DockerCall *call = docker_begin("GET",
+									psprintf("/containers/%s/stats?stream=false&one-shot=1",
+											 docker_check_name(id)),
+									NULL, hxpy_docker_timeout);
+
+	call->name = id;
+	return call;
+}
+
 /*
  * Returns a container's memory in bytes, without the cache of files that can go at
  * any time, and the microseconds of CPU that it has used; false if it does not run
  * or is gone.
  */
 bool
-hxpy_docker_stats(const char *id, int64 *memory, int64 *cpu)
+hxpy_docker_end_stats(DockerCall *call, int64 *memory, int64 *cpu)
 {
-	json_t	   *stats = docker_get(psprintf("/containers/%s/stats?stream=false&one-shot=1",
-											docker_check_name(id)),
-								   psprintf("measure container \"%s\"", id));
+	json_t	   *stats = docker_read_found(docker_end(call),
+										  psprintf("measure container \"%s\"", call->name));
 	json_t	   *usage = json_object_get(json_object_get(stats, "memory_stats"), "usage");
 	json_t	   *details = json_object_get(json_object_get(stats, "memory_stats"), "stats");
 	json_t	   *cache = json_object_get(details, "total_inactive_file");	/* cgroup v1 */

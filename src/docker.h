@@ -88,6 +88,7 @@ extern char *hxpy_docker_stream_text(DockerStream *stream);
 extern void hxpy_docker_stream_close(DockerStream *stream);
 
 /* Memory (bytes) and CPU time (microseconds); false when the container does not run */
-extern bool hxpy_docker_stats(const char *id, int64 *memory, int64 *cpu);
+extern DockerCall *hxpy_docker_begin_stats(const char *id);
+extern bool hxpy_docker_end_stats(DockerCall *call, int64 *memory, int64 *cpu);
 
 #endif							/* HXPY_DOCKER_H */

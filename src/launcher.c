@@ -302,7 +302,7 @@ do_due(void)
 		if (sample_at <= now)
 		{
 			sample_at = hxpy_launcher_in_ms(SAMPLE_MS);
-			hxpy_stats_sample();
+			hxpy_stats_begin_sample();
 		}
 		hxpy_launcher_note_engine(NULL);
 	}
@@ -374,6 +374,7 @@ run_round(void)
 	hxpy_member_handle_sockets();
 	hxpy_member_handle_answers();
 	hxpy_reaper_end_removals();
+	hxpy_stats_go_on();
 	fill_pool();
 	(void) hxpy_http_drive(hxpy_member_events, time_left(), HXPY_WAIT_LAUNCHER);
 }

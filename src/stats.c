@@ -493,68 +493,115 @@ hxpy_stats_uses_container(const char *name)
 	return used;
 }
 
-/*
- * Ask the engine for a container's memory and CPU time; false when it said
- * nothing.  *reachable tells whether it is of use to ask for the next one.
- */
-static bool
-measure(const char *id, int64 *memory, int64 *cpu, bool *reachable)
+/* What the launcher is measuring: one container at a time, slot after slot. */
+static struct
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool found = false;
+	int			slot;			/* the next one; behind the last while nothing is to do */
+	DockerCall *call;			/* under way, else NULL */
+	MemoryContext context;		/* of the call */
+	SlotInfo	info;			/* of the slot that is being measured, as it was then */
+	uint64		evals;
+} sample = {.slot = INT_MAX};
 
-	*reachable = true;
+/* Give up measuring after the current error. */
+static void
+give_up_sample(MemoryContext context)
+{
+	ErrorData  *error;
+	bool		reachable;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	reachable = ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION;
+	elog(DEBUG1, "could not measure container \"%s\": %s", sample.info.id, error->message);
+	FreeErrorData(error);
+	if (!reachable)
+		sample.slot = INT_MAX;
+}
+
+/* Begin to measure the container of a session that works, or has worked since the last time. */
+static void
+begin_measure(SessionSlot *slot)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	sample.evals = pg_atomic_read_u64(&slot->counters[COUNT_EVALS]);
+	if (!read_info(slot, &sample.info) || sample.info.id[0] == '\0' ||
+		sample.info.state == SLOT_LOST ||
+		(sample.info.state != SLOT_ACTIVE && sample.info.measured_evals == sample.evals))
+		return;
+	sample.context = AllocSetContextCreate(TopMemoryContext, "hxpy sample",
+										   ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(sample.context);
 	PG_TRY();
 	{
-		found = hxpy_docker_stats(id, memory, cpu);
+		sample.call = hxpy_docker_begin_stats(sample.info.id);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		*reachable = ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION;
-		elog(DEBUG1, "could not measure container \"%s\": %s", id, error->message);
-		FreeErrorData(error);
+		give_up_sample(old);
+		MemoryContextDelete(sample.context);
 	}
 	PG_END_TRY();
-	return found;
+	MemoryContextSwitchTo(old);
+}
+
+/* Take the engine's answer about the container that is being measured. */
+static void
+end_measure(SessionSlot *slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(sample.context);
+	DockerCall *call = sample.call;
+	volatile bool found = false;
+	int64		memory = 0;
+	int64		cpu = 0;
+
+	sample.call = NULL;
+	PG_TRY();
+	{
+		found = hxpy_docker_end_stats(call, &memory, &cpu);
+	}
+	PG_CATCH();
+	{
+		give_up_sample(old);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(sample.context);
+	if (!found)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	if (slot->info.in_use && strcmp(slot->info.id, sample.info.id) == 0)
+	{
+		slot->info.measured = true;
+		slot->info.memory = memory;
+		slot->info.cpu = cpu;
+		if (sample.info.state == SLOT_IDLE)
+			slot->info.measured_evals = sample.evals;
+	}
+	SpinLockRelease(&slot->mutex);
+}
+
+/* Begin to measure the containers of sessions, unless that is under way. */
+void
+hxpy_stats_begin_sample(void)
+{
+	if (sample.slot >= array->count && sample.call == NULL)
+		sample.slot = 0;
 }
 
 /*
- * Measure the containers of sessions that work, or have worked since they were
- * measured last.
+ * Go on with measuring, without waiting: an engine takes its time for each container,
+ * and the launcher has others to serve.
  */
 void
-hxpy_stats_sample(void)
+hxpy_stats_go_on(void)
 {
-	bool		reachable = true;
-
-	for (int i = 0; array != NULL && i < array->count && reachable; i++)
-	{
-		SessionSlot *slot = &array->slots[i];
-		uint64		evals = pg_atomic_read_u64(&slot->counters[COUNT_EVALS]);
-		SlotInfo	info;
-		int64		memory;
-		int64		cpu;
-
-		if (!read_info(slot, &info) || info.id[0] == '\0' || info.state == SLOT_LOST ||
-			(info.state != SLOT_ACTIVE && info.measured_evals == evals) ||
-			!measure(info.id, &memory, &cpu, &reachable))
-			continue;
-		SpinLockAcquire(&slot->mutex);
-		if (slot->info.in_use && strcmp(slot->info.id, info.id) == 0)
-		{
-			slot->info.measured = true;
-			slot->info.memory = memory;
-			slot->info.cpu = cpu;
-			if (info.state == SLOT_IDLE)
-				slot->info.measured_evals = evals;
-		}
-		SpinLockRelease(&slot->mutex);
-	}
+	if (sample.call != NULL && hxpy_docker_is_done(sample.call))
+		end_measure(&array->slots[sample.slot - 1]);
+	while (sample.call == NULL && sample.slot < array->count)
+		begin_measure(&array->slots[sample.slot++]);
 }
 
 /* ---------- the view ---------- */

@@ -36,6 +36,7 @@ extern void hxpy_stats_add_bytes_out(SessionSlot *slot, uint64 bytes);
 
 /* for the launcher */
 extern bool hxpy_stats_uses_container(const char *name);
-extern void hxpy_stats_sample(void);
+extern void hxpy_stats_begin_sample(void);
+extern void hxpy_stats_go_on(void);
 
 #endif							/* HXPY_STATS_H */
