@@ -22,6 +22,7 @@
 
 #include "hxpy.h"
 #include "owner.h"
+#include "stats.h"
 
 #define CLEANUP_TIMEOUT_MS	10000
 
@@ -153,6 +154,9 @@ hxpy_owner_state(json_t *entry)
 		return OWNER_UNKNOWN;
 	if (postmaster != NULL && strcmp(postmaster, process_identity(PostmasterPid)) == 0)
 		return OWNER_OURS;
+	/* A launcher may have gone and sessions live on in what it had started. */
+	if (postmaster != NULL && strcmp(postmaster, process_identity(atoi(postmaster))) == 0)
+		return OWNER_ALIVE;
 	return process_start(atoi(pid)) == strtoull(start, NULL, 10) ? OWNER_ALIVE : OWNER_GONE;
 }
 
@@ -174,19 +178,21 @@ hxpy_owner_has_ended(json_t *entry)
 	return state != NULL && (strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0);
 }
 
-/* Tell whether a listed container's owner, a backend, is gone. */
+/* Tell whether a listed container's owner is gone, and no session has taken it over. */
 static bool
 is_orphan(json_t *entry)
 {
 	const char *pid = get_label(entry, "hxpy.backend");
 	const char *start = get_label(entry, "hxpy.backend_start");
+	const char *name = hxpy_owner_name(entry);
 
 	switch (hxpy_owner_state(entry))
 	{
 		case OWNER_GONE:
 			return true;
 		case OWNER_OURS:
-			return process_start(atoi(pid)) != strtoull(start, NULL, 10);
+			return process_start(atoi(pid)) != strtoull(start, NULL, 10) &&
+				(name == NULL || !hxpy_stats_uses_container(name));
 		case OWNER_UNKNOWN:
 			return hxpy_owner_has_ended(entry);
 		default:
