@@ -14,6 +14,7 @@
 
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
+#include "common/pg_prng.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -116,13 +117,15 @@ hxpy_owner_labels(const char *session)
 	return labels;
 }
 
-/* Make a name that no other container has. */
+/*
+ * Make a name that no other container has: a failed start is undone by name.  Pids come
+ * again, and early in servers that run in containers, so that the rest is random.
+ */
 char *
 hxpy_owner_new_name(void)
 {
-	static uint32 counter = 0;
-
-	return psprintf("hxpy-" UINT64_FORMAT "-%d-%u", GetSystemIdentifier(), MyProcPid, ++counter);
+	return psprintf("hxpy-" UINT64_FORMAT "-%d-" UINT64_FORMAT, GetSystemIdentifier(), MyProcPid,
+					pg_prng_uint64(&pg_global_prng_state));
 }
 
 /* List all containers of this cluster. */
