@@ -222,6 +222,7 @@ make_kinds(void)
 	}
 	memcpy(hxpy_pool->kinds, kinds, sizeof(kinds));
 	hxpy_pool->nkinds = count;
+	strlcpy(hxpy_pool->launcher_host, hxpy_docker_host, HXPY_POOL_TEXT);
 	LWLockRelease(hxpy_pool->lock);
 	memset(kind_states, 0, sizeof(kind_states));
 	foreach(cell, hxpy_members)

@@ -88,11 +88,22 @@ hxpy_pool_init(void)
 
 /* ---------- the launcher, seen from backends ---------- */
 
-/* Tell whether there is a launcher, which removes containers that have ended. */
+/*
+ * Tell whether there is a launcher, which removes containers that have ended, and it
+ * has the engine that the current settings name.
+ */
 bool
 hxpy_pool_has_launcher(void)
 {
-	return hxpy_pool != NULL && hxpy_pool->launcher_pid != 0;
+	bool		found;
+
+	if (hxpy_pool == NULL)
+		return false;
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	found = hxpy_pool->launcher_pid != 0 &&
+		strncmp(hxpy_pool->launcher_host, hxpy_docker_host, HXPY_POOL_TEXT - 1) == 0;
+	LWLockRelease(hxpy_pool->lock);
+	return found;
 }
 
 /* Wake the launcher; to be called with the lock. */

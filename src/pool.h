@@ -80,6 +80,7 @@ typedef struct PoolShared
 	LWLock	   *lock;			/* never held while talking to the engine */
 	pid_t		launcher_pid;	/* 0 when there is none */
 	struct Latch *launcher_latch;
+	char		launcher_host[HXPY_POOL_TEXT];	/* its hxpy.docker_host */
 	int			launcher_starts;	/* containers that the launcher starts right now */
 	int			backend_starts; /* the same of backends */
 	ConditionVariable turn;		/* a start has ended, or a container is ready */
