@@ -311,6 +311,8 @@ do_due(void)
 	{
 		TimestampTz retry = hxpy_launcher_in_ms(ENGINE_RETRY_MS);
 
+		if (ProcDiePending)
+			PG_RE_THROW();
 		hxpy_launcher_note_engine(hxpy_launcher_take_error(hxpy_launcher_round));
 		images_at = Max(images_at, retry);
 		hxpy_reaper_due = Max(hxpy_reaper_due, retry);
@@ -425,12 +427,15 @@ static void
 stop(void)
 {
 	TimestampTz deadline = hxpy_launcher_in_ms(STOP_MS);
+	TimestampTz created = hxpy_launcher_in_ms(STOP_CALL_MS);
 
 	HOLD_INTERRUPTS();
 	/* Nobody else reads it in this process any more. */
 	hxpy_docker_timeout = Min(hxpy_docker_timeout, STOP_CALL_MS);
-	while (hxpy_members != NIL)
-		hxpy_member_forget(linitial(hxpy_members), true);
+	/* What is not there yet cannot be removed. */
+	while (hxpy_member_any_creating() && GetCurrentTimestamp() < created)
+		(void) hxpy_http_drive(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);
+	hxpy_member_forget_all();
 	while (GetCurrentTimestamp() < deadline)
 	{
 		MemoryContextReset(hxpy_launcher_round);
@@ -472,7 +477,8 @@ hxpy_launcher_main(Datum arg)
 		run_until_error();
 	}
 	stop();
-	proc_exit(0);
+	/* Status 0 would end it for ever; the server may go on. */
+	proc_exit(1);
 }
 
 /* Register the background worker. */

@@ -73,15 +73,10 @@ set_slot(const Member *member, PoolState state)
 	LWLockRelease(hxpy_pool->lock);
 }
 
-/*
- * Forget a member: its slot becomes free.  With `remove`, its container and directory
- * go; else they are a session's.
- */
-void
-hxpy_member_forget(Member *member, bool remove)
+/* Give up a member's turn, sockets and directory, which is removed with `remove`. */
+static void
+release_member(Member *member, bool remove)
 {
-	/* It may be the member's own. */
-	MemoryContextSwitchTo(hxpy_launcher_round);
 	if (hxpy_member_is_starting(member))
 		end_turn();
 	close_socket(&member->listener);
@@ -91,10 +86,59 @@ hxpy_member_forget(Member *member, bool remove)
 	else
 		hxpy_directory_leave(&member->directory);
 	hxpy_members = list_delete_ptr(hxpy_members, member);
+}
+
+/*
+ * Forget a member: its slot becomes free.  With `remove`, its container and directory
+ * go; else they are a session's.
+ */
+void
+hxpy_member_forget(Member *member, bool remove)
+{
+	/* It may be the member's own. */
+	MemoryContextSwitchTo(hxpy_launcher_round);
+	release_member(member, remove);
 	set_slot(member, POOL_FREE);
 	if (remove)
 		hxpy_reaper_remove(member->name);
 	MemoryContextDelete(member->context);
+}
+
+/* Tell whether the engine is creating a container. */
+bool
+hxpy_member_any_creating(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, hxpy_members)
+	{
+		Member	   *member = lfirst(cell);
+
+		if (member->step == MEMBER_CREATING && member->call != NULL &&
+			!hxpy_docker_is_done(member->call))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Forget all members: their containers end with the connections, and the next sweep
+ * removes them.  A slot that a backend has claimed stays with it, and so does the
+ * container.
+ */
+void
+hxpy_member_forget_all(void)
+{
+	while (hxpy_members != NIL)
+	{
+		Member	   *member = linitial(hxpy_members);
+		bool		claimed = member->step >= MEMBER_READY && !hxpy_member_withdraw(member);
+
+		release_member(member, !claimed);
+		if (!claimed)
+			set_slot(member, POOL_FREE);
+		MemoryContextDelete(member->context);
+	}
 }
 
 /* Forget a member whose start has failed. */
