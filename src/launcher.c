@@ -146,7 +146,10 @@ hxpy_launcher_note_start(int kind, const char *error)
 	}
 	if (!repeated)
 		ereport(LOG, (errmsg("hxpy launcher: no container of image \"%s\" for the pool: %s",
-							 shared->spec.image, error)));
+							 shared->spec.image, error),
+					  shared->image_id[0] ? 0 :
+					  errhint("Build it with docker/build, or get it with: docker pull %s",
+							  shared->spec.image)));
 	state->backoff_ms = Min(Max(state->backoff_ms * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
 	state->retry_at = hxpy_launcher_in_ms(state->backoff_ms);
 }
@@ -164,11 +167,11 @@ look_up_images(void)
 		json_t	   *image = hxpy_docker_inspect_image(kind->spec.image);
 		const char *id = json_string_value(json_object_get(image, "Id"));
 
-		if (id == NULL && !kind->error[0])
-			hxpy_launcher_note_start(i, psprintf("the Docker engine has no image \"%s\"", kind->spec.image));
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 		strlcpy(kind->image_id, id ? id : "", sizeof(kind->image_id));
 		LWLockRelease(hxpy_pool->lock);
+		if (id == NULL && !kind->error[0])
+			hxpy_launcher_note_start(i, psprintf("the Docker engine has no image \"%s\"", kind->spec.image));
 	}
 }
 
