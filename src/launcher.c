@@ -113,6 +113,14 @@ hxpy_launcher_note_engine(const char *error)
 		ereport(LOG, (errmsg("hxpy launcher: %s", error ? error : "the Docker engine is back")));
 }
 
+/* Tell whether the engine could not be used when it was looked at last. */
+bool
+hxpy_launcher_lacks_engine(void)
+{
+	/* Nobody else writes it. */
+	return hxpy_pool->engine_error[0] != '\0';
+}
+
 /*
  * Note that a start of a kind has failed, or that it has not; -1 for one that is no
  * longer kept.
@@ -276,6 +284,9 @@ fill_pool(void)
 				 (member->step != MEMBER_READY || hxpy_member_withdraw(member)))
 			hxpy_member_forget(member, true);
 	}
+	/* The look at images and containers tells when it is back. */
+	if (hxpy_launcher_lacks_engine())
+		return;
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
 		TimestampTz *retry_at = &kind_states[i].retry_at;
