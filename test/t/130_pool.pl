@@ -304,6 +304,10 @@ is(scalar(grep { /has no image "\Q$missing\E"/ } @lines), 1, '... is logged once
 like(log_after($node, $log), qr/HINT:.*docker pull \Q$missing\E/, '... with a hint');
 tag_image($missing);
 ok(defined wait_pool_full($node, 1, $missing), '... and is used when it appears');
+my $bad = 'Not/An..Image:x:y';
+reconfigure($node, "hxpy.pool_images = '$bad, $image'");
+ok(defined wait_pool_full($node, 1), 'a name that is no image\'s does not hold up the others');
+ok(pool_stat($node, $bad)->{error}, '... hxpy_stat_pool shows its error: ' . (pool_stat($node, $bad)->{error} // ''));
 reconfigure($node, "hxpy.pool_images = '$image'", 'hxpy.pool_size = 2', 'hxpy.pool_starts = 4');
 ok(defined wait_pool_full($node, 2), 'one image again');
 
@@ -334,6 +338,7 @@ ok(wait_until(sub { my $now = launcher_pid($node); $now ne '' && $now ne $pid },
 ok(defined wait_pool_full($node, 2), '... and fills the pool');
 gives($psql, q{SELECT py_eval('s', 'x')}, '7', '... and sessions go on');
 $_->query(q{SELECT py_close_all()}) for $psql, $meanwhile;
+$meanwhile->end;
 ok(wait_until(sub { only_pool($node) }, 10), '... nothing is left');
 
 # ---- a standby on the same engine
@@ -398,8 +403,8 @@ for my $mode (qw(immediate kill9))
 	$mode eq 'kill9' ? $node->kill9 : $node->stop($mode);
 	$psql->end;
 	ok(wait_until(sub { !docker_ok('ps', '-q', '--filter', "label=hxpy.cluster=$cluster") }, 5), "$mode: no container runs");
+	start_again($node);
 	my $start = time;
-	$node->start;
 	ok(wait_until(sub { !grep { inspect($_) } @before }, 10), "$mode: the earlier postmaster's containers are removed " . ms(time - $start) . ' ms after the start');
 	ok(defined wait_pool_full($node, 2), '... and the pool is full');
 	ok(wait_until(sub { only_pool($node) }, 5), '... nothing else is left');

@@ -25,7 +25,7 @@ our @EXPORT = qw(
   gives fails first_error median ms variant_image label_image tag_image
   start_engine end_engine
   hxpy_standby pool_stat pool_containers wait_pool_full launcher_pid reconfigure
-  inspect session_container only_pool log_size log_after process_start
+  start_again inspect session_container only_pool log_size log_after process_start
 );
 
 my %cluster_id;        # by the node's name
@@ -94,6 +94,13 @@ sub reconfigure
 	my ($node, @settings) = @_;
 	$node->append_conf('postgresql.conf', join("\n", @settings, ''));
 	$node->reload;
+}
+
+# Start a server again that was killed: its processes may still be about to end.
+sub start_again
+{
+	my ($node) = @_;
+	wait_until(sub { $node->{_pid} = undef; $node->start(fail_ok => 1) }, 20) or die $node->name . ' does not start';
 }
 
 # Run the docker client; returns its output, in list context (output, status).
