@@ -115,6 +115,14 @@ hxpy_launcher_note_engine(const char *error)
 		ereport(LOG, (errmsg("hxpy launcher: %s", error ? error : "the Docker engine is back")));
 }
 
+/* Tell whether the engine could not be used when it was looked at last. */
+bool
+hxpy_launcher_lacks_engine(void)
+{
+	/* Nobody else writes it. */
+	return hxpy_pool->engine_error[0] != '\0';
+}
+
 /*
  * Note that a start of a kind has failed, or that it has not; -1 for one that is no
  * longer kept.
@@ -158,23 +166,46 @@ hxpy_launcher_note_start(int kind, const char *error)
 
 /* ---------- kinds ---------- */
 
-/* Look up the ids of the kinds' images; an engine that does not answer changes nothing. */
+/*
+ * Look up the id of a kind's image; an engine that does not answer is an error and
+ * changes nothing.
+ */
+static void
+look_up_image(int kind)
+{
+	PoolKind   *shared = &hxpy_pool->kinds[kind];
+	const char *image = shared->spec.image;
+	const char *volatile id = NULL;
+	char	   *volatile error = NULL;
+
+	PG_TRY();
+	{
+		id = json_string_value(json_object_get(hxpy_docker_inspect_image(image), "Id"));
+	}
+	PG_CATCH();
+	{
+		/* A name that is none must not hold up the others. */
+		if (ProcDiePending || (geterrcode() != ERRCODE_INVALID_NAME &&
+							   geterrcode() != ERRCODE_INVALID_PARAMETER_VALUE))
+			PG_RE_THROW();
+		error = hxpy_launcher_take_error(hxpy_launcher_round);
+	}
+	PG_END_TRY();
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	strlcpy(shared->image_id, id ? id : "", sizeof(shared->image_id));
+	LWLockRelease(hxpy_pool->lock);
+	if (id == NULL && !shared->error[0])
+		hxpy_launcher_note_start(kind, error ? error :
+								 psprintf("the Docker engine has no image \"%s\"", image));
+}
+
+/* Look up the ids of the kinds' images. */
 static void
 look_up_images(void)
 {
 	images_at = hxpy_launcher_in_ms(IMAGES_MS);
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
-	{
-		PoolKind   *kind = &hxpy_pool->kinds[i];
-		json_t	   *image = hxpy_docker_inspect_image(kind->spec.image);
-		const char *id = json_string_value(json_object_get(image, "Id"));
-
-		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
-		strlcpy(kind->image_id, id ? id : "", sizeof(kind->image_id));
-		LWLockRelease(hxpy_pool->lock);
-		if (id == NULL && !kind->error[0])
-			hxpy_launcher_note_start(i, psprintf("the Docker engine has no image \"%s\"", kind->spec.image));
-	}
+		look_up_image(i);
 }
 
 /* Find the members' kinds again. */
@@ -326,6 +357,9 @@ fill_pool(void)
 				 (member->step != MEMBER_READY || hxpy_member_withdraw(member)))
 			hxpy_member_forget(member, true);
 	}
+	/* The look at images and containers tells when it is back. */
+	if (hxpy_launcher_lacks_engine())
+		return;
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
 		TimestampTz *retry_at = &kind_states[i].retry_at;

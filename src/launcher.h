@@ -18,6 +18,7 @@ extern MemoryContext hxpy_launcher_round;	/* lives for one turn of the loop */
 
 extern char *hxpy_launcher_take_error(MemoryContext context);
 extern void hxpy_launcher_note_engine(const char *error);
+extern bool hxpy_launcher_lacks_engine(void);
 extern void hxpy_launcher_note_start(int kind, const char *error);
 
 /* Returns the moment so many milliseconds from now. */

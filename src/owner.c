@@ -27,7 +27,10 @@
 
 #define CLEANUP_TIMEOUT_MS	10000
 
-/* Return when a process has started, in clock ticks since boot; 0 when there is none. */
+/*
+ * Return when a process has started, in clock ticks since boot; 0 when there is none,
+ * or when it has ended and nobody has noticed yet.
+ */
 static uint64
 process_start(int pid)
 {
@@ -43,6 +46,8 @@ process_start(int pid)
 	if (fgets(line, sizeof(line), file) != NULL)
 		field = strrchr(line, ')');
 	FreeFile(file);
+	if (field != NULL && (strncmp(field, ") Z", 3) == 0 || strncmp(field, ") X", 3) == 0))
+		return 0;
 	/* Field 22; the command in parentheses, which may hold anything, is field 2. */
 	for (int i = 2; field != NULL && i < 22; i++)
 		field = strchr(field + 1, ' ');

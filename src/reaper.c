@@ -63,11 +63,12 @@ is_being_removed(const char *id)
 	return false;
 }
 
-/* Log that a removal has failed; a sweep tries it again. */
+/* Log that a removal has failed, unless all do; a sweep tries it again. */
 static void
 log_failure(const char *id, const char *error)
 {
-	ereport(LOG, (errmsg("hxpy launcher: could not remove container \"%s\": %s", id, error)));
+	if (!hxpy_launcher_lacks_engine())
+		ereport(LOG, (errmsg("hxpy launcher: could not remove container \"%s\": %s", id, error)));
 	hxpy_reaper_hurry(RETRY_MS);
 }
 

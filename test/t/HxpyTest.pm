@@ -2,7 +2,8 @@
 #
 # A test makes its cluster with hxpy_cluster, talks to it through psql processes
 # whose messages it can read while a statement runs (HxpyTest::Psql), and ends with
-# hxpy_finish, which checks that no container and no socket directory is left.
+# hxpy_finish, which checks that no container and no socket directory is left; of a
+# cluster with a launcher (shared_preload_libraries) before its stop nothing but the pool.
 # A test that dies half-way is checked and cleaned by the END block.
 
 package HxpyTest;
@@ -12,6 +13,7 @@ use warnings FATAL => 'all';
 
 use Carp;
 use Exporter 'import';
+use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -20,8 +22,10 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw(
   hxpy_cluster hxpy_finish hxpy_psql hxpy_rounds hxpy_image
   containers socket_dirs wait_until wait_gone docker docker_ok
-  gives fails first_error median ms variant_image
+  gives fails first_error median ms variant_image label_image tag_image
   start_engine start_process stop_process our_image
+  hxpy_standby pool_stat pool_containers wait_pool_full launcher_pid reconfigure
+  start_again inspect session_container only_pool log_size log_after process_start
 );
 
 my %cluster_id;        # by the node's name
@@ -54,7 +58,7 @@ sub hxpy_cluster
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	push @nodes, $node;
-	$node->init;
+	$node->init(allows_streaming => scalar grep { /^wal_level/ } @settings);
 	$node->append_conf('postgresql.conf', join("\n", @settings, ''));
 	$node->start;
 	$node->safe_psql(
@@ -68,6 +72,35 @@ sub hxpy_cluster
 	$cluster_id{$name} =
 	  $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
 	return $node;
+}
+
+# Make and start a standby of a running cluster, on the same engine.
+sub hxpy_standby
+{
+	my ($primary, $name) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	push @nodes, $node;
+	$cluster_id{$name} = $cluster_id{ $primary->name };
+	$primary->backup('hxpy');
+	$node->init_from_backup($primary, 'hxpy', has_streaming => 1);
+	$node->start;
+	return $node;
+}
+
+# Change settings of a running cluster.
+sub reconfigure
+{
+	my ($node, @settings) = @_;
+	$node->append_conf('postgresql.conf', join("\n", @settings, ''));
+	$node->reload;
+}
+
+# Start a server again that was killed: its processes may still be about to end.
+sub start_again
+{
+	my ($node) = @_;
+	wait_until(sub { $node->{_pid} = undef; $node->start(fail_ok => 1) }, 20) or die $node->name . ' does not start';
 }
 
 # Run the docker client; returns its output, in list context (output, status).
@@ -99,6 +132,88 @@ sub containers
 	push @filter, '--filter', "label=hxpy.session=$session" if defined $session;
 	return split /\n/, docker_ok('ps', '-aq', '--no-trunc', @filter);
 }
+
+# Describe a container or an image as the engine does; undef when there is none.
+sub inspect
+{
+	my ($id) = @_;
+	my ($output, $status) = docker('inspect', $id);
+	return $status ? undef : JSON::PP::decode_json($output)->[0];
+}
+
+# Return the id of the container of a session that a psql process has open.
+sub session_container
+{
+	my ($psql, $session) = @_;
+	my $id = $psql->query("SELECT container FROM py_sessions() WHERE session = '$session'")->{out};
+	return docker_ok('inspect', '--format', '{{.Id}}', $id);
+}
+
+# Return what names a process for ever besides its pid: its start, in clock ticks.
+sub process_start
+{
+	my ($pid) = @_;
+	open(my $file, '<', "/proc/$pid/stat") or return '';
+	my ($rest) = <$file> =~ /.*\) (.*)/ or return '';
+	return (split / /, $rest)[19];
+}
+
+# Return the ids of the containers that a running server's launcher has started, those
+# that sessions have taken, too; of a standby on the same engine they are not its.
+sub pool_containers
+{
+	my ($node) = @_;
+	my $pid = $node->{_pid};
+	return split /\n/, docker_ok('ps', '-aq', '--no-trunc',
+		'--filter', 'label=hxpy.cluster=' . $cluster_id{ $node->name },
+		'--filter', "label=hxpy.postmaster=$pid:" . process_start($pid),
+		'--filter', 'label=hxpy.pool=1');
+}
+
+# Return what hxpy_stat_pool tells of an image, as a hash; undef when the server is not there.
+sub pool_stat
+{
+	my ($node, $image) = @_;
+	$image //= hxpy_image();
+	my ($status, $out) = $node->psql('postgres',
+		"SELECT row_to_json(p) FROM hxpy_stat_pool p WHERE image = '$image'");
+	return $status == 0 && $out ? JSON::PP::decode_json($out) : undef;
+}
+
+# Wait until the pool has so many containers of an image ready, and no other wish;
+# returns the seconds it took, or undef.
+sub wait_pool_full
+{
+	my ($node, $count, $image, $seconds) = @_;
+	my $start = time;
+	return wait_until(
+		sub {
+			my $stat = pool_stat($node, $image);
+			$stat && $stat->{wanted} == $count && $stat->{ready} == $count && $stat->{starting} == 0;
+		}, $seconds // 30) ? time - $start : undef;
+}
+
+# Return the launcher's process id, '' when there is none.
+sub launcher_pid
+{
+	my ($node) = @_;
+	my (undef, $pid) = $node->psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'hxpy launcher'});
+	return $pid // '';
+}
+
+# Tell whether a cluster's containers and directories are those of its idle pool, no more.
+sub only_pool
+{
+	my ($node) = @_;
+	my ($status, $out) = $node->psql('postgres', 'SELECT coalesce(sum(ready), 0), coalesce(sum(starting), 0) FROM hxpy_stat_pool');
+	return 0 if $status != 0;
+	my ($ready, $starting) = split /\|/, $out;
+	return $starting == 0 && containers($node) == $ready && socket_dirs($node) == $ready;
+}
+
+# Where the server's log ends now, and what has come since such a place.
+sub log_size { return -s $_[0]->logfile // 0; }
+sub log_after { return slurp_file($_[0]->logfile, $_[1]); }
 
 # Return what is in the cluster's directory of sockets.
 sub socket_dirs
@@ -198,14 +313,35 @@ sub variant_image
 
 	append_to_file("$dir/__main__.py", slurp_file("$ENV{HXPY_TOP}/test/t/hostile.py"))
 	  if $variant eq 'hostile';
-	append_to_file("$dir/Dockerfile", join("\n", 'FROM ' . hxpy_image(), 'USER 0',
-		$variant eq 'hostile' ? 'COPY __main__.py /hostile/' : (), "RUN [$run]", ''));
+	build_image($name, $dir, 'USER 0', $variant eq 'hostile' ? 'COPY __main__.py /hostile/' : (), "RUN [$run]");
+	return $name;
+}
+
+# Build an image on top of ours, in a directory that holds what it copies.
+sub build_image
+{
+	my ($name, $dir, @lines) = @_;
+	append_to_file("$dir/Dockerfile", join("\n", 'FROM ' . hxpy_image(), @lines, ''));
 	local $ENV{DOCKER_BUILDKIT} = docker('buildx', 'version') =~ /^github/ ? 1 : 0;
 	local $ENV{DOCKER_CONFIG} = $dir;
 	my ($output, $status) = docker('build', '-q', '--force-rm', '--network', 'none', '-t', $name, $dir);
 	die "docker build: $output" if $status;
 	push @images, $name;
-	return $name;
+}
+
+# Give our image another name; removed at the test's end.
+sub tag_image
+{
+	my ($name) = @_;
+	docker_ok('tag', hxpy_image(), $name);
+	push @images, $name;
+}
+
+# Give a name to an image that is ours but for a label, as one that was built anew.
+sub label_image
+{
+	my ($name, $label) = @_;
+	build_image($name, PostgreSQL::Test::Utils::tempdir(), "LABEL hxpytest=$label");
 }
 
 # Have an image removed at the end; returns its name.
@@ -268,6 +404,12 @@ sub hxpy_finish
 	stop_all();
 	for my $node (@nodes)
 	{
+		if (defined $node->{_pid} && launcher_pid($node))
+		{
+			ok(wait_until(sub { only_pool($node) }, 15), $node->name . ': nothing but the pool is left')
+			  or diag scalar docker('ps', '-a', '--filter', 'label=hxpy.cluster=' . $cluster_id{ $node->name });
+			$node->stop;
+		}
 		ok(defined wait_gone($node, 5), $node->name . ': no container is left');
 		ok(wait_until(sub { !socket_dirs($node) }, 2), $node->name . ': no socket directory is left')
 		  or diag join ' ', socket_dirs($node);
