@@ -1,3 +1,5 @@
+# shellcheck shell=bash
+#
 # PostgreSQL itself in a container, with the engine's socket and a network that it
 # shares with its sessions: the whole main path.
 
