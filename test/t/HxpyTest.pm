@@ -23,7 +23,7 @@ our @EXPORT = qw(
   hxpy_cluster hxpy_finish hxpy_psql hxpy_rounds hxpy_image
   containers socket_dirs wait_until wait_gone docker docker_ok
   gives fails first_error median ms variant_image label_image tag_image
-  start_engine start_process stop_process our_image
+  start_engine start_process stop_process our_image make_network
   hxpy_standby pool_stat pool_containers wait_pool_full launcher_pid reconfigure
   start_again inspect session_container only_pool log_size log_after process_start
 );
@@ -33,6 +33,7 @@ my @nodes;
 my @psqls;
 my @images;            # to be removed
 my @processes;         # pids of fake engines and others
+my @networks;          # made by make_network
 my $owner = $$;        # END blocks run in forked children, too
 
 # The image under test: hxpy.control's version.
@@ -298,22 +299,22 @@ sub first_error
 }
 
 # Make an image that lacks the package ("dies"), one whose Python never connects ("sleeps"),
-# or one that runs hostile.py in its place ("hostile").
+# or one that runs a program of test/t in its place ("hostile", "impostor").
 sub variant_image
 {
 	my ($variant) = @_;
 	my $name = "hxpytest:$variant-$$";
+	my $program = "$ENV{HXPY_TOP}/test/t/$variant.py";
 	my %change = (
 		dies => q{import hxpy, shutil; shutil.rmtree(hxpy.__path__[0])},
 		sleeps => q{import hxpy, shutil; shutil.rmtree(hxpy.__path__[0] + '/__pycache__', True); open(hxpy.__path__[0] + '/__main__.py', 'w').write('import time\ntime.sleep(600)\n')},
-		hostile => q{import hxpy, os, shutil; shutil.rmtree(hxpy.__path__[0]); shutil.copytree('/hostile', hxpy.__path__[0]); os.chmod(hxpy.__path__[0], 0o755); os.chmod(hxpy.__path__[0] + '/__main__.py', 0o644)});
+		program => q{import hxpy, os, shutil; shutil.rmtree(hxpy.__path__[0]); shutil.copytree('/hostile', hxpy.__path__[0]); os.chmod(hxpy.__path__[0], 0o755); os.chmod(hxpy.__path__[0] + '/__main__.py', 0o644)});
 	my $run = join ', ', map { my $s = $_; $s =~ s/(["\\])/\\$1/g; qq{"$s"} } '/usr/bin/python3',
-	  '-I', '-c', $change{$variant};
+	  '-I', '-c', $change{ -e $program ? 'program' : $variant };
 	my $dir = PostgreSQL::Test::Utils::tempdir();
 
-	append_to_file("$dir/__main__.py", slurp_file("$ENV{HXPY_TOP}/test/t/hostile.py"))
-	  if $variant eq 'hostile';
-	build_image($name, $dir, 'USER 0', $variant eq 'hostile' ? 'COPY __main__.py /hostile/' : (), "RUN [$run]");
+	append_to_file("$dir/__main__.py", slurp_file($program)) if -e $program;
+	build_image($name, $dir, 'USER 0', -e $program ? 'COPY __main__.py /hostile/' : (), "RUN [$run]");
 	return $name;
 }
 
@@ -391,11 +392,22 @@ sub stop_all
 	stop_process($processes[0]) while @processes;
 }
 
-# Remove the images of the test.
-sub remove_images
+# Make a network of Docker's, which the test's end removes; returns its name.
+sub make_network
+{
+	my ($name, @options) = @_;
+	docker_ok('network', 'create', @options, $name);
+	push @networks, $name;
+	return $name;
+}
+
+# Remove the images and networks that the test has made.
+sub remove_made
 {
 	docker('rmi', '-f', @images) if @images;
 	@images = ();
+	docker('network', 'rm', @networks) if @networks;
+	@networks = ();
 }
 
 # End a test: nothing may be left of it.
@@ -415,7 +427,7 @@ sub hxpy_finish
 		  or diag join ' ', socket_dirs($node);
 		$node->stop if defined $node->{_pid};
 	}
-	remove_images();
+	remove_made();
 	done_testing();
 }
 
@@ -438,7 +450,7 @@ END
 			docker('rm', '-f', @left);
 			$status ||= 1;
 		}
-		eval { remove_images() };
+		eval { remove_made() };
 		$? = $status;
 	}
 }
