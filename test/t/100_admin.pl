@@ -28,8 +28,6 @@ $real ||= '/var/run/docker.sock';
 my $sleep = '"Entrypoint": ["/bin/sleep", "600"], "StopSignal": "KILL"';
 
 # Return a container or image as the engine describes it.
-sub inspect { return decode_json(docker_ok('inspect', @_))->[0]; }
-
 # Run a container; returns its id.
 sub run
 {

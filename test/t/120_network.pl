@@ -21,7 +21,7 @@ my $node = hxpy_cluster('network', q{hxpy.allowed_networks = 'hxpytest-*, missin
 my $psql = hxpy_psql($node);
 
 # What the engine says of the container of a session.
-sub inspect
+sub inspect_session
 {
 	my ($session) = @_;
 	return decode_json(docker_ok('inspect', containers($node, $session)))->[0];
@@ -55,7 +55,7 @@ my $id = docker_ok('network', 'inspect', '--format', '{{.Id}}', $network);
 }
 $alice->query("SET hxpy.network = '$network'");
 gives($alice, q{SELECT py_eval('6 * 7')}, '42', 'hxpy.network, for the default session');
-is(inspect('default')->{HostConfig}{NetworkMode}, $network, '... is its network');
+is(inspect_session('default')->{HostConfig}{NetworkMode}, $network, '... is its network');
 gives($alice, "SELECT py_open('default', network => '$network')", 'default', 'the same network again');
 fails($alice, q{SELECT py_open('default', network => 'none')}, '42710', qr/open with another network/, 'another network');
 $alice->query('SELECT py_close_all()');
@@ -64,8 +64,8 @@ $alice->end;
 # ---- the container
 
 $psql->query(qq{SELECT py_open('s', network => '$network'), py_open('plain')});
-my $with = inspect('s');
-my $without = inspect('plain');
+my $with = inspect_session('s');
+my $without = inspect_session('plain');
 my $json = JSON::PP->new->canonical->allow_nonref;
 is($with->{HostConfig}{NetworkMode}, $network, 'NetworkMode');
 is(join(',', keys %{ $with->{NetworkSettings}{Networks} }), $network, 'in no other network');
@@ -235,7 +235,7 @@ $stranger->query(q{SELECT py_exec('stranger', $$
 import os, socket, struct, threading, time
 from collections import Counter
 $$)});
-my $base = inspect('stranger')->{NetworkSettings}{Networks}{$network}{IPAddress};
+my $base = inspect_session('stranger')->{NetworkSettings}{Networks}{$network}{IPAddress};
 my ($prefix, $last) = $base =~ /^(.*\.)(\d+)$/;
 $stranger->query("SELECT py_define('stranger', 'prefix', '$prefix'), py_define('stranger', 'last', $last)");
 $stranger->query(q{SELECT py_exec('stranger', $$
@@ -338,7 +338,7 @@ $fooled->end;
 
 my $far = hxpy_psql($node, setup => [q{SET hxpy.publish_address = '127.0.0.1'}]);
 gives($far, "SELECT py_eval(py_open('p', network => '$open'), '6 * 7')", '42', 'by a port of the engine\'s host');
-my $published = inspect('p');
+my $published = inspect_session('p');
 is($published->{HostConfig}{PortBindings}{'7868/tcp'}[0]{HostIp}, '127.0.0.1', '... on the address asked for');
 is(join(',', keys %{ $published->{NetworkSettings}{Ports} }), '7868/tcp', '... and no other');
 gives($far, q{SELECT count(*) FROM generate_series(1, 200) i WHERE py_eval('p', i::text) = to_jsonb(i)}, '200', '... many requests');
@@ -346,7 +346,7 @@ fails($far, "SELECT py_open('q', network => '$network')", '22023', qr/does not p
 fails($far, "SET hxpy.publish_address = 'localhost'; SELECT py_open('q', network => '$open')", '22023', qr/hxpy.publish_address.*HINT/s, 'not by a name');
 fails($far, "SET hxpy.publish_address = '192.0.2.77'; SELECT py_open('q', network => '$open')", '58000', qr/could not start container/, 'not on an address that is another\'s');
 gives($far, q{SELECT py_open('n')}, 'n', 'without a network nothing changes');
-is($json->encode(inspect('n')->{HostConfig}{PortBindings} // {}), '{}', '... and nothing is published');
+is($json->encode(inspect_session('n')->{HostConfig}{PortBindings} // {}), '{}', '... and nothing is published');
 $far->end;
 
 # ---- an engine that does something else
