@@ -90,17 +90,6 @@ accept_counted(const Container *container, pgsocket listener, const Startup *sta
 	return socket;
 }
 
-/* Close a socket that was not handed over. */
-static void
-close_counted(pgsocket *socket)
-{
-	if (*socket == PGINVALID_SOCKET)
-		return;
-	closesocket(*socket);
-	ReleaseExternalFD();
-	*socket = PGINVALID_SOCKET;
-}
-
 /* Connect twice to a container that listens in its network. */
 static void
 connect_worker(Container *container, const char *network, NetworkPeer *peer,
@@ -310,7 +299,7 @@ connect_claimed(Container *container, const PoolClaim *claim)
 		hxpy_pool_end_claim(claim, connected);
 		if (!connected)
 		{
-			close_counted(&container->control);
+			hxpy_directory_close_socket(&container->control);
 			hxpy_directory_leave(&container->directory);
 		}
 	}
@@ -399,7 +388,7 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 void
 hxpy_container_release(Container *container)
 {
-	close_counted(&container->control);
-	close_counted(&container->data);
+	hxpy_directory_close_socket(&container->control);
+	hxpy_directory_close_socket(&container->data);
 	hxpy_directory_release(&container->directory);
 }

@@ -224,6 +224,17 @@ hxpy_directory_listen(const SocketDirectory *directory, const char *name)
 	return listener;
 }
 
+/* Close a socket, if there is one, that was counted with AcquireExternalFD. */
+void
+hxpy_directory_close_socket(pgsocket *socket)
+{
+	if (*socket == PGINVALID_SOCKET)
+		return;
+	closesocket(*socket);
+	ReleaseExternalFD();
+	*socket = PGINVALID_SOCKET;
+}
+
 /* Remove a socket, so that nobody else connects. */
 void
 hxpy_directory_unlink(const SocketDirectory *directory, const char *name)

@@ -24,6 +24,7 @@ extern bool hxpy_directory_join(SocketDirectory *directory, int uid, MemoryConte
 extern void hxpy_directory_leave(SocketDirectory *directory);
 extern void hxpy_directory_release(SocketDirectory *directory);
 extern pgsocket hxpy_directory_listen(const SocketDirectory *directory, const char *name);
+extern void hxpy_directory_close_socket(pgsocket *socket);
 extern void hxpy_directory_unlink(const SocketDirectory *directory, const char *name);
 extern void hxpy_directory_clean(void);
 

@@ -509,6 +509,18 @@ docker_begin(const char *method, const char *path, json_t *body, long timeout_ms
 	return call;
 }
 
+/* Begins a request about a container. */
+static DockerCall *
+docker_begin_container(const char *method, const char *id, const char *what, long timeout_ms)
+{
+	DockerCall *call = docker_begin(method,
+									psprintf("/containers/%s%s", docker_check_name(id), what),
+									NULL, timeout_ms);
+
+	call->name = id;
+	return call;
+}
+
 /* Tells whether a call has ended, so that its end function does not wait. */
 bool
 hxpy_docker_is_done(const DockerCall *call)
@@ -586,12 +598,7 @@ hxpy_docker_inspect_image(const char *image)
 DockerCall *
 hxpy_docker_begin_inspect(const char *id)
 {
-	DockerCall *call = docker_begin("GET",
-									psprintf("/containers/%s/json", docker_check_name(id)),
-									NULL, hxpy_docker_timeout);
-
-	call->name = id;
-	return call;
+	return docker_begin_container("GET", id, "/json", hxpy_docker_timeout);
 }
 
 /* Describes a container; NULL if there is none. */
@@ -737,12 +744,7 @@ hxpy_docker_put_archive(const char *id, const char *path, const char *data, size
 DockerCall *
 hxpy_docker_begin_start(const char *id)
 {
-	DockerCall *call = docker_begin("POST",
-									psprintf("/containers/%s/start", docker_check_name(id)),
-									NULL, hxpy_docker_timeout);
-
-	call->name = id;
-	return call;
+	return docker_begin_container("POST", id, "/start", hxpy_docker_timeout);
 }
 
 /* Makes sure that a container was started; one that ran stays as it is. */
@@ -792,13 +794,7 @@ hxpy_docker_logs(const char *id, int lines)
 DockerCall *
 hxpy_docker_begin_remove(const char *id, long timeout_ms)
 {
-	DockerCall *call = docker_begin("DELETE",
-									psprintf("/containers/%s?force=1&v=1",
-											 docker_check_name(id)),
-									NULL, timeout_ms);
-
-	call->name = id;
-	return call;
+	return docker_begin_container("DELETE", id, "?force=1&v=1", timeout_ms);
 }
 
 /*
@@ -886,13 +882,7 @@ hxpy_docker_stream_close(DockerStream *stream)
 DockerCall *
 hxpy_docker_begin_stats(const char *id)
 {
-	DockerCall *call = docker_begin("GET",
-									psprintf("/containers/%s/stats?stream=false&one-shot=1",
-											 docker_check_name(id)),
-									NULL, hxpy_docker_timeout);
-
-	call->name = id;
-	return call;
+	return docker_begin_container("GET", id, "/stats?stream=false&one-shot=1", hxpy_docker_timeout);
 }
 
 /*

@@ -36,17 +36,6 @@
 List	   *hxpy_members = NIL;
 int			hxpy_member_events = -1;
 
-/* Close a member's socket. */
-static void
-close_socket(pgsocket *socket)
-{
-	if (*socket == PGINVALID_SOCKET)
-		return;
-	closesocket(*socket);
-	ReleaseExternalFD();
-	*socket = PGINVALID_SOCKET;
-}
-
 /* Tell whether a member counts as being started. */
 bool
 hxpy_member_is_starting(const Member *member)
@@ -79,8 +68,8 @@ release_member(Member *member, bool remove)
 {
 	if (hxpy_member_is_starting(member))
 		end_turn();
-	close_socket(&member->listener);
-	close_socket(&member->connection);
+	hxpy_directory_close_socket(&member->listener);
+	hxpy_directory_close_socket(&member->connection);
 	if (remove)
 		hxpy_directory_release(&member->directory);
 	else
@@ -380,7 +369,7 @@ read_member(Member *member)
 		return;
 	if (length <= 0)
 	{
-		close_socket(&member->connection);
+		hxpy_directory_close_socket(&member->connection);
 		if (member->step == MEMBER_WARMING)
 			fail_member(member, "the container ended before it was ready; see its output with: docker logs");
 		else if (hxpy_member_withdraw(member))
