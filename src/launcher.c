@@ -36,6 +36,7 @@
 #include "http.h"
 #include "launcher.h"
 #include "member.h"
+#include "network.h"
 #include "pool.h"
 #include "reaper.h"
 #include "stats.h"
@@ -262,7 +263,9 @@ static void
 make_kinds(void)
 {
 	static PoolKind kinds[HXPY_POOL_KINDS];
-	List	   *images = hxpy_text_split(hxpy_pool_images);
+	/* Containers of the pool have no network, and sessions would not take them. */
+	List	   *images = hxpy_network_is_none(hxpy_network) ?
+		hxpy_text_split(hxpy_pool_images) : NIL;
 	ListCell   *cell;
 	int			count = 0;
 	int			patterns;
