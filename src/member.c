@@ -263,6 +263,7 @@ hxpy_member_start(int kind)
 		else
 		{
 			hxpy_directory_release(&member->directory);
+			MemoryContextSwitchTo(old);
 			MemoryContextDelete(context);
 		}
 	}
