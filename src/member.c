@@ -252,6 +252,7 @@ hxpy_member_start(int kind)
 		else
 		{
 			hxpy_directory_release(&member->directory);
+			MemoryContextSwitchTo(old);
 			MemoryContextDelete(context);
 		}
 	}
@@ -299,6 +300,9 @@ advance_member(Member *member)
 			hxpy_docker_end_start(call);
 			member->step = MEMBER_WARMING;
 			end_turn();
+			/* It may have been faster than the engine's answer. */
+			if (member->connection != PGINVALID_SOCKET)
+				watch_socket(member->connection);
 			break;
 		default:
 			Assert(false);
@@ -325,7 +329,9 @@ accept_member(Member *member)
 	member->listener = PGINVALID_SOCKET;
 	member->connection = socket;
 	hxpy_directory_unlink(&member->directory, HXPY_POOL_SOCKET);
-	watch_socket(socket);
+	/* What it says counts only once the engine has said that it was started. */
+	if (member->step == MEMBER_WARMING)
+		watch_socket(socket);
 }
 
 /* Make a member ready: from now on backends may claim it. */

@@ -80,6 +80,7 @@ hxpy_reaper_remove(const char *id)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Removal    *removal = palloc0(sizeof(Removal));
+	uint32		holdoff = InterruptHoldoffCount;
 
 	removal->context = context;
 	removal->id = pstrdup(id);
@@ -91,6 +92,7 @@ hxpy_reaper_remove(const char *id)
 	}
 	PG_CATCH();
 	{
+		InterruptHoldoffCount = holdoff;	/* the error has reset it */
 		log_failure(id, hxpy_launcher_take_error(hxpy_launcher_round));
 		MemoryContextDelete(context);
 	}
@@ -102,12 +104,15 @@ hxpy_reaper_remove(const char *id)
 static void
 end_removal(Removal *removal)
 {
+	uint32		holdoff = InterruptHoldoffCount;
+
 	PG_TRY();
 	{
 		(void) hxpy_docker_end_remove(removal->call);
 	}
 	PG_CATCH();
 	{
+		InterruptHoldoffCount = holdoff;	/* the error has reset it */
 		log_failure(removal->id, hxpy_launcher_take_error(hxpy_launcher_round));
 	}
 	PG_END_TRY();

@@ -173,8 +173,13 @@ create_host_config(const Sandbox *sandbox)
 					   "Binds", "Devices", "VolumesFrom", "ExtraHosts",
 					   "PublishAllPorts", 0,
 					   "PortBindings", hxpy_network_bindings(sandbox->network));
-	if (config != NULL && hxpy_runtime[0])
-		json_object_set_new(config, "Runtime", json_string(hxpy_runtime));
+	/* A name that is no UTF-8 must not end up as the engine's own runtime. */
+	if (config != NULL && hxpy_runtime[0] &&
+		json_object_set_new(config, "Runtime", json_string(hxpy_runtime)) != 0)
+	{
+		json_decref(config);
+		return NULL;
+	}
 	return config;
 }
 
@@ -199,9 +204,13 @@ hxpy_sandbox_body(const Sandbox *sandbox)
 					 "MALLOC_MMAP_THRESHOLD_=33554432", "MALLOC_TRIM_THRESHOLD_=134217728",
 					 "Labels", hxpy_owner_labels(sandbox->session),
 					 "HostConfig", create_host_config(sandbox));
-	if (body != NULL && sandbox->imports != NULL)
+	if (body != NULL && sandbox->imports != NULL &&
 		json_array_append_new(json_object_get(body, "Env"),
-							  json_string(psprintf("HXPY_IMPORTS=%s", sandbox->imports)));
+							  json_string(psprintf("HXPY_IMPORTS=%s", sandbox->imports))) != 0)
+	{
+		json_decref(body);
+		body = NULL;
+	}
 	return hxpy_docker_own(body);
 }
 

@@ -272,7 +272,7 @@ def connect_from_pool() -> socket.socket:
     How the worker of a container in the pool comes by its connection.
     """
     failed = []
-    for module in os.environ.pop("HXPY_IMPORTS", "").split(","):
+    for module in map(str.strip, os.environ.pop("HXPY_IMPORTS", "").split(",")):
         try:
             if module:
                 __import__(module)
