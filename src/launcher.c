@@ -403,10 +403,15 @@ do_due(void)
 	PG_CATCH();
 	{
 		TimestampTz retry = hxpy_launcher_in_ms(ENGINE_RETRY_MS);
+		char	   *error;
 
 		if (ProcDiePending)
 			PG_RE_THROW();
-		hxpy_launcher_note_engine(hxpy_launcher_take_error(hxpy_launcher_round));
+		error = hxpy_launcher_take_error(hxpy_launcher_round);
+		/* It may come out of has_database(). */
+		AbortOutOfAnyTransaction();
+		MemoryContextSwitchTo(hxpy_launcher_round);
+		hxpy_launcher_note_engine(error);
 		images_at = Max(images_at, retry);
 		hxpy_reaper_due = Max(hxpy_reaper_due, retry);
 		sample_at = Max(sample_at, retry);
