@@ -381,6 +381,8 @@ static void
 do_due(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	/* The look at memory and CPU asks the engine later, elsewhere. */
+	bool		asks = (images_at <= now && hxpy_pool->nkinds > 0) || hxpy_reaper_due <= now;
 
 	if (Min(Min(images_at, hxpy_reaper_due), sample_at) > now)
 		return;
@@ -398,7 +400,8 @@ do_due(void)
 			sample_at = hxpy_launcher_in_ms(SAMPLE_MS);
 			hxpy_stats_begin_sample();
 		}
-		hxpy_launcher_note_engine(NULL);
+		if (asks)
+			hxpy_launcher_note_engine(NULL);
 	}
 	PG_CATCH();
 	{
