@@ -50,7 +50,7 @@ end_turn(void)
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	hxpy_pool->launcher_starts--;
 	LWLockRelease(hxpy_pool->lock);
-	ConditionVariableSignal(&hxpy_pool->turn);
+	ConditionVariableBroadcast(&hxpy_pool->turn);
 }
 
 /* Set the state of a member's slot. */
@@ -344,7 +344,7 @@ make_ready(Member *member, const char *failed_imports)
 	hxpy_launcher_note_start(member->kind, NULL);
 	member->step = MEMBER_READY;
 	set_slot(member, POOL_READY);
-	ConditionVariableSignal(&hxpy_pool->turn);
+	ConditionVariableBroadcast(&hxpy_pool->turn);
 }
 
 /* Take a ready container out of the pool; false when a backend was faster. */

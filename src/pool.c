@@ -378,7 +378,7 @@ hxpy_pool_leave(void)
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	hxpy_pool->backend_starts--;
 	LWLockRelease(hxpy_pool->lock);
-	ConditionVariableSignal(&hxpy_pool->turn);
+	ConditionVariableBroadcast(&hxpy_pool->turn);
 	hxpy_pool_wake_launcher();
 }
 
