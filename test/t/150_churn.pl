@@ -217,8 +217,12 @@ while ((my $now = time) < $end)
 			kill $job->{signal}, $connection->{psql}->pid;
 			$job->{signal_at} = undef;
 		}
-		elsif ($now - $job->{begun} > 60)
+		elsif ($now - $job->{begun} > 120)
 		{
+			# An open may wait for hxpy.open_timeout, a minute.
+			diag "$job->{name} hangs; ", $node->safe_psql('postgres',
+				'TABLE hxpy_stat_pool; TABLE hxpy_stat_sessions; SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity'),
+			  scalar docker('ps', '-a', '--filter', 'name=hxpy-');
 			die "$job->{name} hangs";
 		}
 	}
