@@ -178,7 +178,8 @@ for my $n (1 .. hxpy_rounds(30))
 	$victim->end;
 }
 ok(wait_until(sub { only_pool($node) && pool_stat($node)->{ready} == 2 }, 20),
-	"cancel and terminate at any moment of an open: nothing leaks ($broken broken off, $opened opened)");
+	"cancel and terminate at any moment of an open: nothing leaks ($broken broken off, $opened opened)")
+  or diag scalar(docker('ps', '-a', '--filter', "label=hxpy.cluster=$cluster")), "\n", $node->safe_psql('postgres', 'TABLE hxpy_stat_pool; TABLE hxpy_stat_sessions'), "\n", join ' ', socket_dirs($node);
 
 # ---- turns
 
