@@ -269,7 +269,7 @@ slots(0, '... is closed');
 $psql->query(q{SELECT py_open('s')});
 kill 'KILL', $psql->pid;
 $_->end for $psql, $watcher, $alice, $bob, $nobody;
-ok(wait_until(sub { $node->psql('postgres', 'SELECT 1') == 0 }, 30), 'after a crash the server comes back');
+ok(wait_until(sub { defined ask($node, 'SELECT 1') }, 30), 'after a crash the server comes back');
 $psql = hxpy_psql($node);
 gives($psql, 'SELECT count(*) FROM hxpy_stat_sessions', '0', '... without sessions');
 $psql->query(q{SELECT py_open('s')});

@@ -71,7 +71,7 @@ for my $name (sort keys %act)
 		{
 			# Connections are refused from the crash on.
 			wait_until(sub { !kill 0, $psqls[0]->pid }, 10) or diag 'no crash';
-			wait_until(sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 }, 20) or diag 'no restart';
+			wait_until(sub { defined ask($node, 'SELECT 1') }, 20) or diag 'no restart';
 		}
 		my $start = time;
 		ok(wait_until(sub { only_pool($node) && pool_stat($node)->{ready} == $size }, 10), '... within 10 s of the restart there is the pool and nothing else')

@@ -24,7 +24,7 @@ our @EXPORT = qw(
   containers socket_dirs wait_until wait_gone docker docker_ok
   gives fails first_error median ms variant_image label_image tag_image
   start_engine start_process stop_process our_image make_network
-  hxpy_standby pool_stat pool_containers wait_pool_full launcher_pid reconfigure
+  hxpy_standby ask pool_stat pool_containers wait_pool_full launcher_pid reconfigure
   start_again inspect session_container only_pool log_size log_after process_start
 );
 
@@ -171,14 +171,22 @@ sub pool_containers
 		'--filter', 'label=hxpy.pool=1');
 }
 
+# Ask a server that may be about to crash or to start; returns undef when it does not answer.
+# psql() itself dies when psql has ended before it could be written to.
+sub ask
+{
+	my ($node, $sql) = @_;
+	my ($status, $out) = eval { $node->psql('postgres', $sql) };
+	return defined $status && $status == 0 ? $out : undef;
+}
+
 # Return what hxpy_stat_pool tells of an image, as a hash; undef when the server is not there.
 sub pool_stat
 {
 	my ($node, $image) = @_;
 	$image //= hxpy_image();
-	my ($status, $out) = $node->psql('postgres',
-		"SELECT row_to_json(p) FROM hxpy_stat_pool p WHERE image = '$image'");
-	return $status == 0 && $out ? JSON::PP::decode_json($out) : undef;
+	my $out = ask($node, "SELECT row_to_json(p) FROM hxpy_stat_pool p WHERE image = '$image'");
+	return $out ? JSON::PP::decode_json($out) : undef;
 }
 
 # Wait until the pool has so many containers of an image ready, and no other wish;
@@ -198,16 +206,15 @@ sub wait_pool_full
 sub launcher_pid
 {
 	my ($node) = @_;
-	my (undef, $pid) = $node->psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'hxpy launcher'});
-	return $pid // '';
+	return ask($node, q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'hxpy launcher'}) // '';
 }
 
 # Tell whether a cluster's containers and directories are those of its idle pool, no more.
 sub only_pool
 {
 	my ($node) = @_;
-	my ($status, $out) = $node->psql('postgres', 'SELECT coalesce(sum(ready), 0), coalesce(sum(starting), 0) FROM hxpy_stat_pool');
-	return 0 if $status != 0;
+	my $out = ask($node, 'SELECT coalesce(sum(ready), 0), coalesce(sum(starting), 0) FROM hxpy_stat_pool');
+	return 0 if !defined $out;
 	my ($ready, $starting) = split /\|/, $out;
 	return $starting == 0 && containers($node) == $ready && socket_dirs($node) == $ready;
 }
@@ -431,6 +438,9 @@ sub hxpy_finish
 	done_testing();
 }
 
+# What a test dies of goes to its log, which is removed with the directory: tell it here, too.
+$SIG{__DIE__} = sub { diag "died: $_[0]" if defined $^S && !$^S && $$ == $owner; };
+
 # Clean up after a test that did not come to its end; what is left makes it fail.
 END
 {
@@ -439,6 +449,14 @@ END
 		my $status = $?;
 		local ($@, $!);
 
+		if ($status)
+		{
+			for my $node (@nodes)
+			{
+				my @lines = eval { split /\n/, slurp_file($node->logfile) };
+				diag join "\n", $node->name . "'s log ends:", @lines > 40 ? @lines[ -40 .. -1 ] : @lines;
+			}
+		}
 		eval { stop_all() };
 		for my $node (@nodes)
 		{
