@@ -136,7 +136,7 @@ make_mount(const char *base, const char *bind)
 json_t *
 hxpy_bind_mounts(json_t *binds)
 {
-	json_t	   *mounts = hxpy_docker_own(json_pack("[]"));
+	json_t	   *mounts = hxpy_json_own(json_pack("[]"));
 	const char *base;
 	json_t	   *bind;
 	size_t		index;
@@ -161,7 +161,7 @@ hxpy_bind_mounts(json_t *binds)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("\"HostConfig.Binds\" must be an array of strings")));
-		if (json_array_append(mounts, hxpy_docker_own(make_mount(base, json_string_value(bind)))) != 0)
+		if (json_array_append(mounts, hxpy_json_own(make_mount(base, json_string_value(bind)))) != 0)
 			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	}
 	return mounts;

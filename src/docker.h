@@ -12,19 +12,7 @@
 #ifndef HXPY_DOCKER_H
 #define HXPY_DOCKER_H
 
-/*
- * PostgreSQL exports a function json_object, too, and would win at run time:
- * hide jansson's, so that a call of it does not compile.  json_pack("{}") makes
- * an empty object.  Within jansson the call is safe from 2.13 on, which is
- * linked to prefer its own functions.
- */
-#define json_object hxpy_do_not_call_json_object
-#include <jansson.h>
-#undef json_object
-
-#if JANSSON_VERSION_HEX < 0x020D00
-#error "hxpy needs jansson 2.13 or newer"
-#endif
+#include "json.h"
 
 typedef struct DockerStream DockerStream;
 
@@ -39,9 +27,6 @@ typedef struct DockerCall DockerCall;
 #define HXPY_DOCKER_ENDED	0x01	/* the container died (or the engine did) */
 #define HXPY_DOCKER_SOCKET	0x02	/* the other socket is readable */
 #define HXPY_DOCKER_TIMEOUT 0x04	/* neither happened in time */
-
-/* Gives json to the current memory context; NULL is an error. */
-extern json_t *hxpy_docker_own(json_t *json);
 
 /* Asks the engine whether it is there; returns the API version agreed on. */
 extern const char *hxpy_docker_ping(void);

@@ -73,7 +73,7 @@ put(json_t *object, const char *key, json_t *value)
 static json_t *
 copy_allowed(json_t *from, const char *prefix, const char *const *keys)
 {
-	json_t	   *copy = hxpy_docker_own(json_pack("{}"));
+	json_t	   *copy = hxpy_json_own(json_pack("{}"));
 	const char *key;
 	json_t	   *value;
 
@@ -113,7 +113,7 @@ read_config(const char *config)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("config of a container cannot be read"),
 				 errdetail("%s", hxpy_text_clean(error.text, strlen(error.text)))));
-	hxpy_docker_own(json);
+	hxpy_json_own(json);
 	if (!json_is_object(json))
 		raise_kind("config", "an object");
 	return json;
@@ -140,7 +140,7 @@ static void
 add_labels(json_t *body)
 {
 	json_t	   *given = json_object_get(body, "Labels");
-	json_t	   *labels = hxpy_docker_own(hxpy_owner_run_labels());
+	json_t	   *labels = hxpy_json_own(hxpy_owner_run_labels());
 	const char *key;
 	json_t	   *value;
 
@@ -207,7 +207,7 @@ default_limit(json_t *host, const char *key, int64 limit)
 	json_t	   *value = json_object_get(host, key);
 
 	if (value == NULL)
-		put(host, key, hxpy_docker_own(json_integer(limit)));
+		put(host, key, hxpy_json_own(json_integer(limit)));
 	else if (!json_is_integer(value))
 		raise_kind(psprintf("HostConfig.%s", key), "a whole number");
 }
@@ -239,9 +239,9 @@ forced_host_config(json_t *mounts, json_t *memory)
 					   "RestartPolicy", "Name", "no",
 					   "LogConfig", "Type", "json-file", "Config", "max-size", "10m",
 					   "max-file", "2");
-	hxpy_docker_own(forced);
+	hxpy_json_own(forced);
 	if (hxpy_runtime[0])
-		put(forced, "Runtime", hxpy_docker_own(json_string(hxpy_runtime)));
+		put(forced, "Runtime", hxpy_json_own(json_string(hxpy_runtime)));
 	return forced;
 }
 
@@ -268,7 +268,7 @@ make_body(json_t *config, const char *image_id, json_t **forced)
 		put(host, key, value);
 	add_labels(body);
 	put(body, "HostConfig", host);
-	put(body, "Image", hxpy_docker_own(json_string(image_id)));
+	put(body, "Image", hxpy_json_own(json_string(image_id)));
 	return body;
 }
 

@@ -39,7 +39,7 @@ allow_family(json_t *profile, int family)
 
 		if (json_array_size(names) != 1 || name == NULL || strcmp(name, "socket") != 0)
 			continue;
-		copy = hxpy_docker_own(json_deep_copy(rule));
+		copy = hxpy_json_own(json_deep_copy(rule));
 		if (json_object_set_new(json_array_get(json_object_get(copy, "args"), 0), "value",
 								json_integer(family)) == 0 &&
 			json_array_append(rules, copy) == 0)
@@ -69,7 +69,7 @@ seccomp_option(bool has_network)
 				 errmsg("could not read the seccomp profile \"%s\"", path),
 				 errdetail_internal("%s", error.text),
 				 errhint("Install the extension again (make install).")));
-	hxpy_docker_own(profile);
+	hxpy_json_own(profile);
 	if (has_network)
 	{
 		allow_family(profile, AF_INET);
@@ -211,7 +211,7 @@ hxpy_sandbox_body(const Sandbox *sandbox)
 		json_decref(body);
 		body = NULL;
 	}
-	return hxpy_docker_own(body);
+	return hxpy_json_own(body);
 }
 
 /* Tell whether a JSON value asks for nothing. */
