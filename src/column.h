@@ -87,7 +87,8 @@ extern void hxpy_column_write_text(const char *name, const char *text, GatherLis
 
 /* datum.c */
 extern WireColumn *hxpy_datum_parse_batch(const char *data, size_t length, uint32 *ncolumns);
-extern ColumnReader *hxpy_datum_reader(ColumnType *type, const WireColumn *wire);
+extern ColumnReader **hxpy_datum_readers(ColumnType **types, int ntypes, const char *data,
+										 size_t length, uint64 *nrows);
 extern Datum hxpy_datum_next(ColumnReader *reader, bool *isnull);
 extern Datum hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnull);
 extern void hxpy_datum_next_copy(ColumnReader *reader, ByteBuffer *out);

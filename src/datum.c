@@ -53,8 +53,8 @@ hxpy_datum_parse_batch(const char *data, size_t length, uint32 *ncolumns)
 /*
  * Make a reader of a parsed column, whose form must be that of the type.
  */
-ColumnReader *
-hxpy_datum_reader(ColumnType *type, const WireColumn *wire)
+static ColumnReader *
+make_reader(ColumnType *type, const WireColumn *wire)
 {
 	ColumnReader *reader = palloc0(sizeof(ColumnReader));
 
@@ -68,8 +68,32 @@ hxpy_datum_reader(ColumnType *type, const WireColumn *wire)
 	reader->text = wire->data;
 	reader->children = palloc(Max(type->nchildren, 1) * sizeof(ColumnReader *));
 	for (int i = 0; i < type->nchildren; i++)
-		reader->children[i] = hxpy_datum_reader(type->children[i], &wire->children[i]);
+		reader->children[i] = make_reader(type->children[i], &wire->children[i]);
 	return reader;
+}
+
+/*
+ * Make the readers of a batch's columns, which must be of these types and as long as
+ * each other: *nrows values, none where there are no columns.
+ */
+ColumnReader **
+hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t length, uint64 *nrows)
+{
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(data, length, &ncolumns);
+	ColumnReader **readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
+
+	*nrows = ncolumns > 0 ? columns[0].count : 0;
+	for (uint32 i = 0; i < ncolumns; i++)
+	{
+		if (ncolumns != (uint32) ntypes || columns[i].count != *nrows)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROTOCOL_VIOLATION),
+					 errmsg("invalid frame from the Python worker"),
+					 errdetail("A batch has other columns than asked for.")));
+		readers[i] = make_reader(types[i], &columns[i]);
+	}
+	return readers;
 }
 
 /* Report a date or time that its type does not hold. */
@@ -460,7 +484,7 @@ hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnul
 				(errcode(ERRCODE_PROTOCOL_VIOLATION),
 				 errmsg("invalid frame from the Python worker"),
 				 errdetail("A value was expected.")));
-	return hxpy_datum_next(hxpy_datum_reader(type, &columns[0]), isnull);
+	return hxpy_datum_next(make_reader(type, &columns[0]), isnull);
 }
 
 /* Append an integer of COPY's binary form, in network order, after its length. */

@@ -71,23 +71,11 @@ void
 hxpy_grid_open_batch(RowsReader *reader, const char *payload, size_t length)
 {
 	MemoryContext old;
-	uint32		ncolumns;
-	WireColumn *columns;
 
 	MemoryContextReset(reader->batch_context);
 	old = MemoryContextSwitchTo(reader->batch_context);
-	columns = hxpy_datum_parse_batch(payload, length, &ncolumns);
-	reader->readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
-	reader->rows_left = ncolumns > 0 ? columns[0].count : 0;
-	for (uint32 i = 0; i < ncolumns; i++)
-	{
-		if (ncolumns != (uint32) reader->ncolumns || columns[i].count != reader->rows_left)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION),
-					 errmsg("invalid frame from the Python worker"),
-					 errdetail("A batch has other columns than asked for.")));
-		reader->readers[i] = hxpy_datum_reader(reader->types[i], &columns[i]);
-	}
+	reader->readers = hxpy_datum_readers(reader->types, reader->ncolumns, payload, length,
+										 &reader->rows_left);
 	hxpy_stats_add_rows_out(reader->slot, reader->rows_left);
 	MemoryContextSwitchTo(old);
 }

@@ -196,21 +196,11 @@ static void
 take_batch(IntoStream *stream, const char *payload, size_t length)
 {
 	MemoryContext old = MemoryContextSwitchTo(stream->batch_context);
-	uint32		ncolumns;
-	WireColumn *columns = hxpy_datum_parse_batch(payload, length, &ncolumns);
-	ColumnReader **readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
+	uint64		nrows;
+	ColumnReader **readers = hxpy_datum_readers(stream->types, stream->ncolumns, payload, length,
+												&nrows);
 	uint16		nfields = pg_hton16((uint16) stream->ncolumns);
-	uint64		nrows = ncolumns > 0 ? columns[0].count : 0;
 
-	for (uint32 i = 0; i < ncolumns; i++)
-	{
-		if (ncolumns != (uint32) stream->ncolumns || columns[i].count != nrows)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION),
-					 errmsg("invalid frame from the Python worker"),
-					 errdetail("A batch has other columns than announced.")));
-		readers[i] = hxpy_datum_reader(stream->types[i], &columns[i]);
-	}
 	for (uint64 row = 0; row < nrows; row++)
 	{
 		hxpy_buffer_append(&stream->bytes, &nfields, sizeof(nfields));
