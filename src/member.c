@@ -130,12 +130,65 @@ hxpy_member_forget_all(void)
 	}
 }
 
+/* Return the last line that a container has written; "" when the engine does not tell. */
+static const char *
+last_line(const char *id)
+{
+	char	   *volatile text = pstrdup("");
+
+	PG_TRY();
+	{
+		text = hxpy_docker_logs(id, 1);
+	}
+	PG_CATCH();
+	{
+		if (ProcDiePending)
+			PG_RE_THROW();
+		(void) hxpy_launcher_take_error(hxpy_launcher_round);
+	}
+	PG_END_TRY();
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
 /* Forget a member whose start has failed. */
 static void
 fail_member(Member *member, const char *error)
 {
 	hxpy_launcher_note_start(member->kind, error);
 	hxpy_member_forget(member, true);
+}
+
+/* Forget a member whose container has ended too early, and tell why. */
+static void
+fail_ended(Member *member)
+{
+	const char *line = last_line(member->id);
+
+	fail_member(member, psprintf("the container ended before it was ready%s%s",
+								 line[0] ? ": " : "", line));
+}
+
+/*
+ * Forget the member of a container that has ended, if it waits for that to become ready;
+ * false when there is none.  One that had not connected yet has no other way to tell.
+ */
+bool
+hxpy_member_end(const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, hxpy_members)
+	{
+		Member	   *member = lfirst(cell);
+
+		if (member->step == MEMBER_WARMING && strcmp(member->name, name) == 0)
+		{
+			fail_ended(member);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Find a free slot and take a turn for a start; -1 when there is none. */
@@ -377,7 +430,7 @@ read_member(Member *member)
 	{
 		hxpy_directory_close_socket(&member->connection);
 		if (member->step == MEMBER_WARMING)
-			fail_member(member, "the container ended before it was ready; see its output with: docker logs");
+			fail_ended(member);
 		else if (hxpy_member_withdraw(member))
 			hxpy_member_forget(member, true);
 		/* else a backend has claimed it, and ends the claim */

@@ -17,6 +17,7 @@
 #include "directory.h"
 #include "docker.h"
 #include "launcher.h"
+#include "member.h"
 #include "owner.h"
 #include "pool.h"
 #include "reaper.h"
@@ -185,8 +186,11 @@ hxpy_reaper_sweep(void)
 	json_array_foreach(entries, index, entry)
 	{
 		const char *id = json_string_value(json_object_get(entry, "Id"));
+		const char *name = hxpy_owner_name(entry);
 
 		if (id == NULL || is_being_removed(id) || !is_garbage(entry))
+			continue;
+		if (name != NULL && hxpy_owner_has_ended(entry) && hxpy_member_end(name))
 			continue;
 		if (list_length(removals) >= MAX_REMOVALS)
 		{

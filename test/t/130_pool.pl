@@ -309,6 +309,14 @@ my $bad = 'Not/An..Image:x:y';
 reconfigure($node, "hxpy.pool_images = '$bad, $image'");
 ok(defined wait_pool_full($node, 1), 'a name that is no image\'s does not hold up the others');
 ok(pool_stat($node, $bad)->{error}, '... hxpy_stat_pool shows its error: ' . (pool_stat($node, $bad)->{error} // ''));
+my $dies = variant_image('dies');
+$log = log_size($node);
+reconfigure($node, "hxpy.pool_images = '$dies'");
+ok(wait_until(sub { (pool_stat($node, $dies) // {})->{failed} }, 20), 'an image whose containers end at once is noticed by the next sweep');
+like(pool_stat($node, $dies)->{error}, qr/ended before it was ready: .*No module named/, '... hxpy_stat_pool shows its last line');
+ok(wait_until(sub { pool_stat($node, $dies)->{failed} > 1 }, 30), '... it is tried again');
+@lines = log_after($node, $log) =~ /^.*hxpy launcher: .*$/mg;
+is(scalar(grep { /ended before it was ready/ } @lines), 1, '... and logged once') or diag "@lines";
 reconfigure($node, "hxpy.pool_images = '$image'", 'hxpy.pool_size = 2', 'hxpy.pool_starts = 4');
 ok(defined wait_pool_full($node, 2), 'one image again');
 
