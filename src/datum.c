@@ -74,7 +74,7 @@ make_reader(ColumnType *type, const WireColumn *wire)
 
 /*
  * Make the readers of a batch's columns, which must be of these types and as long as
- * each other: *nrows values, none where there are no columns.
+ * each other: *nrows values.
  */
 ColumnReader **
 hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t length, uint64 *nrows)
@@ -82,17 +82,18 @@ hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t leng
 	uint32		ncolumns;
 	WireColumn *columns = hxpy_datum_parse_batch(data, length, &ncolumns);
 	ColumnReader **readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
+	bool		matches = ncolumns == (uint32) ntypes;
 
 	*nrows = ncolumns > 0 ? columns[0].count : 0;
-	for (uint32 i = 0; i < ncolumns; i++)
-	{
-		if (ncolumns != (uint32) ntypes || columns[i].count != *nrows)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION),
-					 errmsg("invalid frame from the Python worker"),
-					 errdetail("A batch has other columns than asked for.")));
+	for (uint32 i = 0; matches && i < ncolumns; i++)
+		matches = columns[i].count == *nrows;
+	if (!matches)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("invalid frame from the Python worker"),
+				 errdetail("A batch has other columns than asked for.")));
+	for (int i = 0; i < ntypes; i++)
 		readers[i] = make_reader(types[i], &columns[i]);
-	}
 	return readers;
 }
 

@@ -345,6 +345,7 @@ all_of($psql, 'interrupts', map { ($_, ['eval', 'good()', "$fine|$broken"]) }
 # ---- streams
 
 my $row = 'fixed(INT32, 1), text(b"x"), arrays(fixed(FLOAT64, 1), (0, 1)), record(fixed(INT64, 5), blob(b"0"))';
+my $none = 'fixed(INT32), text(), arrays(fixed(FLOAT64), (0,)), record(fixed(INT64), blob(), count=0)';
 all_of($psql, 'py_define_grid', map { ($_, ['eval', 'good()', "$fine|$broken|$ended", 500]) }
 	['send', 'drain(); good()', $fine],
 	['send', 'error(b"38000", b"early")', '38000'],
@@ -365,7 +366,8 @@ all_of($psql, 'py_define_grid', map { ($_, ['eval', 'good()', "$fine|$broken|$en
 	['send', 'drain()', $ended, 50]);
 all_of($psql, 'py_eval_grid', map { my $case = $_; map { ([$_, @$case], ['eval', 'good()', "$fine|$broken"]) } 'grid', 'stored', 'limit' }
 	["rows($row); result()", $fine],
-	['rows(); result()', $fine],
+	["rows($none); result()", $fine],
+	['rows(); result()', $broken],
 	['rows(fixed(INT32, 1)); result()', $broken],
 	["rows($row, fixed(INT32, 1)); result()", $broken],
 	['rows(*[fixed(INT32, 1)] * 4); result()', $broken],
@@ -383,8 +385,9 @@ all_of($psql, 'endless rows', map { ($_, ['eval', 'good()', $fine]) }
 	['limit', "flood(say, frame(ROWS, batch($row)), 0)", $fine],
 	['grid', "flood(say, frame(ROWS, batch($row)), 0)", $ended, 50],
 	['stored', "flood(say, frame(ROWS, batch($row)), 0)", $ended, 50],
-	['limit', 'flood(say, frame(ROWS, batch()), 0)', $ended, 50],
-	['grid', 'flood(say, frame(ROWS, batch(count=0)), 0)', $ended, 50],
+	['limit', "flood(say, frame(ROWS, batch($none)), 0)", $ended, 50],
+	['grid', "flood(say, frame(ROWS, batch($none)), 0)", $ended, 50],
+	['grid', 'flood(say, frame(ROWS, batch()), 0)', $broken],
 	['limit', "rows($row); rows($row); rows($row); stay()", $fine]);
 all_of($psql, 'py_apply', map { my $case = $_; map { ([$_, @$case], ['eval', 'good()', "$fine|$broken"]) } 'apply', 'applied' }
 	['drain(); result()', $fine],

@@ -116,8 +116,9 @@ hxpy_test_decode(PG_FUNCTION_ARGS)
 	{
 		MemoryContext old;
 		bytea	   *batch;
-		WireColumn *columns;
-		uint32		ncolumns;
+		ColumnType *type;
+		ColumnReader **readers;
+		uint64		count;
 
 		context = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(context->multi_call_memory_ctx);
@@ -126,13 +127,9 @@ hxpy_test_decode(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the batch is null")));
 		/* A copy, so that a reader that runs over its end leaves a palloc'd chunk. */
 		batch = PG_GETARG_BYTEA_P_COPY(0);
-		columns = hxpy_datum_parse_batch(VARDATA(batch), VARSIZE(batch) - VARHDRSZ, &ncolumns);
-		if (ncolumns != 1)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("one column was expected")));
-		context->user_fctx =
-			hxpy_datum_reader(hxpy_coltype_create(get_fn_expr_argtype(fcinfo->flinfo, 1), -1, true),
-							  columns);
+		type = hxpy_coltype_create(get_fn_expr_argtype(fcinfo->flinfo, 1), -1, true);
+		readers = hxpy_datum_readers(&type, 1, VARDATA(batch), VARSIZE(batch) - VARHDRSZ, &count);
+		context->user_fctx = readers[0];
 		MemoryContextSwitchTo(old);
 	}
 	context = SRF_PERCALL_SETUP();
