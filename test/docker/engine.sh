@@ -4,7 +4,8 @@
 # after tap.sh.  It has directories, a bridge, a containerd, a name space and a cgroup of
 # its own, does not touch the firewall, and goes at the end, also of a test that fails.
 #
-#   engine_make            its directory and bridge; sets engine_home, engine_socket
+#   engine_make            its directory and bridge; sets engine_home, engine_socket, and
+#                          engine_network: 10.this is free but for the bridge's 10.this.0
 #   engine_start OPTION …  starts it, and waits until it answers
 #   engine_started         waits for a start that engine_spawn has begun
 #   engine_spawn OPTION …  starts it, and does not wait
@@ -17,17 +18,16 @@ engine_pid=''
 there() { docker --host "unix://$engine_socket" "$@"; }
 
 engine_make() {
-	local network
 	engine_home=$(mktemp -d /var/tmp/hxpy-engine.XXXXXX)
 	engine_socket=$engine_home/socket
 	engine_bridge=hxpytest$(($$ % 100000))     # at most 15 bytes
 	at_end engine_remove
 	chmod 711 "$engine_home"
-	for network in 251 252 253 254 255; do
-		ip route | grep -q "^10\.$network\." || break
+	for engine_network in 251 252 253 254 255; do
+		ip route | grep -q "^10\.$engine_network\." || break
 	done
 	ip link add name "$engine_bridge" type bridge
-	ip address add "10.$network.0.1/24" dev "$engine_bridge"
+	ip address add "10.$engine_network.0.1/24" dev "$engine_bridge"
 	ip link set "$engine_bridge" up
 	# A configuration of this machine's engine is not for this one.
 	echo '{}' >"$engine_home/daemon.json"

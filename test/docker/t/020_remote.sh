@@ -6,37 +6,25 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../tap.sh"
 
-bridge=hxpytest$(($$ % 100000))     # at most 15 bytes
-home=$(mktemp -d /var/tmp/hxpy-engine.XXXXXX)
-certs=$home/certs
+. "$(dirname "${BASH_SOURCE[0]}")/../engine.sh"
+
 port=$((20000 + $$ % 20000))
-cluster=$home/cluster
 
-# ---- what goes at the end, also of a test that fails
+# Its networks are bridges of this machine.
+remove_networks() {
+	there ps -aq | xargs -r docker --host "unix://$engine_socket" rm --force --volumes || true
+	there network ls -q --filter label=hxpytest | xargs -r docker --host "unix://$engine_socket" network rm || true
+}
 
-engine_pid=''
-stop_engine() {
-	[ -n "$engine_pid" ] || return 0
-	docker_there ps -aq | xargs -r docker "${there[@]}" rm --force --volumes || true
-	docker_there network ls -q --filter label=hxpytest | xargs -r docker "${there[@]}" network rm || true
-	kill "$engine_pid" || true
-	wait_for 30 eval "! kill -0 $engine_pid" || kill -KILL "$engine_pid"
-	engine_pid=''
-}
-remove_home() {
-	awk -v d="$home/" 'index($2, d) == 1 { print $2 }' /proc/mounts | sort -r |
-		while read -r mount; do umount -l "$mount"; done
-	rm -rf --one-file-system "$home"
-}
-at_end remove_home
-at_end ip link delete "$bridge"
-at_end stop_engine
+engine_make
+certs=$engine_home/certs
+cluster=$engine_home/cluster
+at_end remove_networks
 at_end hx_cluster_remove "$cluster"
 
 # ---- certificates: an authority, the engine's and a client's; and strangers
 
 mkdir -m 755 "$certs"
-chmod 755 "$home"
 
 # authority NAME
 authority() {
@@ -69,35 +57,14 @@ chmod 640 "$certs/open/key.pem"
 
 # ---- the engine
 
-there=(--host "tcp://127.0.0.1:$port" --tlsverify --tlscacert "$certs/ours/ca.pem"
-	--tlscert "$certs/client/cert.pem" --tlskey "$certs/client/key.pem")
-docker_there() { docker "${there[@]}" "$@"; }
-
-for network in 251 252 253 254 255; do
-	ip route | grep -q "^10\.$network\." || break
-done
-ip link add name "$bridge" type bridge
-ip address add "10.$network.0.1/24" dev "$bridge"
-ip link set "$bridge" up
-# A configuration of this machine's engine is not for this one.
-echo '{}' >"$home/daemon.json"
-dockerd --config-file "$home/daemon.json" --data-root "$home/data" --exec-root "$home/exec" \
-	--pidfile "$home/pid" --bridge "$bridge" --iptables=false --ip-masq=false --ip-forward=false \
-	--containerd-namespace hxpytest --containerd-plugins-namespace hxpytest-plugins \
-	--host "tcp://127.0.0.1:$port" --tlsverify --tlscacert "$certs/ours/ca.pem" \
-	--tlscert "$certs/engine/cert.pem" --tlskey "$certs/engine/key.pem" >"$home/log" 2>&1 &
-engine_pid=$!
-if ! wait_for 60 docker_there version; then
-	tail -n 20 "$home/log" | sed 's/^/# /'
-	exit 1
-fi
-docker save "hxpy:$HX_VERSION" | docker_there load >/dev/null
-docker_there network create --label hxpytest --subnet "10.$network.1.0/24" sessions >/dev/null
-docker_there network create --label hxpytest --subnet "10.$network.2.0/24" --internal inside >/dev/null
+engine_start --host "tcp://127.0.0.1:$port" --tlsverify --tlscacert "$certs/ours/ca.pem" \
+	--tlscert "$certs/engine/cert.pem" --tlskey "$certs/engine/key.pem"
+docker save "hxpy:$HX_VERSION" | there load >/dev/null
+there network create --label hxpytest --subnet "10.$engine_network.1.0/24" sessions >/dev/null
+there network create --label hxpytest --subnet "10.$engine_network.2.0/24" --internal inside >/dev/null
 
 # ---- the server
 
-chmod 711 "$home"
 mkdir -m 755 "$cluster"
 hx_cluster_create "$cluster" "fsync = off" "hxpy.docker_host = 'tcp://127.0.0.1:$port'" \
 	"hxpy.docker_cert_path = '$certs/client'" "hxpy.publish_address = '127.0.0.1'" \
@@ -115,7 +82,7 @@ sql() {
 }
 sql "CREATE EXTENSION hxpy" >/dev/null
 id=$(sql 'SELECT system_identifier FROM pg_control_system()')
-sessions() { docker_there ps -aq --filter "label=hxpy.cluster=$id"; }
+sessions() { there ps -aq --filter "label=hxpy.cluster=$id"; }
 no_session() { [ -z "$(sessions)" ]; }
 
 # ---- the main path
@@ -133,14 +100,14 @@ ok "nothing is left of all these connections" wait_for 10 no_session
 hx_psql "$cluster" -Xqc "SELECT py_exec(py_open('long'), 'import time; time.sleep(600)')" >/dev/null 2>&1 &
 client=$!
 at_end kill "$client"
-ok "a session at work" wait_for 20 eval '[ "$(docker_there top "$(sessions)" | wc -l)" -ge 3 ]'
+ok "a session at work" wait_for 20 eval '[ "$(there top "$(sessions)" | wc -l)" -ge 3 ]'
 is "it is not on this machine's engine" "" "$(docker ps -aq --filter "label=hxpy.cluster=$id")"
-like "its port is published on the address asked for" '^127\.0\.0\.1:[0-9]+$' "$(docker_there port "$(sessions)" 7868)"
-like "and it says the same of itself" '"7868/tcp":\[\{"HostIp":"127\.0\.0\.1"' "$(docker_there inspect --format '{{json .HostConfig.PortBindings}}' "$(sessions)")"
+like "its port is published on the address asked for" '^127\.0\.0\.1:[0-9]+$' "$(there port "$(sessions)" 7868)"
+like "and it says the same of itself" '"7868/tcp":\[\{"HostIp":"127\.0\.0\.1"' "$(there inspect --format '{{json .HostConfig.PortBindings}}' "$(sessions)")"
 hx_as_pg "$HX_PG_BIN/pg_ctl" -D "$cluster/data" -m immediate -s stop
 ok "it ends with the server" wait_for 10 no_session
 hx_cluster_start "$cluster" 2>/dev/null
-is "no volume is left" "" "$(docker_there volume ls -q)"
+is "no volume is left" "" "$(there volume ls -q)"
 
 # ---- who may not
 
@@ -156,7 +123,7 @@ refused "a client certificate of another authority" '08[0-9]{3}: .*(secure conne
 refused "an engine of another authority" '08001: could not make a secure connection.*DETAIL.*HINT' "hxpy.docker_cert_path = '$certs/deceived'"
 refused "a name that is not in the engine's certificate" '08001: could not make a secure connection' "hxpy.docker_host = 'tcp://localhost:$port'"
 refused "a key that others may read" '42501: private key file .*HINT.*chmod 0600' "hxpy.docker_cert_path = '$certs/open'"
-refused "no certificates" '(42501|58P01): could not access certificate file' "hxpy.docker_cert_path = '$home/nothing'"
+refused "no certificates" '(42501|58P01): could not access certificate file' "hxpy.docker_cert_path = '$engine_home/nothing'"
 refused "no TLS" '42501: refusing to use the Docker engine.* without TLS' "hxpy.docker_cert_path = ''"
 refused "no TLS, although allowed, on a port that wants it" '(08|58|22|42)...: ' "hxpy.docker_cert_path = ''" "hxpy.docker_insecure = on"
 is "with the right ones all is well again" 42 "$(sql "SELECT py_eval('6 * 7')")"
@@ -164,9 +131,10 @@ ok "nothing is left" wait_for 10 no_session
 
 # ---- the engine goes away
 
-like "an engine that is gone" '^1 ERROR:  08001: could not connect to the Docker engine' "$(
-	{ sql "SELECT py_eval('1')"; stop_engine >/dev/null 2>&1; sql "SELECT py_open()"; } | tr '\n' ' ')"
-engine_pid=''
+answer=$(sql "SELECT py_eval('1')")
+remove_networks >/dev/null 2>&1
+engine_end TERM
+like "an engine that is gone" '^1 ERROR:  08001: could not connect to the Docker engine' "$answer $(sql "SELECT py_open()" | tr '\n' ' ')"
 is "this machine's engine was not touched" "" "$(docker ps -aq --filter "label=hxpy.cluster=$id")"
 
 done_testing
