@@ -33,7 +33,6 @@ typedef struct ColumnType
 	bool		for_input;		/* values come back: `convert` is an input function */
 	FmgrInfo	convert;		/* output or input function of text-like tags */
 	Oid			ioparam;
-	FmgrInfo	send;			/* set up when first needed */
 	void	   *domain_cache;	/* of domain_check */
 	TupleDesc	tupdesc;		/* records; NULL until the first value of an anonymous one */
 	int			nchildren;
@@ -91,6 +90,5 @@ extern ColumnReader **hxpy_datum_readers(ColumnType **types, int ntypes, const c
 										 size_t length, uint64 *nrows);
 extern Datum hxpy_datum_next(ColumnReader *reader, bool *isnull);
 extern Datum hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnull);
-extern void hxpy_datum_next_copy(ColumnReader *reader, ByteBuffer *out);
 
 #endif							/* HXPY_COLUMN_H */

@@ -2,11 +2,14 @@
  * into.c
  *	  Rows from Python → a table.
  *
- * The worker's batches are turned into COPY's binary form and read by COPY FROM
- * itself, batch by batch, so that constraints, defaults, generated and identity
- * columns, triggers, partitions and indexes are served as by any COPY, with
- * multi-inserts.  COPY's callback has no argument: the stream under way is a
- * static variable, set around the call.  Row security is refused as COPY does.
+ * COPY FROM itself reads the rows, batch by batch, so that constraints, defaults,
+ * generated and identity columns, triggers, partitions and indexes are served as
+ * by any COPY, with multi-inserts.  Its values come from the worker's batch by
+ * datum.c, as all others do: COPY is given rows of empty fields in its binary
+ * form, which say only what is NULL, and a receive function of ours in the place
+ * of the types' own.  (Those take text in the client's encoding, which must not
+ * matter here.)  COPY's callback has no argument: the stream under way is a static
+ * variable, set around the call.  Row security is refused as COPY does.
  */
 #include "postgres.h"
 
@@ -15,6 +18,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/copy.h"
+#include "commands/copyfrom_internal.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -47,7 +51,8 @@ typedef struct IntoStream
 	int			ncolumns;
 	ColumnType **types;
 	MemoryContext batch_context;
-	ByteBuffer	bytes;			/* COPY's binary form of what has come */
+	ColumnReader **readers;		/* of the current batch; NULL before the first */
+	ByteBuffer	bytes;			/* COPY's binary form of the batch */
 	size_t		given;			/* bytes of it that COPY has taken */
 	bool		ended;
 } IntoStream;
@@ -191,27 +196,74 @@ check_insert(ParseState *pstate, Relation rel, const List *attnums)
 
 /* ---------- the rows ---------- */
 
-/* Turn a batch into COPY's binary form. */
+/*
+ * Give COPY the next value of a column; stands in the place of the receive function
+ * of the column's type.
+ */
+static Datum
+receive_value(PG_FUNCTION_ARGS)
+{
+	IntoStream *stream = current_stream;
+	int			column = (int) (intptr_t) fcinfo->flinfo->fn_extra;
+
+	return hxpy_datum_next(stream->readers[column], &fcinfo->isnull);
+}
+
+/* Let COPY take the values of the columns from the stream. */
+static void
+replace_receivers(CopyFromState copy, const List *attnums)
+{
+	ListCell   *cell;
+
+	foreach(cell, attnums)
+	{
+		FmgrInfo   *receiver = &copy->in_functions[lfirst_int(cell) - 1];
+
+		receiver->fn_addr = receive_value;
+		receiver->fn_strict = false;	/* it steps over NULLs, too */
+		receiver->fn_extra = (void *) (intptr_t) foreach_current_index(cell);
+	}
+}
+
+/* Begin a batch: its values wait in the readers, its rows stand in COPY's binary form. */
 static void
 take_batch(IntoStream *stream, const char *payload, size_t length)
 {
 	MemoryContext old = MemoryContextSwitchTo(stream->batch_context);
 	uint64		nrows;
-	ColumnReader **readers = hxpy_datum_readers(stream->types, stream->ncolumns, payload, length,
-												&nrows);
 	uint16		nfields = pg_hton16((uint16) stream->ncolumns);
+	static const uint32 empty = 0;
+	static const uint32 null = PG_UINT32_MAX;
 
+	stream->readers = hxpy_datum_readers(stream->types, stream->ncolumns, payload, length, &nrows);
+	MemoryContextSwitchTo(old);
 	for (uint64 row = 0; row < nrows; row++)
 	{
 		hxpy_buffer_append(&stream->bytes, &nfields, sizeof(nfields));
 		for (int i = 0; i < stream->ncolumns; i++)
-			hxpy_datum_next_copy(readers[i], &stream->bytes);
-		if (row % 1024 == 0)
-			CHECK_FOR_INTERRUPTS();
+		{
+			const uint8 *nulls = stream->readers[i]->wire->nulls;
+
+			hxpy_buffer_append(&stream->bytes, nulls != NULL && nulls[row] != 0 ? &null : &empty,
+							   sizeof(uint32));
+		}
 	}
 	hxpy_stats_add_rows_out(stream->session->slot, nrows);
-	MemoryContextSwitchTo(old);
+}
+
+/* End a batch, of which COPY has taken every value: it reads no further than it has got. */
+static void
+end_batch(IntoStream *stream)
+{
+	for (int i = 0; stream->readers != NULL && i < stream->ncolumns; i++)
+	{
+		if (stream->readers[i]->next != stream->readers[i]->wire->count)
+			elog(ERROR, "COPY has left values of a batch");
+	}
+	stream->readers = NULL;
 	MemoryContextReset(stream->batch_context);
+	stream->bytes.length = 0;
+	stream->given = 0;
 }
 
 /* Get more bytes for COPY; at the end, the form's trailer. */
@@ -222,8 +274,7 @@ refill(IntoStream *stream)
 	size_t		length;
 	int16		trailer = -1;
 
-	stream->bytes.length = 0;
-	stream->given = 0;
+	end_batch(stream);
 	if (hxpy_worker_next(stream->session->worker, &payload, &length))
 		take_batch(stream, payload, length);
 	else
@@ -258,7 +309,7 @@ give_bytes(void *out, int minread, int maxread)
 
 /* Write the rows of the stream into columns of a table; returns how many. */
 static uint64
-copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names)
+copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names, List *attnums)
 {
 	List	   *options = list_make1(makeDefElem("format", (Node *) makeString("binary"), -1));
 	IntoStream *outer = current_stream; /* a trigger of its table has called */
@@ -272,6 +323,7 @@ copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names)
 	{
 		current_stream = stream;
 		copy = BeginCopyFrom(pstate, rel, NULL, NULL, false, give_bytes, names, options);
+		replace_receivers(copy, attnums);
 		count = CopyFrom(copy);
 		EndCopyFrom(copy);
 	}
@@ -314,7 +366,7 @@ write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns
 		attnums = lappend_int(attnums, attnum);
 	}
 	check_insert(pstate, rel, attnums);
-	count = copy_rows(stream, pstate, rel, names);
+	count = copy_rows(stream, pstate, rel, names, attnums);
 	table_close(rel, NoLock);
 	free_parsestate(pstate);
 	return count;
