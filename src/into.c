@@ -27,6 +27,7 @@
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
 #include "port/pg_bswap.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -50,6 +51,7 @@ typedef struct IntoStream
 	PySession  *session;
 	int			ncolumns;
 	ColumnType **types;
+	TupleDesc	wanted;			/* what the worker was told of the table; NULL of a new one */
 	MemoryContext batch_context;
 	ColumnReader **readers;		/* of the current batch; NULL before the first */
 	ByteBuffer	bytes;			/* COPY's binary form of the batch */
@@ -174,6 +176,38 @@ create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns,
 	run_statement(statement.data);
 }
 
+/*
+ * Check that the current user may insert into a table, or at least into one of its
+ * columns, before the table is locked.
+ */
+static void
+check_before_lock(const RangeVar *table, Oid relid, Oid old_relid, void *arg)
+{
+	if (OidIsValid(relid) &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(relid, GetUserId(), ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relid)),
+					   table->relname);
+}
+
+/* Open a table that rows are to be appended to, if the current user may do so. */
+static Relation
+open_table(const RangeVar *table, LOCKMODE lock)
+{
+	Relation	rel = table_open(RangeVarGetRelidExtended(table, lock, 0, check_before_lock, NULL),
+								 NoLock);
+
+	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, false) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write into table \"%s\" with row-level security",
+						RelationGetRelationName(rel)),
+				 errhint("Use INSERT INTO ... SELECT * FROM py_eval_grid(...).")));
+	if (XactReadOnly && !rel->rd_islocaltemp)
+		PreventCommandIfReadOnly("py_eval_into");
+	return rel;
+}
+
 /* Check that the current user may insert into columns of a table, as COPY FROM does. */
 static void
 check_insert(ParseState *pstate, Relation rel, const List *attnums)
@@ -184,14 +218,6 @@ check_insert(ParseState *pstate, Relation rel, const List *attnums)
 	foreach(cell, attnums)
 		columns = bms_add_member(columns, lfirst_int(cell) - FirstLowInvalidHeapAttributeNumber);
 	HxpyCheckInsert(pstate, rel, columns);
-	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, false) == RLS_ENABLED)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot write into table \"%s\" with row-level security",
-						RelationGetRelationName(rel)),
-				 errhint("Use INSERT INTO ... SELECT * FROM py_eval_grid(...).")));
-	if (XactReadOnly && !rel->rd_islocaltemp)
-		PreventCommandIfReadOnly("py_eval_into");
 }
 
 /* ---------- the rows ---------- */
@@ -335,13 +361,40 @@ copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names, Lis
 	return count;
 }
 
+/*
+ * Return the number of the table's column that a column of the batch goes to.  The
+ * table was not locked while Python computed.
+ */
+static AttrNumber
+find_column(const IntoStream *stream, Relation rel, const WireColumn *column, const char *name)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), name);
+
+	if (attnum <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of table \"%s\" does not exist",
+						hxpy_text_clean(column->name, column->name_length),
+						RelationGetRelationName(rel))));
+	if (stream->wanted != NULL &&
+		(attnum > stream->wanted->natts ||
+		 TupleDescAttr(stream->wanted, attnum - 1)->atttypid !=
+		 TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of table \"%s\" was changed while Python computed",
+						name, RelationGetRelationName(rel)),
+				 errhint("Call py_eval_into again.")));
+	return attnum;
+}
+
 /* Open the table and write the stream's rows into the columns of a batch. */
 static uint64
 write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns,
 			uint32 ncolumns)
 {
 	ParseState *pstate = make_parsestate(NULL);
-	Relation	rel = table_openrv(table, RowExclusiveLock);
+	Relation	rel = open_table(table, RowExclusiveLock);
 	List	   *names = NIL;
 	List	   *attnums = NIL;
 	uint64		count;
@@ -351,16 +404,9 @@ write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns
 	for (uint32 i = 0; i < ncolumns; i++)
 	{
 		char	   *name = column_name(&columns[i]);
-		AttrNumber	attnum = get_attnum(RelationGetRelid(rel), name);
-		Form_pg_attribute attribute;
+		AttrNumber	attnum = find_column(stream, rel, &columns[i], name);
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 
-		if (attnum <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" of table \"%s\" does not exist",
-							hxpy_text_clean(columns[i].name, columns[i].name_length),
-							RelationGetRelationName(rel))));
-		attribute = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
 		stream->types[i] = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, true);
 		names = lappend(names, makeString(name));
 		attnums = lappend_int(attnums, attnum);
@@ -372,14 +418,18 @@ write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns
 	return count;
 }
 
-/* Write the columns that a table can take, so that the worker chooses among them. */
+/*
+ * Write the columns that a table can take, so that the worker chooses among them.
+ * Python may compute for long: meanwhile the table is not locked.
+ */
 static int
-write_table_wants(const RangeVar *table, GatherList *list)
+write_table_wants(IntoStream *stream, const RangeVar *table, GatherList *list)
 {
-	Relation	rel = table_openrv(table, RowExclusiveLock);
+	Relation	rel = open_table(table, AccessShareLock);
 	TupleDesc	tupdesc = RelationGetDescr(rel);
 	int			count = 0;
 
+	stream->wanted = CreateTupleDescCopy(tupdesc);
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
@@ -393,13 +443,13 @@ write_table_wants(const RangeVar *table, GatherList *list)
 											 CurrentMemoryContext), list);
 		count++;
 	}
-	table_close(rel, NoLock);
+	table_close(rel, AccessShareLock);
 	return count;
 }
 
 /* Send the instruction: with the table's columns to append, without to create. */
 static void
-send_instruction(PySession *session, const char *expression, const RangeVar *table, bool append,
+send_instruction(IntoStream *stream, const char *expression, const RangeVar *table, bool append,
 				 GatherList *head)
 {
 	InstructionText texts[] = {{"expr", expression}, {"mode", append ? "append" : "create"}};
@@ -408,19 +458,22 @@ send_instruction(PySession *session, const char *expression, const RangeVar *tab
 
 	hxpy_gather_init(&wants, CurrentMemoryContext);
 	if (append)
-		nwants = write_table_wants(table, &wants);
+		nwants = write_table_wants(stream, table, &wants);
 	hxpy_gather_init(head, CurrentMemoryContext);
 	hxpy_column_write_batch(lengthof(texts) + nwants, head);
 	hxpy_grid_write_texts(texts, lengthof(texts), head);
 	for (int i = 0; i < wants.npieces; i++)
 		hxpy_gather_copy(head, wants.pieces[i].data ? wants.pieces[i].data :
 						 wants.own.data + wants.pieces[i].offset, wants.pieces[i].length);
-	hxpy_session_begin(session, HXPY_FRAME_EVAL_GRID, head, expression, false);
+	hxpy_session_begin(stream->session, HXPY_FRAME_EVAL_GRID, head, expression, false);
 }
 
-/* Take the announcement of the columns, and then the rows, into the table. */
+/*
+ * Take the announcement of the columns, and then the rows, into the table: a new one
+ * (IF_EXISTS_FAIL), one in the place of the old, or the old.
+ */
 static uint64
-receive_rows(IntoStream *stream, const RangeVar *table, bool append, Oid extension_schema)
+receive_rows(IntoStream *stream, const RangeVar *table, IfExists if_exists, Oid extension_schema)
 {
 	const char *payload;
 	size_t		length;
@@ -431,7 +484,7 @@ receive_rows(IntoStream *stream, const RangeVar *table, bool append, Oid extensi
 	if (!hxpy_worker_next(stream->session->worker, &payload, &length))
 	{
 		stream->ended = true;
-		if (append)
+		if (if_exists == IF_EXISTS_APPEND)
 			return 0;
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
@@ -442,7 +495,9 @@ receive_rows(IntoStream *stream, const RangeVar *table, bool append, Oid extensi
 	announced = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
 	memcpy(announced, payload, length);
 	columns = hxpy_datum_parse_batch(announced, length, &ncolumns);
-	if (!append)
+	if (if_exists == IF_EXISTS_REPLACE)
+		run_statement(psprintf("DROP TABLE %s", quote_range_var(table)));
+	if (if_exists != IF_EXISTS_APPEND)
 		create_table(table, columns, ncolumns, extension_schema);
 	return write_table(stream, table, columns, ncolumns);
 }
@@ -478,10 +533,9 @@ hxpy_into_run(PySession *session, const char *expression, const char *table,
 	hxpy_worker_check_ready(session->worker);
 	PG_TRY();
 	{
-		send_instruction(session, expression, range, append, &head);
-		if (exists && if_exists == IF_EXISTS_REPLACE)
-			run_statement(psprintf("DROP TABLE %s", quote_range_var(range)));
-		count = receive_rows(&stream, range, append, extension_schema);
+		send_instruction(&stream, expression, range, append, &head);
+		count = receive_rows(&stream, range, exists ? if_exists : IF_EXISTS_FAIL,
+							 extension_schema);
 		if (!stream.ended)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROTOCOL_VIOLATION),
