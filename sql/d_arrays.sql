@@ -22,6 +22,18 @@ SELECT * FROM trip('{1.5,2}'::numeric[]); SELECT * FROM trip('{1,2}'::numeric[])
 SELECT * FROM trip('{a,NULL,"",ü}'::text[]); SELECT * FROM trip('{{a,b},{c,d}}'::text[]);
 SELECT * FROM trip('{2024-01-01,NULL}'::date[]); SELECT * FROM trip('{"\\x00","\\x"}'::bytea[]);
 SELECT * FROM trip(ARRAY['{"a": 1}', NULL, 'null']::jsonb[]);
+-- vectors: one dimension from 0, no NULLs; what is none is refused, whichever way it comes
+SELECT * FROM trip('1 2 3'::int2vector); SELECT * FROM trip(''::int2vector); SELECT * FROM trip('26 4294967295'::oidvector);
+CREATE TABLE vectors AS SELECT py_eval('s', '[1, 2]', NULL::int2vector) AS i, py_eval('s', '["7", 8]', NULL::oidvector) AS o, ARRAY[py_eval('s', '[3]', NULL::int2vector)] AS a;
+SELECT py_eval_into('s', '[dict(i=[5], o=[6])]', 'vectors', 'append');
+SELECT i, array_lower(i, 1) AS low, i = array_to_string(i, ' ')::int2vector AS sound, o, array_lower(o, 1) AS low, o = array_to_string(o, ' ')::oidvector AS sound, a FROM vectors;
+SELECT py_eval('s', '[[1, 2], [3, 4]]', NULL::int2vector);
+SELECT py_eval('s', '[1, None]', NULL::int2vector);
+SELECT py_eval('s', '[[1], [2]]', NULL::oidvector);
+SELECT py_eval('s', '[1, None]', NULL::oidvector);
+SELECT py_eval('s', '[-5, "x"]', NULL::oidvector);
+SELECT py_eval_into('s', '[dict(i=[[5, 6]])]', 'vectors', 'append');
+DROP TABLE vectors;
 -- composite values
 CREATE TYPE point3 AS (x float8, y float8, "Z z" text);
 CREATE TABLE item (id int, dropped int, at point3, tags text[]);

@@ -212,6 +212,34 @@ hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Tell whether a type is a vector: an array of its own kind, with one dimension from 0
+ * and no NULLs, which only its input function knows to make.
+ */
+static bool
+is_vector(Oid base_id)
+{
+	return base_id == INT2VECTOROID || base_id == OIDVECTOROID;
+}
+
+/*
+ * Return the element of a type that travels as array, else InvalidOid: a type may
+ * call itself an array of others and still have a form of its own.
+ */
+static Oid
+array_element(const ColumnType *type)
+{
+	Oid			element;
+
+	if (type->base_id == RECORDARRAYOID)
+		return RECORDOID;
+	element = type->typlen == -1 ? get_element_type(type->base_id) : InvalidOid;
+	if (OidIsValid(element) && !is_vector(type->base_id) &&
+		get_array_type(element) != type->base_id)
+		return InvalidOid;
+	return element;
+}
+
 /* Set up an array type's element. */
 static void
 set_element(ColumnType *type, Oid element)
@@ -262,16 +290,13 @@ hxpy_coltype_create(Oid type_id, int32 typmod, bool for_input)
 	{
 		if (type_is_rowtype(type->base_id))
 			set_composite(type);
-		else if (type->base_id == RECORDARRAYOID)
-			set_element(type, RECORDOID);
-		else if (type->typlen == -1 &&
-				 OidIsValid(element = get_element_type(type->base_id)))
+		else if (OidIsValid(element = array_element(type)))
 			set_element(type, element);
 		else
 			type->tag = scalar_tag(type->base_id);
 	}
 	type->extra = type_extra(type);
-	if (hxpy_wire_is_text(type->tag))
+	if (hxpy_wire_is_text(type->tag) || is_vector(type->base_id))
 		set_conversion(type);
 	return type;
 }

@@ -31,7 +31,7 @@ typedef struct ColumnType
 	char		typalign;
 	bool		is_varlena_text;	/* the Datum is the text itself */
 	bool		for_input;		/* values come back: `convert` is an input function */
-	FmgrInfo	convert;		/* output or input function of text-like tags */
+	FmgrInfo	convert;		/* output or input function of text-like tags and vectors */
 	Oid			ioparam;
 	void	   *domain_cache;	/* of domain_check */
 	TupleDesc	tupdesc;		/* records; NULL until the first value of an anonymous one */

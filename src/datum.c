@@ -338,6 +338,28 @@ next_dims(ColumnReader *reader, int64 nitems, int *sizes)
 	return ndim;
 }
 
+/* Make an int2vector or oidvector through its input function. */
+static Datum
+make_vector(ColumnType *type, const Datum *values, const bool *nulls, int nitems, int ndim)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < nitems; i++)
+	{
+		if (ndim != 1 || nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_ARRAY_ELEMENT_ERROR),
+					 errmsg("a value of type %s has one dimension and no NULLs",
+							format_type_be(type->base_id))));
+		if (type->base_id == OIDVECTOROID)
+			appendStringInfo(&text, " %u", DatumGetObjectId(values[i]));
+		else
+			appendStringInfo(&text, " %d", DatumGetInt16(values[i]));
+	}
+	return InputFunctionCall(&type->convert, text.data, type->ioparam, type->typmod);
+}
+
 /* Read the next value of an array column. */
 static Datum
 next_array(ColumnReader *reader, uint64 index)
@@ -348,7 +370,9 @@ next_array(ColumnReader *reader, uint64 index)
 		hxpy_wire_int64(reader->wire->offsets, index);
 	int			sizes[MAXDIM];
 	int			lower[MAXDIM] = {1, 1, 1, 1, 1, 1};
-	bool		native = child->wire->nulls == NULL && element->type_id == element->base_id &&
+	bool		vector = OidIsValid(reader->type->convert.fn_oid);
+	bool		native = !vector && child->wire->nulls == NULL &&
+		element->type_id == element->base_id &&
 		element->tag >= HXPY_TAG_BOOL && element->tag <= HXPY_TAG_FLOAT64;
 	int			ndim;
 	Datum	   *values;
@@ -363,7 +387,7 @@ next_array(ColumnReader *reader, uint64 index)
 				 errmsg("array size exceeds the maximum allowed"),
 				 errhint("Return the values as rows.")));
 	ndim = next_dims(reader, nitems, sizes);
-	if (nitems == 0)
+	if (nitems == 0 && !vector)
 		return PointerGetDatum(construct_empty_array(element->type_id));
 	if (native)
 		return PointerGetDatum(make_native_array(element, child, nitems, ndim, sizes));
@@ -372,6 +396,8 @@ next_array(ColumnReader *reader, uint64 index)
 	nulls = palloc(nitems * sizeof(bool));
 	for (int64 i = 0; i < nitems; i++)
 		values[i] = hxpy_datum_next(child, &nulls[i]);
+	if (vector)
+		return make_vector(reader->type, values, nulls, (int) nitems, ndim);
 	return PointerGetDatum(construct_md_array(values, nulls, ndim, sizes, lower,
 											  element->type_id, element->typlen,
 											  element->typbyval, element->typalign));

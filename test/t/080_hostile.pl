@@ -510,6 +510,8 @@ my %stored = (
 	'text[]' => ['arrays(text(b"a", b"b"), (0, 2))', 'arrays(text(b"a", b"\xff"), (0, 2))', 'arrays(text(b"NULL", b"{\\"", nulls=b"\0\1"), (0, 2), (2, 1, 2))', 'arrays(text(), (0, 0), (2, 0, 5))', 'arrays(text(b"a", b"b"), (0, 2), (2, 2, 2))',
 		'arrays(text(b"a", b"b"), (0, 2), (6, 1, 1, 1, 1, 1, 2))', 'arrays(text(b"a", b"b"), (0, 2), (7, 1, 1, 1, 1, 1, 1, 2))', 'arrays(text(b"a", b"b"), (0, 2), (0, 2))', 'arrays(text(b"a", b"b"), (0, 2), (1, -2))', 'arrays(text(b"a", b"b"), (0, 2), (2, 65536, 65537))', 'arrays(text(b"a", b"b"), (0, 3))', 'arrays(text(b"a", b"b"), (1, 2))'],
 	'int[]' => ['arrays(fixed(INT32, 1, 2, 3, 4), (0, 4), (2, 2, 2))', 'arrays(fixed(INT32, 1, 2), (0, 2), (1, 2147483647))', 'arrays(fixed(INT32), (0, 0), (2, 2147483647, 0))', 'arrays(fixed(INT32), (0, -1))'],
+	int2vector => ['arrays(fixed(INT16, 1, -2), (0, 2))', 'arrays(fixed(INT16), (0, 0))', 'arrays(fixed(INT16, 1, 2), (0, 2), (2, 1, 2))', 'arrays(fixed(INT16, 1, 2, nulls=b"\0\1"), (0, 2))'],
+	oidvector => [map { sprintf 'arrays(text(%s, tag=OTHER), (0, 2))', $_ } 'b"1", b"2"', 'b"1 2", b"3"', 'b"1", b"x"', 'b"1", b"", nulls=b"\0\1"'],
 	'date[]' => ['arrays(fixed(DATE, 1, 2147483647), (0, 2))'], 'boolean[]' => ['arrays(column(BOOL, bytes([2, 255]) + bytes(6), 2), (0, 2))'],
 	pair => ['record(text(b"a"), fixed(DATE, 1))', 'record(text(b"\xff"), fixed(DATE, 1))', 'record(text(b"a,(\\"\\\\\xe2\x82\xac"), fixed(DATE, 2147483647))', 'record(text(b"a"), fixed(DATE, 1), number=3)', 'record(text(b"a"), fixed(DATE, 1, 2))'],
 );
