@@ -200,6 +200,16 @@ is_native_array(const ArrayType *array, const ColumnType *element)
 		element->tag <= HXPY_TAG_FLOAT64;
 }
 
+/* Append zero bytes; a buffer that nothing was put into has no memory. */
+static void
+append_zeros(ByteBuffer *buffer, size_t length)
+{
+	if (length == 0)
+		return;
+	memset(hxpy_buffer_reserve(buffer, length), 0, length);
+	buffer->length += length;
+}
+
 /* Append an array. */
 static void
 append_array(Column *column, Datum value)
@@ -219,10 +229,7 @@ append_array(Column *column, Datum value)
 		hxpy_buffer_append(&child->data, ARR_DATA_PTR(array),
 						   (size_t) nitems * hxpy_wire_width(element->tag));
 		if (child->has_nulls)
-		{
-			memset(hxpy_buffer_reserve(&child->nulls, nitems), 0, nitems);
-			child->nulls.length += nitems;
-		}
+			append_zeros(&child->nulls, nitems);
 		child->count += nitems;
 	}
 	else
@@ -233,7 +240,10 @@ append_array(Column *column, Datum value)
 		deconstruct_array(array, ARR_ELEMTYPE(array), element->typlen, element->typbyval,
 						  element->typalign, &values, &nulls, &nitems);
 		for (int i = 0; i < nitems; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
 			hxpy_column_append(child, values[i], nulls[i]);
+		}
 		pfree(values);
 		pfree(nulls);
 	}
@@ -306,8 +316,7 @@ append_blank(Column *column)
 
 	if (!column->has_nulls)
 	{
-		memset(hxpy_buffer_reserve(&column->nulls, column->count), 0, column->count);
-		column->nulls.length = column->count;
+		append_zeros(&column->nulls, column->count);
 		column->has_nulls = true;
 	}
 	if (width > 0)

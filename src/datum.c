@@ -395,7 +395,10 @@ next_array(ColumnReader *reader, uint64 index)
 	values = palloc(nitems * sizeof(Datum));
 	nulls = palloc(nitems * sizeof(bool));
 	for (int64 i = 0; i < nitems; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		values[i] = hxpy_datum_next(child, &nulls[i]);
+	}
 	if (vector)
 		return make_vector(reader->type, values, nulls, (int) nitems, ndim);
 	return PointerGetDatum(construct_md_array(values, nulls, ndim, sizes, lower,
@@ -433,6 +436,7 @@ skip_value(ColumnReader *reader)
 	uint64		index = reader->next++;
 	size_t		length;
 
+	CHECK_FOR_INTERRUPTS();
 	if (hxpy_wire_is_text(reader->type->tag))
 		next_piece(reader, index, &length);
 	else if (reader->type->tag == HXPY_TAG_RECORD)

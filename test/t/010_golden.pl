@@ -13,6 +13,7 @@ use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $top = $ENV{HXPY_TOP} // die "run this through test/run-tap";
 my $golden = JSON::PP->new->utf8->decode(slurp_file("$top/test/golden/golden.json"));
@@ -31,6 +32,8 @@ $functions =~ s/MODULE_PATHNAME/$build\/hxpy_test/g;
 
 my $node = PostgreSQL::Test::Cluster->new('golden');
 $node->init(extra => [ '-E', 'UTF8', '--locale=C' ]);
+# Its workers die with FATAL when they are at work on large tables at the end.
+$node->append_conf('postgresql.conf', 'autovacuum = off');
 $node->start;
 
 my $damage = <<'END';
@@ -262,6 +265,23 @@ for my $i (0 .. 2)
 	my ($before, @states) = rows($database{$encoding}, $script . "SELECT pg_backend_pid();\n");
 	is(pop @states, $before, "$encoding: the backend lives");
 	is($states[$_], $chosen[$_][ 3 + $i ], "$encoding: $chosen[$_][0]") for 0 .. $#chosen;
+}
+
+# ---- one value of millions of elements --------------------------------------
+
+my $load = "LOAD '$build/hxpy_test.so'; ";
+my $start = time;
+$node->safe_psql('utf8', $load . q{CREATE TABLE many AS SELECT array_fill('pg_class'::regtype, ARRAY[2000000]) AS v;
+	CREATE TABLE batches AS SELECT hxpy_test_encode(v) AS batch FROM many});
+my $whole = time - $start;
+for my $query ('SELECT length(hxpy_test_encode(v)) FROM many',
+	'SELECT cardinality(v) FROM batches, hxpy_test_decode(batch, NULL::regtype[]) AS v')
+{
+	$start = time;
+	$node->psql('utf8', "$load SET statement_timeout = '100ms'; $query", stderr => \my $err);
+	my $took = time - $start;
+	like($err, qr/canceling statement due to statement timeout/, "$query: canceled");
+	cmp_ok($took, '<', $whole / 2, sprintf '... in %.1f s, without a cancel more than %.1f s', $took, $whole);
 }
 
 $node->stop;
