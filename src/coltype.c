@@ -300,3 +300,14 @@ hxpy_coltype_create(Oid type_id, int32 typmod, bool for_input)
 		set_conversion(type);
 	return type;
 }
+
+/* Return how many columns a type makes: its own, and those of elements or fields. */
+uint32
+hxpy_coltype_count(const ColumnType *type)
+{
+	uint32		count = 1;
+
+	for (int i = 0; i < type->nchildren; i++)
+		count += hxpy_coltype_count(type->children[i]);
+	return count;
+}

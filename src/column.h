@@ -73,6 +73,7 @@ typedef struct ColumnReader
 /* coltype.c */
 extern ColumnType *hxpy_coltype_create(Oid type, int32 typmod, bool for_input);
 extern void hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc);
+extern uint32 hxpy_coltype_count(const ColumnType *type);
 extern char *hxpy_coltype_to_utf8(const char *text);
 
 /* column.c */
@@ -85,7 +86,8 @@ extern void hxpy_column_write_batch(int ncolumns, GatherList *list);
 extern void hxpy_column_write_text(const char *name, const char *text, GatherList *list);
 
 /* datum.c */
-extern WireColumn *hxpy_datum_parse_batch(const char *data, size_t length, uint32 *ncolumns);
+extern WireColumn *hxpy_datum_parse_batch(const char *data, size_t length, uint32 max_columns,
+										  uint32 *ncolumns);
 extern ColumnReader **hxpy_datum_readers(ColumnType **types, int ntypes, const char *data,
 										 size_t length, uint64 *nrows);
 extern Datum hxpy_datum_next(ColumnReader *reader, bool *isnull);

@@ -34,12 +34,15 @@ parse_alloc(size_t size)
 	return palloc0(Max(size, 1));
 }
 
-/* Parse a batch from the worker; an ill-formed one is an error. */
+/*
+ * Parse a batch from the worker; an ill-formed one, or one of more columns than
+ * wanted, counted with those that they hold, is an error.
+ */
 WireColumn *
-hxpy_datum_parse_batch(const char *data, size_t length, uint32 *ncolumns)
+hxpy_datum_parse_batch(const char *data, size_t length, uint32 max_columns, uint32 *ncolumns)
 {
 	WireColumn *columns;
-	const char *error = hxpy_wire_parse(data, length, parse_alloc, &columns, ncolumns);
+	const char *error = hxpy_wire_parse(data, length, max_columns, parse_alloc, &columns, ncolumns);
 
 	if (error != NULL)
 		ereport(ERROR,
@@ -79,10 +82,15 @@ ColumnReader **
 hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t length, uint64 *nrows)
 {
 	uint32		ncolumns;
-	WireColumn *columns = hxpy_datum_parse_batch(data, length, &ncolumns);
-	ColumnReader **readers = palloc(Max(ncolumns, 1) * sizeof(ColumnReader *));
-	bool		matches = ncolumns == (uint32) ntypes;
+	uint32		max_columns = 0;
+	WireColumn *columns;
+	ColumnReader **readers = palloc(Max(ntypes, 1) * sizeof(ColumnReader *));
+	bool		matches;
 
+	for (int i = 0; i < ntypes; i++)
+		max_columns += hxpy_coltype_count(types[i]);
+	columns = hxpy_datum_parse_batch(data, length, max_columns, &ncolumns);
+	matches = ncolumns == (uint32) ntypes;
 	*nrows = ncolumns > 0 ? columns[0].count : 0;
 	for (uint32 i = 0; matches && i < ncolumns; i++)
 		matches = columns[i].count == *nrows;
@@ -507,7 +515,8 @@ Datum
 hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnull)
 {
 	uint32		ncolumns;
-	WireColumn *columns = hxpy_datum_parse_batch(data, length, &ncolumns);
+	WireColumn *columns = hxpy_datum_parse_batch(data, length, hxpy_coltype_count(type),
+												 &ncolumns);
 
 	if (ncolumns != 1 || columns[0].count != 1)
 		ereport(ERROR,

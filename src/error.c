@@ -74,7 +74,7 @@ void
 hxpy_error_raise_python(const char *payload, size_t length)
 {
 	uint32		ncolumns;
-	WireColumn *columns = hxpy_datum_parse_batch(payload, length, &ncolumns);
+	WireColumn *columns = hxpy_datum_parse_batch(payload, length, HXPY_MAX_COLUMNS, &ncolumns);
 	char	   *message = error_field(columns, ncolumns, FIELD_MESSAGE);
 	char	   *detail = error_field(columns, ncolumns, FIELD_DETAIL);
 	char	   *hint = error_field(columns, ncolumns, FIELD_HINT);

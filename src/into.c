@@ -52,6 +52,7 @@ typedef struct IntoStream
 	int			ncolumns;
 	ColumnType **types;
 	TupleDesc	wanted;			/* what the worker was told of the table; NULL of a new one */
+	uint32		max_columns;	/* of an announcement */
 	MemoryContext batch_context;
 	ColumnReader **readers;		/* of the current batch; NULL before the first */
 	ByteBuffer	bytes;			/* COPY's binary form of the batch */
@@ -127,14 +128,15 @@ static char *
 column_name(const WireColumn *column)
 {
 	char	   *name = pnstrdup(column->name, column->name_length);
+	bool		has_nul = strlen(name) != column->name_length;
 
 	name = pg_any_to_server(name, strlen(name), PG_UTF8);
-	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
+	if (has_nul || name[0] == '\0' || strlen(name) >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid column name \"%s\"",
 						hxpy_text_clean(column->name, Min(column->name_length, 2 * NAMEDATALEN))),
-				 errdetail("A name has 1 to %d bytes.", NAMEDATALEN - 1),
+				 errdetail("A name has 1 to %d bytes, and no NUL among them.", NAMEDATALEN - 1),
 				 errhint("Rename the column in Python.")));
 	return name;
 }
@@ -441,6 +443,7 @@ write_table_wants(IntoStream *stream, const RangeVar *table, GatherList *list)
 		hxpy_column_write(hxpy_column_create(type,
 											 hxpy_coltype_to_utf8(NameStr(attribute->attname)),
 											 CurrentMemoryContext), list);
+		stream->max_columns += hxpy_coltype_count(type);
 		count++;
 	}
 	table_close(rel, AccessShareLock);
@@ -494,7 +497,7 @@ receive_rows(IntoStream *stream, const RangeVar *table, IfExists if_exists, Oid 
 	/* The payload goes with the next frame. */
 	announced = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
 	memcpy(announced, payload, length);
-	columns = hxpy_datum_parse_batch(announced, length, &ncolumns);
+	columns = hxpy_datum_parse_batch(announced, length, stream->max_columns, &ncolumns);
 	if (if_exists == IF_EXISTS_REPLACE)
 		run_statement(psprintf("DROP TABLE %s", quote_range_var(table)));
 	if (if_exists != IF_EXISTS_APPEND)
@@ -515,7 +518,8 @@ hxpy_into_run(PySession *session, const char *expression, const char *table,
 	Oid			relid = RangeVarGetRelid(range, NoLock, true);
 	bool		exists = OidIsValid(relid);
 	bool		append = exists && if_exists == IF_EXISTS_APPEND;
-	IntoStream	stream = {.session = session};
+	/* Each column of a new table may be an array. */
+	IntoStream	stream = {.session = session, .max_columns = 2 * HXPY_MAX_COLUMNS};
 	GatherList	head;
 	uint64		id = session->id;	/* a trigger may close it after the last batch */
 	volatile uint64 count = 0;

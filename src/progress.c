@@ -93,7 +93,8 @@ hxpy_progress_take(SessionSlot *slot, const char *payload, size_t length)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	uint32		ncolumns;
 	WireColumn *columns;
-	const char *error = hxpy_wire_parse(payload, length, parse_alloc, &columns, &ncolumns);
+	const char *error = hxpy_wire_parse(payload, length, HXPY_MAX_COLUMNS, parse_alloc, &columns,
+										&ncolumns);
 
 	if (error == NULL)
 		error = take_columns(slot, columns, ncolumns);

@@ -30,6 +30,7 @@ typedef struct Cursor
 {
 	const char *position;
 	const char *end;
+	uint32_t	columns_left;	/* that may yet come, nested ones counted */
 	WireAlloc	alloc;
 } Cursor;
 
@@ -226,7 +227,7 @@ parse_record(Cursor *cursor, WireColumn *column, int depth)
 	const char *error;
 	uint64_t	fields;
 
-	if (!take_length(cursor, &fields) || fields > HXPY_MAX_COLUMNS ||
+	if (!take_length(cursor, &fields) || fields > cursor->columns_left ||
 		fields > (uint64_t) (cursor->end - cursor->position) / COLUMN_HEAD_SIZE)
 		return "wrong number of fields";
 	if (fields == 0 && column->count > MAX_BARE_VALUES)
@@ -270,6 +271,9 @@ parse_column(Cursor *cursor, WireColumn *column, int depth)
 		return "truncated column";
 	if (depth > HXPY_MAX_DEPTH)
 		return "columns nested too deeply";
+	if (cursor->columns_left == 0)
+		return "more columns than wanted";
+	cursor->columns_left--;
 	column->tag = (uint8_t) head[0];
 	flags = (uint8_t) head[1];
 	memcpy(&name_length, head + 2, sizeof(name_length));
@@ -307,21 +311,23 @@ parse_column(Cursor *cursor, WireColumn *column, int depth)
 }
 
 /*
- * Parse a batch into its columns.  Returns NULL, or what is wrong with it; then
- * the columns are not to be used.
+ * Parse a batch into its columns, at most so many with those that they hold: each
+ * takes memory, and empty ones come at 16 bytes apiece.  Returns NULL, or what is
+ * wrong with it; then the columns are not to be used.
  */
 const char *
-hxpy_wire_parse(const char *batch, size_t length, WireAlloc alloc,
-				WireColumn **columns, uint32_t *ncolumns)
+hxpy_wire_parse(const char *batch, size_t length, uint32_t max_columns,
+				WireAlloc alloc, WireColumn **columns, uint32_t *ncolumns)
 {
-	Cursor		cursor = {batch, batch + length, alloc};
+	Cursor		cursor = {batch, batch + length, max_columns, alloc};
 	const char *head = take(&cursor, 8);
 	uint32_t	count;
 
 	if (head == NULL)
 		return "truncated batch";
 	memcpy(&count, head, sizeof(count));
-	if (count > HXPY_MAX_COLUMNS || count > length / COLUMN_HEAD_SIZE)
+	if (count > HXPY_MAX_COLUMNS || count > max_columns ||
+		count > length / COLUMN_HEAD_SIZE)
 		return "wrong number of columns";
 	*ncolumns = count;
 	*columns = alloc(count * sizeof(WireColumn));

@@ -313,7 +313,7 @@ raise_death(WorkerConn *conn, const Frame *frame)
 
 	/* Even if the frame makes no sense. */
 	lose(conn, "Python ended");
-	columns = hxpy_datum_parse_batch(frame->payload, frame->length, &ncolumns);
+	columns = hxpy_datum_parse_batch(frame->payload, frame->length, HXPY_MAX_COLUMNS, &ncolumns);
 	reason = text_field(columns, ncolumns, 0);
 	value = text_field(columns, ncolumns, 1);
 	if (strcmp(reason, "exit") == 0)
@@ -336,7 +336,8 @@ static void
 take_greeting(WorkerConn *conn, FrameStream *stream, const Frame *frame)
 {
 	uint32		ncolumns;
-	WireColumn *columns = hxpy_datum_parse_batch(frame->payload, frame->length, &ncolumns);
+	WireColumn *columns = hxpy_datum_parse_batch(frame->payload, frame->length, HXPY_MAX_COLUMNS,
+												 &ncolumns);
 
 	if (stream->greeted || strcmp(text_field(columns, ncolumns, 0), stream->role) != 0)
 		raise_protocol_error(conn, "wrong greeting");

@@ -128,7 +128,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(batch, data, size);
 	nblocks = allocated = 0;
 	input_size = size;
-	if (hxpy_wire_parse(batch, size, fuzz_alloc, &columns, &ncolumns) == NULL)
+	if (hxpy_wire_parse(batch, size, HXPY_MAX_COLUMNS, fuzz_alloc, &columns, &ncolumns) == NULL)
 	{
 		for (uint32_t i = 0; i < ncolumns; i++)
 			walk(&columns[i], 0);

@@ -267,6 +267,30 @@ for my $i (0 .. 2)
 	is($states[$_], $chosen[$_][ 3 + $i ], "$encoding: $chosen[$_][0]") for 0 .. $#chosen;
 }
 
+# ---- 41 MB of empty columns take no memory --------------------------------------
+
+$node->safe_psql('utf8', q{
+	CREATE FUNCTION peak() RETURNS int LANGUAGE sql AS $$
+	  SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+) kB')::int / 1024 $$;
+	-- 1600 records of 1600 columns each
+	CREATE TABLE heads (batch bytea);
+	ALTER TABLE heads ALTER batch SET STORAGE external;
+	INSERT INTO heads SELECT decode('0100000000000000' || record || repeat(record || repeat(int4, 1600), 1600), 'hex')
+	  FROM (VALUES (rpad('1a', 32, '0') || rpad('4006', 16, '0'), rpad('02', 32, '0'))) AS v(record, int4)});
+my ($grown, $detail) = rows('utf8', "LOAD '$build/hxpy_test.so';" . q{
+	CREATE FUNCTION attempt(OUT grown int, OUT detail text) LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM peak();
+		grown := peak();
+		PERFORM hxpy_test_decode(batch, NULL::int) FROM heads;
+	EXCEPTION WHEN protocol_violation THEN
+		GET STACKED DIAGNOSTICS detail = pg_exception_detail;
+		grown := peak() - grown;
+	END $$;
+	SELECT unnest(ARRAY[grown::text, detail]) FROM attempt()});
+is($detail, 'wrong number of fields', 'a batch of more columns than wanted is refused');
+cmp_ok($grown, '<', 200, "... at a cost of $grown MB with the batch itself");
+
 # ---- one value of millions of elements --------------------------------------
 
 my $load = "LOAD '$build/hxpy_test.so'; ";

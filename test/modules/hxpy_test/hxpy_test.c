@@ -152,6 +152,7 @@ hxpy_test_parse(PG_FUNCTION_ARGS)
 	bytea	   *batch = PG_GETARG_BYTEA_P_COPY(0);
 	uint32		ncolumns;
 
-	hxpy_datum_parse_batch(VARDATA(batch), VARSIZE(batch) - VARHDRSZ, &ncolumns);
+	hxpy_datum_parse_batch(VARDATA(batch), VARSIZE(batch) - VARHDRSZ, HXPY_MAX_COLUMNS,
+						   &ncolumns);
 	PG_RETURN_INT32((int32) ncolumns);
 }
