@@ -76,13 +76,19 @@ py_agg_transfn(PG_FUNCTION_ARGS)
 {
 	MemoryContext context;
 	AggState   *state;
+	Datum		values[FUNC_MAX_ARGS];
+	bool		nulls[FUNC_MAX_ARGS];
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "py_agg_transfn called in non-aggregate context");
 	state = PG_ARGISNULL(0) ? create_state(fcinfo, context) : (AggState *) PG_GETARG_POINTER(0);
 	for (int i = 0; i < state->ncolumns; i++)
-		hxpy_column_append(state->columns[i], PG_GETARG_DATUM(FIRST_VALUE + i),
-						   PG_ARGISNULL(FIRST_VALUE + i));
+	{
+		values[i] = PG_GETARG_DATUM(FIRST_VALUE + i);
+		nulls[i] = PG_ARGISNULL(FIRST_VALUE + i);
+	}
+	hxpy_column_append_row(state->columns, state->ncolumns, values, nulls,
+						   state->columns[0]->count + 1);
 	PG_RETURN_POINTER(state);
 }
 

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "common/int.h"
 #include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
@@ -23,7 +24,9 @@
 
 #include "hxpy.h"
 #include "column.h"
+#include "guc.h"
 #include "protocol.h"
+#include "text.h"
 
 /* what Python's datetime holds: the years 1 to 9999, since 1970-01-01 */
 #define PYTHON_MIN_DAY	(-719162)
@@ -70,33 +73,23 @@ hxpy_column_create(ColumnType *type, const char *name, MemoryContext context)
 	return column;
 }
 
-/* Report a value that Python's datetime cannot hold. */
-static void
-datetime_error(const Column *column)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-			 errmsg("%s out of range for Python", format_type_be(column->type->base_id)),
-			 errdetail("Python holds the years 1 to 9999, times before 24:00 and no infinity."),
-			 errhint("Pass the value as text, or NULL in its place.")));
-}
-
-/* Append a date: days since 1970-01-01. */
-static void
+/* Append a date: days since 1970-01-01; false when Python cannot hold it. */
+static bool
 append_date(Column *column, DateADT date)
 {
-	int32		days;
+	int32		days = date + HXPY_EPOCH_DAYS;
 
-	if (DATE_NOT_FINITE(date))
-		datetime_error(column);
-	days = date + HXPY_EPOCH_DAYS;
-	if (days < PYTHON_MIN_DAY || days > PYTHON_MAX_DAY)
-		datetime_error(column);
+	if (DATE_NOT_FINITE(date) || days < PYTHON_MIN_DAY || days > PYTHON_MAX_DAY)
+		return false;
 	hxpy_buffer_append(&column->data, &days, sizeof(days));
+	return true;
 }
 
-/* Append a timestamp with or without time zone: microseconds since 1970-01-01. */
-static void
+/*
+ * Append a timestamp with or without time zone: microseconds since 1970-01-01; false
+ * when Python cannot hold it.
+ */
+static bool
 append_timestamp(Column *column, Timestamp timestamp)
 {
 	int64		usecs;
@@ -104,34 +97,33 @@ append_timestamp(Column *column, Timestamp timestamp)
 	if (TIMESTAMP_NOT_FINITE(timestamp) ||
 		pg_add_s64_overflow(timestamp, HXPY_EPOCH_USECS, &usecs) ||
 		usecs < PYTHON_MIN_USEC || usecs > PYTHON_MAX_USEC)
-		datetime_error(column);
+		return false;
 	hxpy_buffer_append(&column->data, &usecs, sizeof(usecs));
+	return true;
 }
 
-/* Append a time of day: microseconds. */
-static void
+/* Append a time of day: microseconds; false for 24:00. */
+static bool
 append_time(Column *column, TimeADT time)
 {
 	if (time >= USECS_PER_DAY)
-		datetime_error(column);
+		return false;
 	hxpy_buffer_append(&column->data, &time, sizeof(time));
+	return true;
 }
 
-/* Append an interval: microseconds. */
-static void
+/* Append an interval: microseconds; false when it has no fixed length, or too great a one. */
+static bool
 append_interval(Column *column, const Interval *interval)
 {
 	int64		usecs;
 
-	if (interval->month != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERVAL_FIELD_OVERFLOW),
-				 errmsg("an interval with months or years has no fixed length in Python"),
-				 errhint("Pass days instead, or extract(epoch FROM ...), or the text.")));
-	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &usecs) ||
+	if (interval->month != 0 ||
+		pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &usecs) ||
 		pg_add_s64_overflow(usecs, interval->time, &usecs))
-		datetime_error(column);
+		return false;
 	hxpy_buffer_append(&column->data, &usecs, sizeof(usecs));
+	return true;
 }
 
 /* Append text in the server's encoding, after the separator that it needs. */
@@ -330,10 +322,58 @@ append_blank(Column *column)
 	}
 }
 
-/* Append a value that is not NULL. */
+/* Report a value that Python cannot hold. */
 static void
+unsupported_error(const Column *column, Datum value)
+{
+	if (column->type->tag == HXPY_TAG_INTERVAL &&
+		!HxpyIntervalIsInfinite(DatumGetIntervalP(value)) && DatumGetIntervalP(value)->month != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERVAL_FIELD_OVERFLOW),
+				 errmsg("an interval with months or years has no fixed length in Python"),
+				 errhint("Pass days instead, or extract(epoch FROM ...), or the text; or see hxpy.unsupported.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("%s out of range for Python", format_type_be(column->type->base_id)),
+			 errdetail("Python holds the years 1 to 9999, times before 24:00 and no infinity."),
+			 errhint("Pass the value as text, or NULL in its place; or see hxpy.unsupported.")));
+}
+
+/*
+ * Append what hxpy.unsupported wants in the place of a value that Python cannot hold;
+ * returns its byte of the null mask.
+ */
+static uint8
+append_unsupported(Column *column, Datum value)
+{
+	MemoryContext context = column->data.context;
+	Oid			function;
+	bool		is_varlena;
+
+	if (hxpy_unsupported == HXPY_UNSUPPORTED_ERROR)
+		unsupported_error(column, value);
+	append_blank(column);
+	if (hxpy_unsupported == HXPY_UNSUPPORTED_NULL)
+		return HXPY_MASK_NULL;
+	if (column->texts == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		column->texts = hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "", context);
+		MemoryContextSwitchTo(old);
+	}
+	getTypeOutputInfo(column->type->base_id, &function, &is_varlena);
+	hxpy_column_append(column->texts,
+					   CStringGetTextDatum(OidOutputFunctionCall(function, value)), false);
+	return HXPY_MASK_TEXT;
+}
+
+/* Append a value that is not NULL; returns its byte of the null mask. */
+static uint8
 append_value(Column *column, Datum value)
 {
+	bool		fits = true;
+
 	switch (column->type->tag)
 	{
 		case HXPY_TAG_BOOL:
@@ -379,17 +419,17 @@ append_value(Column *column, Datum value)
 				break;
 			}
 		case HXPY_TAG_DATE:
-			append_date(column, DatumGetDateADT(value));
+			fits = append_date(column, DatumGetDateADT(value));
 			break;
 		case HXPY_TAG_TIME:
-			append_time(column, DatumGetTimeADT(value));
+			fits = append_time(column, DatumGetTimeADT(value));
 			break;
 		case HXPY_TAG_TIMESTAMP:
 		case HXPY_TAG_TIMESTAMPTZ:
-			append_timestamp(column, DatumGetTimestamp(value));
+			fits = append_timestamp(column, DatumGetTimestamp(value));
 			break;
 		case HXPY_TAG_INTERVAL:
-			append_interval(column, DatumGetIntervalP(value));
+			fits = append_interval(column, DatumGetIntervalP(value));
 			break;
 		case HXPY_TAG_UUID:
 			hxpy_buffer_append(&column->data, DatumGetUUIDP(value)->data, UUID_LEN);
@@ -406,6 +446,7 @@ append_value(Column *column, Datum value)
 		default:
 			append_text(column, value);
 	}
+	return fits ? 0 : append_unsupported(column, value);
 }
 
 /* Append one value. */
@@ -413,7 +454,7 @@ void
 hxpy_column_append(Column *column, Datum value, bool isnull)
 {
 	uint8		tag = column->type->tag;
-	uint8		null = isnull;
+	uint8		mask = HXPY_MASK_NULL;
 
 	if (column->type->nchildren > 0)
 	{
@@ -427,10 +468,45 @@ hxpy_column_append(Column *column, Datum value, bool isnull)
 	if (isnull)
 		append_blank(column);
 	else
-		append_value(column, value);
+		mask = append_value(column, value);
 	if (column->has_nulls)
-		hxpy_buffer_append(&column->nulls, &null, 1);
+		hxpy_buffer_append(&column->nulls, &mask, 1);
 	column->count++;
+}
+
+/* Where the value that is being appended stands. */
+typedef struct Place
+{
+	const Column *column;
+	uint64		row;			/* of the query, from 1 */
+} Place;
+
+/* Say in an error where the value stands. */
+static void
+place_context(void *arg)
+{
+	const Place *place = arg;
+
+	errcontext("column \"%s\", row %llu",
+			   hxpy_text_clean(place->column->name, strlen(place->column->name)),
+			   (unsigned long long) place->row);
+}
+
+/* Append a row's values to its columns; errors name the column, and the row by this number. */
+void
+hxpy_column_append_row(Column **columns, int ncolumns, const Datum *values, const bool *nulls,
+					   uint64 row)
+{
+	Place		place = {.row = row};
+	ErrorContextCallback callback = {error_context_stack, place_context, &place};
+
+	error_context_stack = &callback;
+	for (int i = 0; i < ncolumns; i++)
+	{
+		place.column = columns[i];
+		hxpy_column_append(columns[i], values[i], nulls[i]);
+	}
+	error_context_stack = callback.previous;
 }
 
 /* Empty a column, keeping its memory. */
@@ -445,6 +521,8 @@ hxpy_column_reset(Column *column)
 	column->data.length = 0;
 	column->offsets.length = 0;
 	column->dims.length = 0;
+	if (column->texts != NULL)
+		hxpy_column_reset(column->texts);
 	for (int i = 0; i < column->type->nchildren && column->children != NULL; i++)
 		hxpy_column_reset(column->children[i]);
 }
@@ -456,6 +534,8 @@ hxpy_column_size(const Column *column)
 	size_t		size = column->nulls.length + column->data.length + column->offsets.length +
 		column->dims.length;
 
+	if (column->texts != NULL)
+		size += hxpy_column_size(column->texts);
 	for (int i = 0; i < column->type->nchildren && column->children != NULL; i++)
 		size += hxpy_column_size(column->children[i]);
 	return size;
@@ -478,12 +558,12 @@ write_length(uint64 length, GatherList *list)
 
 /* Write a column's header, name and extra. */
 static void
-write_head(uint8 tag, bool has_nulls, const char *name, const char *extra, uint64 count,
+write_head(uint8 tag, uint8 flags, const char *name, const char *extra, uint64 count,
 		   GatherList *list)
 {
 	size_t		name_length = strlen(name);
 	size_t		extra_length = strlen(extra);
-	uint8		head[2] = {tag, has_nulls ? HXPY_FLAG_HAS_NULLS : 0};
+	uint8		head[2] = {tag, flags};
 	uint16		short_length = (uint16) name_length;
 	uint32		long_length = (uint32) extra_length;
 
@@ -504,9 +584,11 @@ void
 hxpy_column_write(Column *column, GatherList *list)
 {
 	const ColumnType *type = column->type;
+	bool		has_texts = column->texts != NULL && column->texts->count > 0;
 
 	make_children(column);
-	write_head(type->tag, column->has_nulls, column->name, type->extra, column->count, list);
+	write_head(type->tag, (column->has_nulls ? HXPY_FLAG_HAS_NULLS : 0) |
+			   (has_texts ? HXPY_FLAG_HAS_TEXTS : 0), column->name, type->extra, column->count, list);
 	if (column->has_nulls)
 		write_padded(&column->nulls, list);
 	if (hxpy_wire_width(type->tag) > 0)
@@ -534,6 +616,8 @@ hxpy_column_write(Column *column, GatherList *list)
 	}
 	for (int i = 0; i < type->nchildren; i++)
 		hxpy_column_write(column->children[i], list);
+	if (has_texts)
+		hxpy_column_write(column->texts, list);
 }
 
 /* Write the head of a batch. */
@@ -551,7 +635,7 @@ hxpy_column_write_text(const char *name, const char *text, GatherList *list)
 {
 	size_t		length = strlen(text);
 
-	write_head(HXPY_TAG_TEXT, false, name, "", 1, list);
+	write_head(HXPY_TAG_TEXT, 0, name, "", 1, list);
 	write_length(length, list);
 	hxpy_gather_refer(list, text, length);
 	hxpy_gather_pad(list, length);

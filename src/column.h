@@ -51,12 +51,13 @@ typedef struct Column
 	uint64		count;
 	bool		has_nulls;
 	bool		has_dims;		/* some array is not one-dimensional */
-	ByteBuffer	nulls;			/* one byte a value; filled from the first NULL on */
+	ByteBuffer	nulls;			/* HXPY_MASK_... or 0 a value; filled from the first NULL on */
 	ByteBuffer	data;			/* values, text, or bytes */
 	ByteBuffer	offsets;		/* bytea, arrays */
 	ByteBuffer	dims;			/* arrays */
 	uint64		elements;		/* arrays: elements so far; bytea: bytes so far */
 	struct Column **children;
+	struct Column *texts;		/* of values that Python cannot hold; NULL until one comes */
 } Column;
 
 /* A parsed column being read from its first value to its last. */
@@ -79,6 +80,8 @@ extern char *hxpy_coltype_to_utf8(const char *text);
 /* column.c */
 extern Column *hxpy_column_create(ColumnType *type, const char *name, MemoryContext context);
 extern void hxpy_column_append(Column *column, Datum value, bool isnull);
+extern void hxpy_column_append_row(Column **columns, int ncolumns, const Datum *values,
+								   const bool *nulls, uint64 row);
 extern void hxpy_column_reset(Column *column);
 extern size_t hxpy_column_size(const Column *column);
 extern void hxpy_column_write(Column *column, GatherList *list);

@@ -54,6 +54,13 @@
 	} while (0)
 #endif
 
+/* Tells whether an interval is infinite, as from 17 on it may be.  Users include utils/timestamp.h. */
+#if PG_VERSION_NUM >= 170000
+#define HxpyIntervalIsInfinite(interval) INTERVAL_NOT_FINITE(interval)
+#else
+#define HxpyIntervalIsInfinite(interval) false
+#endif
+
 /* Checks the right to execute a function.  Users include utils/acl.h. */
 #if PG_VERSION_NUM >= 160000
 #define HxpyFunctionAclCheck(function) \

@@ -55,6 +55,7 @@ int			hxpy_progress;
 int			hxpy_max_frame_size;
 int			hxpy_batch_size;
 int			hxpy_numeric;
+int			hxpy_unsupported;
 
 static const struct config_enum_entry output_levels[] = {
 	{"none", 0, false},
@@ -69,6 +70,13 @@ static const struct config_enum_entry output_levels[] = {
 static const struct config_enum_entry numeric_modes[] = {
 	{"float", HXPY_NUMERIC_FLOAT, false},
 	{"decimal", HXPY_NUMERIC_DECIMAL, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry unsupported_modes[] = {
+	{"error", HXPY_UNSUPPORTED_ERROR, false},
+	{"text", HXPY_UNSUPPORTED_TEXT, false},
+	{"null", HXPY_UNSUPPORTED_NULL, false},
 	{NULL, 0, false}
 };
 
@@ -283,6 +291,11 @@ define_sessions(void)
 							 "What a numeric becomes in Python.",
 							 "float: int when its scale is 0, else float; decimal: exact Decimal.",
 							 &hxpy_numeric, HXPY_NUMERIC_FLOAT, numeric_modes,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("hxpy.unsupported",
+							 "What becomes of a date, time or interval that Python cannot hold.",
+							 "error; text: its text, a str; null: NULL.",
+							 &hxpy_unsupported, HXPY_UNSUPPORTED_ERROR, unsupported_modes,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 }
 

@@ -56,6 +56,11 @@ extern int	hxpy_progress;		/* elevel, or 0 for none */
 extern int	hxpy_max_frame_size;	/* MB */
 extern int	hxpy_batch_size;	/* kB */
 extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
+extern int	hxpy_unsupported;	/* HXPY_UNSUPPORTED_... */
+
+#define HXPY_UNSUPPORTED_ERROR	0
+#define HXPY_UNSUPPORTED_TEXT	1
+#define HXPY_UNSUPPORTED_NULL	2
 
 #define HXPY_NUMERIC_FLOAT		0
 #define HXPY_NUMERIC_DECIMAL	1

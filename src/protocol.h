@@ -66,6 +66,11 @@
 
 /* flags of columns */
 #define HXPY_FLAG_HAS_NULLS		0x01
+#define HXPY_FLAG_HAS_TEXTS		0x04
+
+/* bytes of a null mask */
+#define HXPY_MASK_NULL			1
+#define HXPY_MASK_TEXT			2
 
 /* connections by TCP */
 #define HXPY_TCP_PORT			7868

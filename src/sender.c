@@ -62,6 +62,7 @@ struct QuerySender
 	BatchSet	sets[2];
 	int			filling;		/* which set */
 	uint64		filled;			/* rows in it */
+	uint64		sent;			/* rows of earlier ones */
 	uint64		check_at;		/* rows at which to look at its size */
 	QueryDesc  *steps;			/* when the query is run in steps */
 	uint64		step_rows;		/* of the next step */
@@ -181,6 +182,7 @@ send_batch(QuerySender *sender)
 	hxpy_gather_reset(&set->list);
 	for (int i = 0; i < sender->ncolumns; i++)
 		hxpy_column_reset(set->columns[i]);
+	sender->sent += sender->filled;
 	sender->filled = 0;
 	sender->check_at = 1;
 }
@@ -212,8 +214,8 @@ sender_receive(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContext old = MemoryContextSwitchTo(sender->row_context);
 
 	slot_getallattrs(slot);
-	for (int i = 0; i < sender->ncolumns; i++)
-		hxpy_column_append(columns[i], slot->tts_values[i], slot->tts_isnull[i]);
+	hxpy_column_append_row(columns, sender->ncolumns, slot->tts_values, slot->tts_isnull,
+						   sender->sent + sender->filled + 1);
 	sender->filled++;
 	if (sender->filled >= sender->check_at)
 	{

@@ -64,12 +64,14 @@ _SQL_NAMES = {
 class Column:
     """N values of one type: tag, name, extra, count, null mask and buffers.
 
-    `mask` is one byte a value (1 = NULL) or None.  `data` is the bytes of the
+    `mask` is one byte a value (not 0 = NULL) or None; where it is MASK_TEXT, the next of
+    `texts` stands for a value that Python cannot hold (hxpy.unsupported).  `data` is the bytes of the
     values; of arrays the offsets, with `dims` (ndim, sizes … of each value, or
     empty when all are flat); `children` are the elements or the fields.
     """
 
-    __slots__ = ("tag", "name", "extra", "count", "mask", "data", "offsets", "dims", "children")
+    __slots__ = ("tag", "name", "extra", "count", "mask", "data", "offsets", "dims", "children",
+                 "texts")
 
     def __init__(self, tag: int, name: str, extra: str, count: int) -> None:
         self.tag = tag
@@ -81,12 +83,17 @@ class Column:
         self.offsets: memoryview = memoryview(b"")
         self.dims: memoryview = memoryview(b"")
         self.children: list[Column] = []
+        self.texts: list[str] | None = None
 
     def values(self) -> list[Any]:
         """Return the values as a list of Python objects, NULL as None."""
         values = _DECODERS[self.tag](self)
         if self.mask is not None:
             values = [None if null else value for value, null in zip(values, self.mask)]
+        if self.texts is not None and self.mask is not None:
+            texts = iter(self.texts)
+            values = [next(texts) if byte == protocol.MASK_TEXT else value
+                      for value, byte in zip(values, self.mask)]
         return values
 
     def numpy(self) -> Any:
@@ -185,6 +192,9 @@ def _decode_column(view: memoryview, position: int, depth: int) -> tuple[Column,
             column.children.append(child)
     elif tag != protocol.NULL:
         raise ProtocolError(f"unknown tag {tag}")
+    if flags & protocol.HAS_TEXTS:
+        texts, position = _decode_column(view, position, depth + 1)
+        column.texts = texts.values()
     return column, position
 
 

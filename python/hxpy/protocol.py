@@ -72,6 +72,11 @@ RECORD = 26
 
 # Flags of columns.
 HAS_NULLS = 0x01
+HAS_TEXTS = 0x04
+
+# Bytes of a null mask.
+MASK_NULL = 1
+MASK_TEXT = 2
 
 # Connections by TCP.
 TCP_PORT = 7868

@@ -96,6 +96,8 @@ def _nulls(column: Column) -> Any:
     if column.mask is None:
         return None
     null = numpy.frombuffer(column.mask, dtype="?")
+    if column.texts is not None:
+        null = numpy.frombuffer(column.mask, dtype="u1") != 0
     return null if null.any() else None
 
 
@@ -148,13 +150,25 @@ class _Fixed:
                                 copy=False)
         return values
 
+    def objects(self) -> _Objects:
+        """Return the column, of times, as one of Python objects, which may hold texts, too."""
+        values = self.values.take(self.dtype)
+        null = numpy.isnat(values)
+        values[null] = 0
+        column = Column(self.want.tag, self.want.name, self.want.extra, len(values))
+        column.mask = memoryview(null.view("u1"))
+        column.data = memoryview(values.view("i8"))
+        return _Objects(self.want, column.values())
+
 
 class _Objects:
     """A column of Python objects, None for NULL."""
 
-    def __init__(self, want: Column) -> None:
+    def __init__(self, want: Column, values: Sequence[Any] = ()) -> None:
         self.want = want
         self.values = _Growing()
+        if values:
+            self.values.append(_object_array(list(values)))
 
     def add(self, column: Column) -> None:
         """Take a batch's column."""
@@ -192,6 +206,8 @@ class _Dates(_Objects):
         null = _nulls(column)
         if null is not None:
             place[null] = None
+        if column.texts is not None and column.mask is not None:
+            place[numpy.frombuffer(column.mask, dtype="u1") == protocol.MASK_TEXT] = column.texts
 
 
 class _Numerics:
@@ -342,6 +358,8 @@ class TableReader:
         numeric                 int64 / Int64 when all have scale 0 and fit, else float64 / NaN;
                                 object where a float would lose a whole number's digits
         everything else         object / None
+    Where hxpy.unsupported = text has put the text of a value that Python cannot hold,
+    the column is of dtype object: date, datetime, timedelta, str or None.
     All of them are writable.  pandas before 2.0 holds datetimes in nanoseconds, and
     raises for those outside of the years 1678 to 2261.
     """
@@ -370,7 +388,10 @@ class TableReader:
             if self._matrix is not None:
                 self._matrix.add(batch)
             else:
-                for collector, column in zip(self._collectors, batch):
+                for place, column in enumerate(batch):
+                    collector = self._collectors[place]
+                    if column.texts is not None and isinstance(collector, _Fixed):
+                        collector = self._collectors[place] = collector.objects()
                     collector.add(column)
         finally:
             if enabled:

@@ -3,7 +3,7 @@
  *	  The column codec of hxpy as SQL functions: golden and damaged batches.
  *
  * Links the objects of src/ that it tests, and has a setting of its own in the
- * place of hxpy.numeric.
+ * place of hxpy.numeric; hxpy.unsupported is what it is by default.
  */
 #include "postgres.h"
 
@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(hxpy_test_parse);
 void		_PG_init(void);
 
 int			hxpy_numeric = HXPY_NUMERIC_FLOAT;
+int			hxpy_unsupported = HXPY_UNSUPPORTED_ERROR;
 
 static const struct config_enum_entry numeric_modes[] = {
 	{"float", HXPY_NUMERIC_FLOAT, false},
