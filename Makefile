@@ -1,24 +1,38 @@
 # hxpy: PGXS build.  `make && make install`; tests are run by script/test.
+# WERROR=1 makes errors of warnings.  `make -f …/hxpy/Makefile` builds in a directory
+# of its own, and leaves the sources' alone.
 
 EXTENSION = hxpy
 MODULE_big = hxpy
 DATA = hxpy--1.0.sql
 DATA_built = hxpy-seccomp.json
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
-REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+# PGXS sets srcdir: what needs it is expanded late, or stands below the include.
+OBJS = $(patsubst %.c,src/%.o,$(notdir $(sort $(wildcard $(srcdir)/src/*.c))))
+REGRESS = $(patsubst %.sql,%,$(notdir $(sort $(wildcard $(srcdir)/sql/*.sql))))
 REGRESS_OPTS = --dbname=hxpy_regression
+EXTRA_CLEAN = src/built-for
 
-HXPY_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" hxpy.control)
-PG_CPPFLAGS = -DHXPY_VERSION='"$(HXPY_VERSION)"' -Isrc
-PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
-	-Wno-missing-field-initializers -Wno-clobbered
+HXPY_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/hxpy.control)
+PG_CPPFLAGS = -DHXPY_VERSION='"$(HXPY_VERSION)"' -I$(srcdir)/src
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers $(if $(WERROR),-Werror)
 SHLIB_LINK = -lcurl -ljansson
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(wildcard src/*.h)
+$(OBJS) $(OBJS:.o=.bc): src/built-for $(srcdir)/hxpy.control $(wildcard $(srcdir)/src/*.h)
+
+# The PostgreSQL and the compiler that the objects are made for: they are made anew
+# when it changes.
+src/built-for: FORCE
+	@mkdir -p $(@D)
+	@{ $(PG_CONFIG) && $(CC) --version; } >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 hxpy-seccomp.json: docker/seccomp.json
 	cp $< $@
+
+.PHONY: FORCE
+FORCE:

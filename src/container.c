@@ -269,6 +269,20 @@ accept_ready(const PoolClaim *claim, pgsocket listener)
 	}
 }
 
+/* Come to the end of a claim; what is not connected is given up. */
+static void
+end_claim(Container *container, const PoolClaim *claim, pgsocket listener, bool connected)
+{
+	if (listener != PGINVALID_SOCKET)
+		closesocket(listener);
+	hxpy_pool_end_claim(claim, connected);
+	if (!connected)
+	{
+		hxpy_directory_close_socket(&container->control);
+		hxpy_directory_leave(&container->directory);
+	}
+}
+
 /*
  * Connect with a claimed container's worker.  False when it does not answer: it is of
  * no use, and somebody else removes it.
@@ -292,18 +306,13 @@ connect_claimed(Container *container, const PoolClaim *claim)
 			hxpy_directory_unlink(&container->directory, HXPY_SESSION_SOCKET);
 		}
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		if (listener != PGINVALID_SOCKET)
-			closesocket(listener);
-		hxpy_pool_end_claim(claim, connected);
-		if (!connected)
-		{
-			hxpy_directory_close_socket(&container->control);
-			hxpy_directory_leave(&container->directory);
-		}
+		end_claim(container, claim, listener, false);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	end_claim(container, claim, listener, connected);
 	if (connected)
 		container->id = MemoryContextStrdup(context, claim->id);
 	return connected;

@@ -311,17 +311,15 @@ undo_start(const char *name)
 	RESUME_INTERRUPTS();
 }
 
-/* Create and start a container. */
-const char *
-hxpy_run_container(const char *image, const char *config)
+/*
+ * Create a container as asked, and start it under its name, if it has one; until then
+ * it has ours.
+ */
+static const char *
+start(json_t *body, json_t *forced, const char *own_name, const char *name)
 {
 	MemoryContext context = CurrentMemoryContext;
-	json_t	   *json = read_config(config);
-	char	   *name = take_name(json);
-	json_t	   *forced;
-	json_t	   *body = make_body(json, image_id(image), &forced);
-	char	   *own_name = hxpy_owner_new_name();
-	char	   *volatile id = NULL;
+	const char *volatile id = NULL;
 
 	PG_TRY();
 	{
@@ -344,4 +342,16 @@ hxpy_run_container(const char *image, const char *config)
 	}
 	PG_END_TRY();
 	return id;
+}
+
+/* Create and start a container. */
+const char *
+hxpy_run_container(const char *image, const char *config)
+{
+	json_t	   *json = read_config(config);
+	char	   *name = take_name(json);
+	json_t	   *forced;
+	json_t	   *body = make_body(json, image_id(image), &forced);
+
+	return start(body, forced, hxpy_owner_new_name(), name);
 }

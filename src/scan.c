@@ -555,6 +555,26 @@ create_context(StreamState *state)
 	state->converting = false;
 }
 
+/* Begin the stream's instruction; the session is broken off when that fails. */
+static void
+begin_instruction(StreamState *state, PySession *session, const char *source,
+				  const char *query, bool arrays)
+{
+	PG_TRY();
+	{
+		if (state->mode == MODE_APPLY)
+			begin_apply(state, session, source, query, arrays);
+		else
+			begin_eval(state, session, source);
+	}
+	PG_CATCH();
+	{
+		/* the stream's own context may not live on */
+		hxpy_session_break_off(state->session_id, state->custom.ss.ps.state->es_query_cxt);
+	}
+	PG_END_TRY();
+}
+
 /* Open the stream. */
 static void
 open_stream(StreamState *state)
@@ -582,18 +602,7 @@ open_stream(StreamState *state)
 	state->session_id = session->id;
 	state->reader = hxpy_grid_reader(state->tupdesc, NULL);
 	hxpy_worker_check_ready(session->worker);
-	PG_TRY();
-	{
-		if (state->mode == MODE_APPLY)
-			begin_apply(state, session, source, query, !isnull && DatumGetBool(arrays));
-		else
-			begin_eval(state, session, source);
-	}
-	PG_CATCH();
-	{
-		hxpy_session_break_off(state->session_id, old);
-	}
-	PG_END_TRY();
+	begin_instruction(state, session, source, query, !isnull && DatumGetBool(arrays));
 	state->phase = STREAM_OPEN;
 	hxpy_worker_set_spool(session->worker, spool_stream, state);
 	MemoryContextSwitchTo(old);
