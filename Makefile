@@ -5,15 +5,14 @@
 EXTENSION = hxpy
 MODULE_big = hxpy
 DATA = hxpy--1.0.sql
-DATA_built = hxpy-seccomp.json
 # PGXS sets srcdir: what needs it is expanded late, or stands below the include.
 OBJS = $(patsubst %.c,src/%.o,$(notdir $(sort $(wildcard $(srcdir)/src/*.c))))
 REGRESS = $(patsubst %.sql,%,$(notdir $(sort $(wildcard $(srcdir)/sql/*.sql))))
 REGRESS_OPTS = --dbname=hxpy_regression
-EXTRA_CLEAN = src/built-for
+EXTRA_CLEAN = src/built-for src/seccomp.inc
 
 HXPY_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/hxpy.control)
-PG_CPPFLAGS = -DHXPY_VERSION='"$(HXPY_VERSION)"' -I$(srcdir)/src
+PG_CPPFLAGS = -DHXPY_VERSION='"$(HXPY_VERSION)"' -Isrc -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers $(if $(WERROR),-Werror)
 SHLIB_LINK = -lcurl -ljansson
@@ -23,6 +22,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(OBJS) $(OBJS:.o=.bc): src/built-for $(srcdir)/hxpy.control $(wildcard $(srcdir)/src/*.h)
+src/sandbox.o src/sandbox.bc: src/seccomp.inc
 
 # The PostgreSQL and the compiler that the objects are made for: they are made anew
 # when it changes.
@@ -31,8 +31,9 @@ src/built-for: FORCE
 	@{ $(PG_CONFIG) && $(CC) --version; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-hxpy-seccomp.json: docker/seccomp.json
-	cp $< $@
+# The seccomp profile as a C string.
+src/seccomp.inc: docker/seccomp.json | src/built-for
+	sed 's/["\\]/\\&/g; s/.*/"&\\n"/' $< >$@
 
 .PHONY: FORCE
 FORCE:

@@ -23,6 +23,11 @@
 #define NOFILE_LIMIT		256
 #define TMP_INODES			16384
 
+/* docker/seccomp.json as a string, which the Makefile makes of it. */
+static const char seccomp_profile[] =
+#include "seccomp.inc"
+;
+
 /* Allow sockets of a family, by a rule more like the one for AF_UNIX. */
 static void
 allow_family(json_t *profile, int family)
@@ -49,27 +54,14 @@ allow_family(json_t *profile, int family)
 	elog(ERROR, "could not allow sockets in the seccomp profile");
 }
 
-/* Read the seccomp profile that was installed with the extension. */
+/* Make the option that gives a container our seccomp profile. */
 static const char *
 seccomp_option(bool has_network)
 {
-	char		share[MAXPGPATH];
-	char	   *path;
-	json_error_t error;
-	json_t	   *profile;
+	json_t	   *profile = hxpy_json_own(json_loads(seccomp_profile, JSON_REJECT_DUPLICATES, NULL));
 	char	   *text;
 	char	   *option;
 
-	get_share_path(my_exec_path, share);
-	path = psprintf("%s/extension/hxpy-seccomp.json", share);
-	profile = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	if (profile == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("could not read the seccomp profile \"%s\"", path),
-				 errdetail_internal("%s", error.text),
-				 errhint("Install the extension again (make install).")));
-	hxpy_json_own(profile);
 	if (has_network)
 	{
 		allow_family(profile, AF_INET);
