@@ -167,6 +167,8 @@ COMMENT ON FUNCTION py_sessions() IS
 -- DateStyle) that do not matter here.  A time zone's rules are immutable as far as
 -- PostgreSQL itself takes them to be, in timezone(text, timestamptz).
 
+-- Immutable, so that what calls it can be inlined; but then PostgreSQL raises the error when
+-- it plans, if it knows the message and not yet whether CASE will come to it.
 CREATE FUNCTION hs_fail(message text)
 RETURNS jsonb LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -320,7 +322,8 @@ RETURN (
                      OR position(' ' || left(name, -1 - length(segment)) || ': ' IN areas) > 0)
               AND (area IS NOT NULL OR name <> segment)     -- a zone newer than this list
          THEN coalesce(area || '/' || zone, name)
-         ELSE hs_fail('time zone "' || name || '" is unknown to Haystack')::text END
+         -- concat is stable: it makes no message when the query is planned
+         ELSE hs_fail(concat('time zone "', name, '" is unknown to Haystack'))::text END
     FROM (VALUES (
      ' Africa: Abidjan Algiers Bissau Cairo Casablanca Ceuta El_Aaiun Johannesburg Juba Khartoum'
      ' Lagos Maputo Monrovia Nairobi Ndjamena Sao_Tome Tripoli Tunis Windhoek America: Adak'

@@ -26,7 +26,9 @@ SELECT py_eval('1');
 SET hxpy.allowed_images = '*';
 SET hxpy.allowed_networks = '*';
 SET hxpy.max_memory = '100GB';
-SHOW hxpy.docker_host;
+\set VERBOSITY sqlstate
+SHOW hxpy.docker_host;         -- core has other words for it since 16
+\set VERBOSITY terse
 RESET ROLE;
 DROP ROLE hxpy_regress_user;
 -- arguments are checked before anything else

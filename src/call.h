@@ -24,12 +24,12 @@ struct DockerCall
 extern char *hxpy_call_escape(const char *text, const char *keep);
 extern const char *hxpy_call_check_name(const char *name);
 extern char *hxpy_call_image_path(const char *image);
-extern void hxpy_call_raise_image_name(const char *image) pg_attribute_noreturn();
+pg_noreturn extern void hxpy_call_raise_image_name(const char *image);
 
 /* What the engine says about an error, and what that means. */
 extern char *hxpy_call_message(HttpRequest *req);
 extern int	hxpy_call_sqlstate(int status, const char *message);
-extern void hxpy_call_raise(HttpRequest *req, const char *what) pg_attribute_noreturn();
+pg_noreturn extern void hxpy_call_raise(HttpRequest *req, const char *what);
 
 /* Asks the engine for its API version; returns the one agreed on. */
 extern const char *hxpy_call_negotiate(long timeout_ms);

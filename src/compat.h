@@ -10,6 +10,11 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+/* Marks a function that does not return; 18 has it before the declaration, as C 23. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /*
  * A wait event set that its maker frees, also on errors (PG_FINALLY).  From 17
  * on a resource owner may own the set; we give none, so that waiting works at

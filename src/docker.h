@@ -90,7 +90,7 @@ typedef void (*DockerSink) (void *arg, const char *data, size_t len);
 
 extern DockerStream *hxpy_docker_pull(const char *image, DockerSink sink, void *arg);
 extern bool hxpy_docker_stream_is_broken(DockerStream *stream);
-extern void hxpy_docker_raise_pull(const char *image, int status,
-								   const char *message) pg_attribute_noreturn();
+pg_noreturn extern void hxpy_docker_raise_pull(const char *image, int status,
+											   const char *message);
 
 #endif							/* HXPY_DOCKER_H */

@@ -5,7 +5,7 @@
 #ifndef HXPY_ERROR_H
 #define HXPY_ERROR_H
 
-extern void hxpy_error_raise_python(const char *payload, size_t length) pg_attribute_noreturn();
+pg_noreturn extern void hxpy_error_raise_python(const char *payload, size_t length);
 extern void hxpy_error_show_output(const char *payload, size_t length);
 extern void hxpy_error_show_log(const char *payload, size_t length, const char *session);
 

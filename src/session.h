@@ -64,6 +64,6 @@ extern void hxpy_session_request(PySession *session, uint8 type, const GatherLis
 
 extern void hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
 							   const char *source, bool streaming);
-extern void hxpy_session_break_off(uint64 id, MemoryContext context) pg_attribute_noreturn();
+pg_noreturn extern void hxpy_session_break_off(uint64 id, MemoryContext context);
 
 #endif							/* HXPY_SESSION_H */

@@ -34,7 +34,7 @@ extern void hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *pa
 extern void hxpy_worker_send(WorkerConn *conn, uint8 type, const GatherList *payload,
 							 RowsSink sink, void *arg);
 extern bool hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length);
-extern void hxpy_worker_break_off(WorkerConn *conn, MemoryContext context) pg_attribute_noreturn();
+pg_noreturn extern void hxpy_worker_break_off(WorkerConn *conn, MemoryContext context);
 extern void hxpy_worker_recover(WorkerConn *conn);
 extern void hxpy_worker_set_spool(WorkerConn *conn, void (*spool) (void *arg), void *arg);
 

@@ -201,15 +201,17 @@ $psql->query('SELECT py_close_all()');
 # ---- contexts in which sessions are refused
 
 $psql->query(q{CREATE FUNCTION sneaky(int) RETURNS int LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS
-	$$ BEGIN RETURN py_eval(py_open('v'), '1', NULL::int) + $1; END $$;
+	$$ BEGIN RETURN public.py_eval(public.py_open('v'), '1', NULL::int) + $1; END $$;
 	CREATE TABLE victim AS SELECT i FROM generate_series(1, 3) i;});
 fails($psql, 'CREATE INDEX ON victim (sneaky(i))', '42501', qr/within a security-restricted operation/, 'an index expression');
 $psql->query('CREATE MATERIALIZED VIEW victims AS SELECT sneaky(i) FROM victim WITH NO DATA');
 fails($psql, 'REFRESH MATERIALIZED VIEW victims', '42501', qr/within a security-restricted operation/, 'REFRESH MATERIALIZED VIEW');
 gives($psql, 'SELECT count(*) FROM py_sessions()', '0', 'nothing was opened');
-$psql->query('SET force_parallel_mode = on');
+# its name was another one before 16
+my $force_parallel = $psql->query(q{SELECT name FROM pg_settings WHERE name IN ('debug_parallel_query', 'force_parallel_mode')})->{out};
+$psql->query("SET $force_parallel = on");
 fails($psql, 'SELECT sum(sneaky(i)) FROM victim', '25000', qr/parallel workers/, 'a parallel worker');
-$psql->query('RESET force_parallel_mode');
+$psql->query("RESET $force_parallel");
 gives($psql, 'SELECT sum(sneaky(i)) FROM victim', '9', 'the same in the leader');
 
 hxpy_finish();
