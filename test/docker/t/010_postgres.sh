@@ -30,7 +30,7 @@ no_session() { [ -z "$(sessions)" ]; }
 docker network create --internal "$network" >/dev/null
 at_end docker network rm "$network"
 docker run --detach --name "$server" --network "$network" --group-add "$(stat -c %g "$socket")" \
-	--volume "$socket:/var/run/docker.sock" "hxpy-test-postgres:$HX_VERSION" \
+	--volume "$socket:/var/run/docker.sock" "hxpy-test-postgres:$HX_VERSION-17" \
 	"hxpy.network = '$network'" "hxpy.allowed_networks = '$network'" >/dev/null
 at_end docker rm --force --volumes "$server"
 if ! wait_for 60 docker exec "$server" pg_isready -q; then
