@@ -143,6 +143,7 @@ hx_docker_start() {
 	if hx_docker_ok; then
 		return 0
 	fi
+	command -v docker >/dev/null || hx_die "no docker client: script/bootstrap --packages installs it"
 	local pidfile=${HXPY_DOCKERD_PIDFILE:-/var/run/docker.pid}
 	local log=$HX_RUN/dockerd.log pid n run=()
 	if [ -n "${DOCKER_HOST-}" ] && [[ $DOCKER_HOST != unix://* ]]; then
