@@ -6,14 +6,14 @@
 -- Haystack's own kinds of text -----------------------------------------------
 
 CREATE DOMAIN hs_ref AS text
-  CONSTRAINT hs_ref_check CHECK (VALUE ~ '^[A-Za-z0-9_:.~-]+$');
+  CONSTRAINT hs_ref_check CHECK (VALUE OPERATOR(pg_catalog.~) '^[A-Za-z0-9_:.~-]+$');
 COMMENT ON DOMAIN hs_ref IS 'identifier of a Haystack Ref, without the @';
 
 CREATE DOMAIN hs_uri AS text;
 COMMENT ON DOMAIN hs_uri IS 'Haystack Uri';
 
 CREATE DOMAIN hs_symbol AS text
-  CONSTRAINT hs_symbol_check CHECK (VALUE ~ '^[A-Za-z0-9_:.~-]+$');
+  CONSTRAINT hs_symbol_check CHECK (VALUE OPERATOR(pg_catalog.~) '^[A-Za-z0-9_:.~-]+$');
 COMMENT ON DOMAIN hs_symbol IS 'identifier of a Haystack Symbol, without the ^';
 
 -- Sessions ---------------------------------------------------------------------
@@ -162,7 +162,13 @@ COMMENT ON FUNCTION py_sessions() IS
 -- Haystack: values, grids and codecs ---------------------------------------------
 --
 -- Bodies are bound when they are created, so no search_path leads them astray, and
--- the extension can be moved to another schema.  Builders and accessors read nothing
+-- the extension can be moved to another schema.  At that moment whoever may create in
+-- the schema of the extension could have put an operator or a function there that
+-- fits better than PostgreSQL's: so whatever is PostgreSQL's is named with pg_catalog,
+-- and what looks up an operator in silence is not used (BETWEEN, IN, CASE x WHEN, LIKE,
+-- NULLIF, IS DISTINCT FROM).  Our own functions get exactly the types they have.
+--
+-- Builders and accessors read nothing
 -- but their arguments: what they call is marked stable for the sake of settings (lc_time,
 -- DateStyle) that do not matter here.  A time zone's rules are immutable as far as
 -- PostgreSQL itself takes them to be, in timezone(text, timestamptz).
@@ -195,11 +201,13 @@ COMMENT ON FUNCTION hs_remove() IS 'Hayson of Remove: the tag goes away';
 
 CREATE FUNCTION hs_ref(id text, dis text DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN id ~ '^[A-Za-z0-9_:.~-]+$'
-       THEN jsonb_object(CASE WHEN dis IS NULL THEN ARRAY['_kind', 'ref', 'val', id]
-                         ELSE ARRAY['_kind', 'ref', 'val', id, 'dis', dis] END)
+RETURN CASE WHEN id OPERATOR(pg_catalog.~) '^[A-Za-z0-9_:.~-]+$'
+       THEN pg_catalog.jsonb_object(
+              CASE WHEN dis IS NULL THEN ARRAY['_kind', 'ref', 'val', id]
+              ELSE ARRAY['_kind', 'ref', 'val', id, 'dis', dis] END)
        WHEN id IS NOT NULL
-       THEN hs_fail('"' || id || '" is no id of a Ref: it may hold letters, digits and _:.~- only')
+       THEN hs_fail('"' OPERATOR(pg_catalog.||) id OPERATOR(pg_catalog.||)
+                    '" is no id of a Ref: it may hold letters, digits and _:.~- only')
        END;
 COMMENT ON FUNCTION hs_ref(text, text) IS 'Hayson of a Ref: id without @, display name';
 
@@ -208,27 +216,27 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION hs_ref(unknown) IS 'Hayson of a Ref, from a literal';
 
 CREATE FUNCTION hs_ref(id varchar) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN hs_ref(id::text, NULL);
+RETURN hs_ref(id::text, NULL::text);
 COMMENT ON FUNCTION hs_ref(varchar) IS 'Hayson of a Ref';
 
 CREATE FUNCTION hs_ref(id hs_ref) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN hs_ref(id::text, NULL);
+RETURN hs_ref(id::text, NULL::text);
 COMMENT ON FUNCTION hs_ref(hs_ref) IS 'Hayson of a Ref';
 
 CREATE FUNCTION hs_ref(id uuid) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN hs_ref(id::text, NULL);
+RETURN hs_ref(id::text, NULL::text);
 COMMENT ON FUNCTION hs_ref(uuid) IS 'Hayson of a Ref';
 
 CREATE FUNCTION hs_ref(id integer) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN hs_ref(id::text, NULL);
+RETURN hs_ref(id::text, NULL::text);
 COMMENT ON FUNCTION hs_ref(integer) IS 'Hayson of a Ref';
 
 CREATE FUNCTION hs_ref(id bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN hs_ref(id::text, NULL);
+RETURN hs_ref(id::text, NULL::text);
 COMMENT ON FUNCTION hs_ref(bigint) IS 'Hayson of a Ref';
 
 CREATE FUNCTION hs_uri(uri text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN uri IS NOT NULL THEN jsonb_object(ARRAY['_kind', 'uri', 'val', uri]) END;
+RETURN CASE WHEN uri IS NOT NULL THEN pg_catalog.jsonb_object(ARRAY['_kind', 'uri', 'val', uri]) END;
 COMMENT ON FUNCTION hs_uri(text) IS 'Hayson of a Uri';
 
 CREATE FUNCTION hs_uri(unknown) RETURNS jsonb AS 'MODULE_PATHNAME', 'py_literal'
@@ -244,9 +252,11 @@ RETURN hs_uri(uri::text);
 COMMENT ON FUNCTION hs_uri(hs_uri) IS 'Hayson of a Uri';
 
 CREATE FUNCTION hs_symbol(id text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN id ~ '^[A-Za-z0-9_:.~-]+$' THEN jsonb_object(ARRAY['_kind', 'symbol', 'val', id])
+RETURN CASE WHEN id OPERATOR(pg_catalog.~) '^[A-Za-z0-9_:.~-]+$'
+       THEN pg_catalog.jsonb_object(ARRAY['_kind', 'symbol', 'val', id])
        WHEN id IS NOT NULL
-       THEN hs_fail('"' || id || '" is no Symbol: it may hold letters, digits and _:.~- only')
+       THEN hs_fail('"' OPERATOR(pg_catalog.||) id OPERATOR(pg_catalog.||)
+                    '" is no Symbol: it may hold letters, digits and _:.~- only')
        END;
 COMMENT ON FUNCTION hs_symbol(text) IS 'Hayson of a Symbol, without ^';
 
@@ -271,27 +281,37 @@ COMMENT ON FUNCTION hs_float_text(float8) IS
 CREATE FUNCTION hs_number(val float8, unit text DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-  WHEN val = 'NaN' AND unit <> '' THEN hs_fail(val || ' has no unit, but "' || unit || '" is given')
-  WHEN val IN ('NaN', 'Infinity', '-Infinity')
-  THEN jsonb_object(ARRAY['_kind', 'number', 'val',
-                          CASE val WHEN 'NaN' THEN 'NaN' WHEN 'Infinity' THEN 'INF' ELSE '-INF' END]
-                    || CASE WHEN unit <> '' THEN ARRAY['unit', unit] ELSE '{}' END)
-  WHEN unit <> ''
-  THEN ('{"_kind": "number", "val": ' || hs_float_text(val) || '}')::jsonb
-       || jsonb_object(ARRAY['unit', unit])
+  WHEN val OPERATOR(pg_catalog.=) 'NaN' AND unit OPERATOR(pg_catalog.<>) ''
+  THEN hs_fail(val::text OPERATOR(pg_catalog.||) ' has no unit, but "' OPERATOR(pg_catalog.||)
+               coalesce(unit, '') OPERATOR(pg_catalog.||) '" is given')
+  WHEN val OPERATOR(pg_catalog.=) ANY (ARRAY['NaN', 'Infinity', '-Infinity']::float8[])
+  THEN pg_catalog.jsonb_object(
+         ARRAY['_kind', 'number', 'val',
+               CASE WHEN val OPERATOR(pg_catalog.=) 'NaN' THEN 'NaN'
+                    WHEN val OPERATOR(pg_catalog.>) 0::float8 THEN 'INF' ELSE '-INF' END]
+         OPERATOR(pg_catalog.||)
+         CASE WHEN unit OPERATOR(pg_catalog.<>) '' THEN ARRAY['unit', unit] ELSE '{}' END)
+  WHEN unit OPERATOR(pg_catalog.<>) ''
+  THEN ('{"_kind": "number", "val": ' OPERATOR(pg_catalog.||) hs_float_text(val)
+        OPERATOR(pg_catalog.||) '}')::jsonb
+       OPERATOR(pg_catalog.||) pg_catalog.jsonb_object(ARRAY['unit', unit])
   ELSE hs_float_text(val)::jsonb END;
 COMMENT ON FUNCTION hs_number(float8, text) IS 'Hayson of a Number, with a unit if one is given';
 
 CREATE FUNCTION hs_number(val numeric, unit text DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-  WHEN val IN ('NaN', 'Infinity', '-Infinity') THEN hs_number(val::float8, unit)
-  WHEN val <> trunc(val) AND hs_float_text(val::float8)::numeric <> val
-  THEN hs_fail(val::text || ' has more digits than a Number holds; round it, or cast it to float8')
-  WHEN unit <> ''
-  THEN ('{"_kind": "number", "val": ' || trim_scale(val)::text || '}')::jsonb
-       || jsonb_object(ARRAY['unit', unit])
-  ELSE trim_scale(val)::text::jsonb END;
+  WHEN val OPERATOR(pg_catalog.=) ANY (ARRAY['NaN', 'Infinity', '-Infinity']::numeric[])
+  THEN hs_number(val::float8, unit)
+  WHEN val OPERATOR(pg_catalog.<>) pg_catalog.trunc(val)
+       AND hs_float_text(val::float8)::numeric OPERATOR(pg_catalog.<>) val
+  THEN hs_fail(val::text OPERATOR(pg_catalog.||)
+               ' has more digits than a Number holds; round it, or cast it to float8')
+  WHEN unit OPERATOR(pg_catalog.<>) ''
+  THEN ('{"_kind": "number", "val": ' OPERATOR(pg_catalog.||) pg_catalog.trim_scale(val)::text
+        OPERATOR(pg_catalog.||) '}')::jsonb
+       OPERATOR(pg_catalog.||) pg_catalog.jsonb_object(ARRAY['unit', unit])
+  ELSE pg_catalog.trim_scale(val)::text::jsonb END;
 COMMENT ON FUNCTION hs_number(numeric, text) IS
   'Hayson of a Number; whole numbers of any size, others as a float holds them';
 
@@ -301,29 +321,39 @@ RETURN hs_number(val::numeric, unit);
 COMMENT ON FUNCTION hs_number(bigint, text) IS 'Hayson of a Number';
 
 CREATE FUNCTION hs_date(val date) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN val BETWEEN '0001-01-01' AND '9999-12-31'
-       THEN jsonb_object(ARRAY['_kind', 'date', 'val', to_char(val, 'YYYY-MM-DD')])
+RETURN CASE WHEN val OPERATOR(pg_catalog.>=) '0001-01-01'
+                 AND val OPERATOR(pg_catalog.<=) '9999-12-31'
+       THEN pg_catalog.jsonb_object(ARRAY['_kind', 'date', 'val',
+              pg_catalog.to_char(val::timestamp, 'YYYY-MM-DD')])
        WHEN val IS NOT NULL
-       THEN hs_fail('date ' || val || ' lies outside of the years 1 to 9999') END;
+       THEN hs_fail('date ' OPERATOR(pg_catalog.||) val::text OPERATOR(pg_catalog.||)
+                    ' lies outside of the years 1 to 9999') END;
 COMMENT ON FUNCTION hs_date(date) IS 'Hayson of a Date';
 
 CREATE FUNCTION hs_time(val time) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN val < '24:00'
-       THEN jsonb_object(ARRAY['_kind', 'time', 'val',
-              to_char(val::interval, 'HH24:MI:SS') || rtrim(to_char(val::interval, '.US'), '.0')])
-       WHEN val IS NOT NULL THEN hs_fail('a Time must be before ' || val) END;
+RETURN CASE WHEN val OPERATOR(pg_catalog.<) '24:00'
+       THEN pg_catalog.jsonb_object(ARRAY['_kind', 'time', 'val',
+              pg_catalog.to_char(val::interval, 'HH24:MI:SS') OPERATOR(pg_catalog.||)
+              pg_catalog.rtrim(pg_catalog.to_char(val::interval, '.US'), '.0')])
+       WHEN val IS NOT NULL
+       THEN hs_fail('a Time must be before ' OPERATOR(pg_catalog.||) val::text) END;
 COMMENT ON FUNCTION hs_time(time) IS 'Hayson of a Time';
 
 CREATE FUNCTION hs_zone(name text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 -- The names of Haystack's zones by their area in tzdata, and the other names that tzdata has for
 -- them; as in python/hxpy/haystack/tz.py.
 RETURN (
-  SELECT CASE WHEN name ~ '^[A-Za-z0-9_+/-]+$' AND (name = segment OR by_name > 0
-                     OR position(' ' || left(name, -1 - length(segment)) || ': ' IN areas) > 0)
-              AND (area IS NOT NULL OR name <> segment)     -- a zone newer than this list
-         THEN coalesce(area || '/' || zone, name)
+  SELECT CASE WHEN name OPERATOR(pg_catalog.~) '^[A-Za-z0-9_+/-]+$'
+              AND (name OPERATOR(pg_catalog.=) segment OR by_name OPERATOR(pg_catalog.>) 0
+                   OR pg_catalog.strpos(areas, ' ' OPERATOR(pg_catalog.||)
+                        pg_catalog.left(name, -1 OPERATOR(pg_catalog.-)
+                                              pg_catalog.length(segment))
+                        OPERATOR(pg_catalog.||) ': ') OPERATOR(pg_catalog.>) 0)
+              -- a zone newer than this list
+              AND (area IS NOT NULL OR name OPERATOR(pg_catalog.<>) segment)
+         THEN coalesce(area OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) zone, name)
          -- concat is stable: it makes no message when the query is planned
-         ELSE hs_fail(concat('time zone "', name, '" is unknown to Haystack'))::text END
+         ELSE hs_fail(pg_catalog.concat('time zone "', name, '" is unknown to Haystack'))::text END
     FROM (VALUES (
      ' Africa: Abidjan Algiers Bissau Cairo Casablanca Ceuta El_Aaiun Johannesburg Juba Khartoum'
      ' Lagos Maputo Monrovia Nairobi Ndjamena Sao_Tome Tripoli Tunis Windhoek America: Adak'
@@ -396,30 +426,43 @@ RETURN (
      ' Canada/Yukon Winnipeg: Canada/Central Rainy_River Yangon: Cocos Rangoon Zurich: Busingen'
      ' Vaduz '))
          AS names(areas, aliases),
-         substring(name, '[^/]*$') AS segment,
-         position(' ' || name || ' ' IN aliases) AS by_name,
-         position(' ' || segment || ' ' IN aliases) AS by_segment,
-         coalesce(substring(left(aliases, coalesce(nullif(by_name, 0), by_segment)),
-                            '([^ ]+): [^:]*$'), segment) AS zone,
-         position(' ' || zone || ' ' IN areas) AS found,
-         substring(left(areas, nullif(found, 0)), '([^ ]+): [^:]*$') AS area);
+         pg_catalog.substring(name, '[^/]*$') AS segment,
+         pg_catalog.strpos(aliases, ' ' OPERATOR(pg_catalog.||) name
+                                    OPERATOR(pg_catalog.||) ' ') AS by_name,
+         pg_catalog.strpos(aliases, ' ' OPERATOR(pg_catalog.||) segment
+                                    OPERATOR(pg_catalog.||) ' ') AS by_segment,
+         coalesce(pg_catalog.substring(
+           pg_catalog.left(aliases, CASE WHEN by_name OPERATOR(pg_catalog.>) 0 THEN by_name
+                                    ELSE by_segment END), '([^ ]+): [^:]*$'), segment) AS zone,
+         pg_catalog.strpos(areas, ' ' OPERATOR(pg_catalog.||) zone
+                                  OPERATOR(pg_catalog.||) ' ') AS found,
+         pg_catalog.substring(CASE WHEN found OPERATOR(pg_catalog.>) 0
+                              THEN pg_catalog.left(areas, found) END, '([^ ]+): [^:]*$') AS area);
 COMMENT ON FUNCTION hs_zone(text) IS
   'tzdata''s full name of a time zone, from Haystack''s, a full or an older name';
 
 CREATE FUNCTION hs_moment(ts timestamptz, zone text)
 RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (
-  SELECT CASE WHEN ts BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN
-    jsonb_object(ARRAY['_kind', 'dateTime', 'tz', substring(zone, '[^/]*$'), 'val',
-      to_char(shown, 'YYYY-MM-DD"T"HH24:MI:SS') || rtrim(to_char(shown, '.US'), '.0')
-      || CASE WHEN shown = utc THEN 'Z' WHEN shown < utc THEN '-' ELSE '+' END
-      || CASE WHEN shown = utc THEN ''
-         ELSE to_char(greatest(shown - utc, utc - shown), 'HH24:MI') END])
-    ELSE hs_fail('datetime ' || ts || ' lies outside of the years 1 to 9999') END
-    FROM (SELECT utc, CASE WHEN extract(second FROM local - utc) = 0
+  SELECT CASE WHEN ts OPERATOR(pg_catalog.>=) '0001-01-02 00:00Z'
+                   AND ts OPERATOR(pg_catalog.<=) '9999-12-30 00:00Z' THEN
+    pg_catalog.jsonb_object(ARRAY['_kind', 'dateTime',
+      'tz', pg_catalog.substring(zone, '[^/]*$'), 'val',
+      pg_catalog.to_char(shown, 'YYYY-MM-DD"T"HH24:MI:SS')
+      OPERATOR(pg_catalog.||) pg_catalog.rtrim(pg_catalog.to_char(shown, '.US'), '.0')
+      OPERATOR(pg_catalog.||) CASE WHEN shown OPERATOR(pg_catalog.=) utc THEN 'Z'
+                              WHEN shown OPERATOR(pg_catalog.<) utc THEN '-' ELSE '+' END
+      OPERATOR(pg_catalog.||) CASE WHEN shown OPERATOR(pg_catalog.=) utc THEN ''
+         ELSE pg_catalog.to_char(greatest(shown OPERATOR(pg_catalog.-) utc,
+                                          utc OPERATOR(pg_catalog.-) shown), 'HH24:MI') END])
+    ELSE hs_fail('datetime ' OPERATOR(pg_catalog.||) ts::text OPERATOR(pg_catalog.||)
+                 ' lies outside of the years 1 to 9999') END
+    FROM (SELECT utc, CASE WHEN extract(second FROM local OPERATOR(pg_catalog.-) utc)
+                                OPERATOR(pg_catalog.=) 0
                       THEN local ELSE utc END       -- Haystack's offsets have no seconds
-            FROM timezone('UTC', ts) AS utc,
-                 timezone(CASE zone WHEN 'Etc/Rel' THEN 'UTC' ELSE zone END, ts) AS local)
+            FROM pg_catalog.timezone('UTC', ts) AS utc,
+                 pg_catalog.timezone(CASE WHEN zone OPERATOR(pg_catalog.=) 'Etc/Rel'
+                                     THEN 'UTC' ELSE zone END, ts) AS local)
          AS times(utc, shown));
 COMMENT ON FUNCTION hs_moment(timestamptz, text) IS
   'Hayson of a DateTime, the zone by its full name: what hs_datetime does for each row';
@@ -434,54 +477,74 @@ CREATE FUNCTION hs_coord(lat float8, lng float8)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 -- Whole micro-degrees, written with a decimal point, which Haxall wants.
 RETURN CASE
-  WHEN lat BETWEEN -90 AND 90 AND lng BETWEEN -180 AND 180
-  THEN ('{"_kind": "coord", "lat": '
-        || regexp_replace(trim_scale((lat * 1e6)::bigint / 1e6)::text, '^(-?\d+)$', '\1.0')
-        || ', "lng": '
-        || regexp_replace(trim_scale((lng * 1e6)::bigint / 1e6)::text, '^(-?\d+)$', '\1.0')
-        || '}')::jsonb
+  WHEN lat OPERATOR(pg_catalog.>=) -90::float8 AND lat OPERATOR(pg_catalog.<=) 90::float8
+       AND lng OPERATOR(pg_catalog.>=) -180::float8 AND lng OPERATOR(pg_catalog.<=) 180::float8
+  THEN ('{"_kind": "coord", "lat": ' OPERATOR(pg_catalog.||)
+        pg_catalog.regexp_replace(pg_catalog.trim_scale(
+          (lat OPERATOR(pg_catalog.*) 1e6::float8)::bigint::numeric OPERATOR(pg_catalog./) 1e6)::text,
+          '^(-?\d+)$', '\1.0')
+        OPERATOR(pg_catalog.||) ', "lng": ' OPERATOR(pg_catalog.||)
+        pg_catalog.regexp_replace(pg_catalog.trim_scale(
+          (lng OPERATOR(pg_catalog.*) 1e6::float8)::bigint::numeric OPERATOR(pg_catalog./) 1e6)::text,
+          '^(-?\d+)$', '\1.0')
+        OPERATOR(pg_catalog.||) '}')::jsonb
   WHEN lat IS NOT NULL AND lng IS NOT NULL
-  THEN hs_fail('C(' || lat || ',' || lng || ') lies outside of ±90 and ±180 degrees') END;
+  THEN hs_fail('C(' OPERATOR(pg_catalog.||) lat::text OPERATOR(pg_catalog.||) ','
+               OPERATOR(pg_catalog.||) lng::text OPERATOR(pg_catalog.||)
+               ') lies outside of ±90 and ±180 degrees') END;
 COMMENT ON FUNCTION hs_coord(float8, float8) IS
   'Hayson of a Coord: latitude and longitude in degrees';
 
 CREATE FUNCTION hs_xstr(type text, val text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN type ~ '^[A-Z][A-Za-z0-9_]*$' AND val IS NOT NULL
-       THEN jsonb_object(ARRAY['_kind', 'xstr', 'type', type, 'val', val])
-       WHEN val IS NOT NULL AND type IS NOT NULL
-       THEN hs_fail('"' || type
-                    || '" is no type of an XStr: a capital letter, then letters, digits, _')
+RETURN CASE WHEN val IS NOT NULL THEN
+         CASE WHEN type OPERATOR(pg_catalog.~) '^[A-Z][A-Za-z0-9_]*$'
+         THEN pg_catalog.jsonb_object(ARRAY['_kind', 'xstr', 'type', type, 'val', val])
+         WHEN type IS NOT NULL
+         THEN hs_fail('"' OPERATOR(pg_catalog.||) type OPERATOR(pg_catalog.||)
+                      '" is no type of an XStr: a capital letter, then letters, digits, _') END
        END;
 COMMENT ON FUNCTION hs_xstr(text, text) IS 'Hayson of an XStr: its type and its value';
 
 CREATE FUNCTION hs_val(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN jsonb_typeof(value) = 'object' THEN value ->> 'val'
-       WHEN jsonb_typeof(value) <> 'array' THEN value #>> '{}' END;
+RETURN CASE WHEN pg_catalog.jsonb_typeof(value) OPERATOR(pg_catalog.=) 'object'
+       THEN value OPERATOR(pg_catalog.->>) 'val'
+       WHEN pg_catalog.jsonb_typeof(value) OPERATOR(pg_catalog.<>) 'array'
+       THEN value OPERATOR(pg_catalog.#>>) '{}' END;
 COMMENT ON FUNCTION hs_val(jsonb) IS
   'text of a Hayson value, a Ref''s id for example; NULL if it has none, as a Marker';
 
 CREATE FUNCTION hs_num(value jsonb) RETURNS float8 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN jsonb_typeof(value) = 'number' THEN value::float8
-       WHEN lower(value ->> '_kind') IN ('number', 'num') THEN (value ->> 'val')::float8 END;
+RETURN CASE WHEN pg_catalog.jsonb_typeof(value) OPERATOR(pg_catalog.=) 'number'
+       THEN value::float8
+       WHEN pg_catalog.lower(value OPERATOR(pg_catalog.->>) '_kind')
+            OPERATOR(pg_catalog.=) ANY (ARRAY['number', 'num'])
+       THEN (value OPERATOR(pg_catalog.->>) 'val')::float8 END;
 COMMENT ON FUNCTION hs_num(jsonb) IS 'value of a Hayson Number, without its unit; else NULL';
 
 CREATE FUNCTION hs_unit(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN lower(value ->> '_kind') IN ('number', 'num') THEN value ->> 'unit' END;
+RETURN CASE WHEN pg_catalog.lower(value OPERATOR(pg_catalog.->>) '_kind')
+                 OPERATOR(pg_catalog.=) ANY (ARRAY['number', 'num'])
+       THEN value OPERATOR(pg_catalog.->>) 'unit' END;
 COMMENT ON FUNCTION hs_unit(jsonb) IS 'unit of a Hayson Number; NULL if it has none';
 
 CREATE FUNCTION hs_ts(value jsonb) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
-RETURN CASE WHEN lower(value ->> '_kind') = 'datetime' THEN (value ->> 'val')::timestamptz END;
+RETURN CASE WHEN pg_catalog.lower(value OPERATOR(pg_catalog.->>) '_kind')
+                 OPERATOR(pg_catalog.=) 'datetime'
+       THEN (value OPERATOR(pg_catalog.->>) 'val')::timestamptz END;
 COMMENT ON FUNCTION hs_ts(jsonb) IS 'moment of a Hayson DateTime; else NULL';
 
 CREATE FUNCTION hs_rows(grid jsonb)
 RETURNS SETOF jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1000
 BEGIN ATOMIC
-  SELECT r.value FROM jsonb_array_elements(
-    CASE WHEN jsonb_typeof(grid) = 'array' THEN grid
-         WHEN jsonb_typeof(grid -> 'rows') = 'array' THEN grid -> 'rows'
-         WHEN lower(grid ->> '_kind') = 'grid' THEN '[]'
+  SELECT r.value FROM pg_catalog.jsonb_array_elements(
+    CASE WHEN pg_catalog.jsonb_typeof(grid) OPERATOR(pg_catalog.=) 'array' THEN grid
+         WHEN pg_catalog.jsonb_typeof(grid OPERATOR(pg_catalog.->) 'rows')
+              OPERATOR(pg_catalog.=) 'array' THEN grid OPERATOR(pg_catalog.->) 'rows'
+         WHEN pg_catalog.lower(grid OPERATOR(pg_catalog.->>) '_kind')
+              OPERATOR(pg_catalog.=) 'grid' THEN '[]'
          WHEN grid IS NOT NULL
-         THEN hs_fail('this is no grid: ' || left(grid::text, 60)) END) AS r;
+         THEN hs_fail('this is no grid: ' OPERATOR(pg_catalog.||)
+                      pg_catalog.left(grid::text, 60)) END) AS r;
 END;
 COMMENT ON FUNCTION hs_rows(jsonb) IS
   'rows of a Hayson grid, or the items of a list, each a Hayson dict';
@@ -490,28 +553,35 @@ CREATE FUNCTION hs_his(grid jsonb)
 RETURNS TABLE (id text, ts timestamptz, val jsonb) LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
 BEGIN ATOMIC
   WITH col AS MATERIALIZED (
-    SELECT c.value ->> 'name' AS name,
-           hs_val(coalesce(c.value #> '{meta,id}', grid #> '{meta,id}')) AS id
-      FROM jsonb_array_elements(grid -> 'cols') AS c WHERE c.value ->> 'name' <> 'ts')
-  SELECT col.id, r.ts, r.rec -> col.name
-    FROM (SELECT hs_ts(rec -> 'ts') AS ts, rec FROM hs_rows(grid) AS rec OFFSET 0) AS r, col
-   WHERE r.rec -> col.name <> 'null';
+    SELECT c.value OPERATOR(pg_catalog.->>) 'name' AS name,
+           hs_val(coalesce(c.value OPERATOR(pg_catalog.#>) '{meta,id}',
+                           grid OPERATOR(pg_catalog.#>) '{meta,id}')) AS id
+      FROM pg_catalog.jsonb_array_elements(grid OPERATOR(pg_catalog.->) 'cols') AS c
+     WHERE (c.value OPERATOR(pg_catalog.->>) 'name') OPERATOR(pg_catalog.<>) 'ts')
+  SELECT col.id, r.ts, r.rec OPERATOR(pg_catalog.->) col.name
+    FROM (SELECT hs_ts(rec OPERATOR(pg_catalog.->) 'ts') AS ts, rec
+            FROM hs_rows(grid) AS rec OFFSET 0) AS r, col
+   WHERE (r.rec OPERATOR(pg_catalog.->) col.name) OPERATOR(pg_catalog.<>) 'null';
 END;
 COMMENT ON FUNCTION hs_his(jsonb) IS
   'samples of a grid of histories: ts and val, or ts, v0, v1 …, the ids in the meta';
 
 CREATE FUNCTION hs_meta(relation regclass) RETURNS jsonb LANGUAGE sql STABLE STRICT PARALLEL SAFE
-RETURN (SELECT coalesce((SELECT CASE WHEN c.text ~ '^\s*\{' THEN c.text::jsonb
-                                     ELSE jsonb_build_object('dis', c.text) END
-                           FROM obj_description(relation, 'pg_class') AS c(text)
-                          WHERE c.text IS NOT NULL), '{}')
-       || CASE WHEN count(d.text) = 0 THEN '{}'
-          ELSE jsonb_build_object('cols', jsonb_object_agg(a.attname,
-                 CASE WHEN d.text ~ '^\s*\{' THEN d.text::jsonb
-                      ELSE jsonb_build_object('dis', d.text) END)
-               FILTER (WHERE d.text IS NOT NULL)) END
-          FROM pg_attribute AS a, col_description(relation, a.attnum) AS d(text)
-         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped);
+RETURN (
+  SELECT coalesce((SELECT CASE WHEN c.text OPERATOR(pg_catalog.~) '^\s*\{' THEN c.text::jsonb
+                          ELSE pg_catalog.jsonb_build_object('dis', c.text) END
+                     FROM pg_catalog.obj_description(relation, 'pg_class') AS c(text)
+                    WHERE c.text IS NOT NULL), '{}')
+         OPERATOR(pg_catalog.||)
+         CASE WHEN pg_catalog.count(d.text) OPERATOR(pg_catalog.=) 0 THEN '{}'
+         ELSE pg_catalog.jsonb_build_object('cols', pg_catalog.jsonb_object_agg(a.attname,
+                CASE WHEN d.text OPERATOR(pg_catalog.~) '^\s*\{' THEN d.text::jsonb
+                     ELSE pg_catalog.jsonb_build_object('dis', d.text) END)
+              FILTER (WHERE d.text IS NOT NULL)) END
+    FROM pg_catalog.pg_attribute AS a,
+         pg_catalog.col_description(relation, a.attnum) AS d(text)
+   WHERE a.attrelid OPERATOR(pg_catalog.=) relation::oid AND a.attnum OPERATOR(pg_catalog.>) 0
+         AND NOT a.attisdropped);
 COMMENT ON FUNCTION hs_meta(regclass) IS
   'a table''s comments as meta of a grid: JSON objects as they are, other text as dis';
 

@@ -21,6 +21,9 @@ SELECT name, hs_zone(name) AS zone, d ->> 'val' AS val, d ->> 'tz' AS tz
 SET extra_float_digits = -9; SET DateStyle = 'German'; SET IntervalStyle = 'sql_standard';
 SELECT hs_number(0.1::float8 + 0.2), hs_number(0.30000000000000004), hs_date('2021-03-22'), hs_time('00:00:01'), hs_datetime('2021-03-22 01:00+00', 'St_Johns'), hs_ts(hs_datetime('2021-03-22 01:00+00', 'Sydney')), hs_coord(0.000001, -0.5);
 RESET extra_float_digits; RESET DateStyle; RESET IntervalStyle;
+-- over columns, with constants beside them: the planner must not run into the branch that fails
+SELECT hs_number(v), hs_number(v, 'kW'), hs_number(v, NULL), hs_xstr('Span', d), hs_xstr(d, 'x'), hs_coord(10, v), hs_ref('a', d), hs_ref(d, 'A')
+  FROM (VALUES (1.5::float8, 'Day'), ('inf', 'X'), (NULL, NULL)) AS t(v, d) WHERE v < 90 OR v IS NULL;
 -- what is refused
 SELECT hs_ref('@a');
 SELECT hs_ref('', 'x');
