@@ -585,54 +585,41 @@ RETURN (
 COMMENT ON FUNCTION hs_meta(regclass) IS
   'a table''s comments as meta of a grid: JSON objects as they are, other text as dis';
 
-CREATE FUNCTION hs_grid(query text, meta jsonb DEFAULT NULL)
-RETURNS jsonb LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define_grid('default', '_hs', query, meta), 'globals().pop("_hs")');
+-- These run in a session of hxpy's own, named "hxpy.codecs 1".
+
+CREATE FUNCTION hs_grid(query text, meta jsonb DEFAULT NULL) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'py_grid' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION hs_grid(text, jsonb) IS 'a query''s rows as a Hayson grid, with the meta given';
 
-CREATE FUNCTION hs_to_zinc(value jsonb)
-RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define('default', '_hs', value),
-               '__import__("hxpy.zinc").zinc.dumps(globals().pop("_hs"))', NULL::text);
+CREATE FUNCTION hs_to_zinc(value jsonb) RETURNS text
+AS 'MODULE_PATHNAME', 'py_to_zinc' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION hs_to_zinc(jsonb) IS 'a Hayson value, most often a grid, as Zinc';
 
-CREATE FUNCTION hs_from_zinc(zinc text)
-RETURNS jsonb LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define('default', '_hs', zinc),
-               '__import__("hxpy.zinc").zinc.loads(globals().pop("_hs"))');
+CREATE FUNCTION hs_from_zinc(zinc text) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'py_from_zinc' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION hs_from_zinc(text) IS 'Zinc as Hayson';
 
-CREATE FUNCTION hs_to_trio(value jsonb)
-RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define('default', '_hs', value),
-               '__import__("hxpy.trio").trio.dumps(globals().pop("_hs"))', NULL::text);
+CREATE FUNCTION hs_to_trio(value jsonb) RETURNS text
+AS 'MODULE_PATHNAME', 'py_to_trio' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION hs_to_trio(jsonb) IS 'a Hayson list of dicts, or a grid without meta, as Trio';
 
-CREATE FUNCTION hs_from_trio(trio text)
-RETURNS jsonb LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define('default', '_hs', trio),
-               '__import__("hxpy.trio").trio.loads(globals().pop("_hs"))');
+CREATE FUNCTION hs_from_trio(trio text) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'py_from_trio' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION hs_from_trio(text) IS 'Trio as a Hayson list of dicts';
 
-CREATE FUNCTION hs_to_v3(value jsonb)
-RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define('default', '_hs', value),
-               '__import__("hxpy.v3").v3.dumps(globals().pop("_hs"))', NULL::text);
+CREATE FUNCTION hs_to_v3(value jsonb) RETURNS text
+AS 'MODULE_PATHNAME', 'py_to_v3' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION hs_to_v3(jsonb) IS 'a Hayson value as the JSON of Haystack 3';
 
-CREATE FUNCTION hs_from_v3("json" text)
-RETURNS jsonb LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define('default', '_hs', "json"),
-               '__import__("hxpy.v3").v3.loads(globals().pop("_hs"))');
+CREATE FUNCTION hs_from_v3("json" text) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'py_from_v3' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION hs_from_v3(text) IS 'the JSON of Haystack 3 as Hayson';
 
-CREATE FUNCTION hs_to_csv(grid jsonb)
-RETURNS text LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE COST 10000
-RETURN py_eval(py_define('default', '_hs', grid),
-               '__import__("hxpy.csv").csv.dumps(globals().pop("_hs"))', NULL::text);
+CREATE FUNCTION hs_to_csv(grid jsonb) RETURNS text
+AS 'MODULE_PATHNAME', 'py_to_csv' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION hs_to_csv(jsonb) IS 'a Hayson grid as CSV';
 
--- Those that use a session are closed as the functions py_* that they call.
+-- Those that use a session are closed as the functions py_*.
 REVOKE ALL ON FUNCTION
   hs_grid(text, jsonb), hs_to_zinc(jsonb), hs_from_zinc(text), hs_to_trio(jsonb),
   hs_from_trio(text), hs_to_v3(jsonb), hs_from_v3(text), hs_to_csv(jsonb)

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 
 #include "hxpy.h"
 #include "arguments.h"
@@ -33,4 +34,21 @@ char *
 hxpy_argument_session(FunctionCallInfo fcinfo, bool given)
 {
 	return given ? hxpy_argument_text(fcinfo, 0, "session") : pstrdup(HXPY_DEFAULT_SESSION);
+}
+
+/* Return a grid's meta as JSON, that of an empty object for NULL. */
+const char *
+hxpy_argument_meta(FunctionCallInfo fcinfo, int argument)
+{
+	Jsonb	   *jsonb;
+
+	if (PG_ARGISNULL(argument))
+		return "{}";
+	jsonb = PG_GETARG_JSONB_P(argument);
+	if (!JB_ROOT_IS_OBJECT(jsonb))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a grid's meta must be a JSON object"),
+				 errhint("For example {\"cols\": {\"temp\": {\"unit\": \"°F\"}}}.")));
+	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
 }

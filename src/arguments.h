@@ -10,5 +10,6 @@
 extern char *hxpy_argument_optional(FunctionCallInfo fcinfo, int argument);
 extern char *hxpy_argument_text(FunctionCallInfo fcinfo, int argument, const char *name);
 extern char *hxpy_argument_session(FunctionCallInfo fcinfo, bool given);
+extern const char *hxpy_argument_meta(FunctionCallInfo fcinfo, int argument);
 
 #endif							/* HXPY_ARGUMENTS_H */

@@ -316,7 +316,7 @@ ms_interval(int64 ms)
 }
 
 /*
- * py_sessions(): the current role's sessions in this backend.
+ * py_sessions(): the current role's sessions in this backend, but for hxpy's own.
  */
 Datum
 py_sessions(PG_FUNCTION_ARGS)
@@ -333,6 +333,8 @@ py_sessions(PG_FUNCTION_ARGS)
 		Datum		values[8];
 		bool		nulls[8] = {0};
 
+		if (hxpy_session_is_own(session))
+			continue;
 		values[0] = CStringGetTextDatum(session->key.name);
 		values[1] = CStringGetTextDatum(GetUserNameFromId(session->key.role, false));
 		values[2] = CStringGetTextDatum(pnstrdup(session->container->id, 12));

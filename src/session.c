@@ -35,11 +35,22 @@ static HTAB *sessions = NULL;
 static uint64 last_id = 0;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
 
-/* Make the key of the current role's session of a name. */
+/* Make the key of the current role's session of a name that fits. */
+static SessionKey
+make_key(const char *name)
+{
+	SessionKey	key;
+
+	memset(&key, 0, sizeof(key));
+	key.role = GetUserId();
+	strlcpy(key.name, name, NAMEDATALEN);
+	return key;
+}
+
+/* Make the key of the current role's session of a name that the user gave. */
 static SessionKey
 session_key(const char *name)
 {
-	SessionKey	key;
 	size_t		length = strlen(name);
 
 	if (length == 0 || length >= NAMEDATALEN)
@@ -47,10 +58,13 @@ session_key(const char *name)
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid session name \"%s\"", name),
 				 errdetail("A name has 1 to %d bytes.", NAMEDATALEN - 1)));
-	memset(&key, 0, sizeof(key));
-	key.role = GetUserId();
-	memcpy(key.name, name, length);
-	return key;
+	if (strncmp(name, HXPY_OWN_PREFIX, strlen(HXPY_OWN_PREFIX)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid session name \"%s\"", name),
+				 errdetail("Names that begin with \"%s\" are those of sessions of hxpy itself.",
+						   HXPY_OWN_PREFIX)));
+	return make_key(name);
 }
 
 /* Refuse where a session would be used behind its owner's back. */
@@ -286,6 +300,40 @@ hxpy_session_get(const char *name)
 				 errmsg("session \"%s\" is not open", name),
 				 errhint("Open it with py_open('%s').", name)));
 	return session;
+}
+
+/*
+ * Return a session of the current role in which hxpy runs code of its own, opened on
+ * first use.  One that is at work, because a query streams into it, is left alone.
+ * Nothing in it lasts, so that one that has ended is replaced without a word.
+ */
+PySession *
+hxpy_session_own(void)
+{
+	check_context();
+	create_table();
+	for (int number = 1;; number++)
+	{
+		SessionKey	key = make_key(psprintf("%scodecs %d", HXPY_OWN_PREFIX, number));
+		PySession  *session = hash_search(sessions, &key, HASH_FIND, NULL);
+		SessionOptions options;
+
+		if (session != NULL && hxpy_worker_is_busy(session->worker))
+			continue;
+		if (session != NULL && !hxpy_worker_has_ended(session->worker))
+			return session;
+		if (session != NULL)
+			destroy_session(session);
+		hxpy_session_default_options(&options);
+		return create_session(&key, &options);
+	}
+}
+
+/* Tell whether a session is one of hxpy_session_own(). */
+bool
+hxpy_session_is_own(const PySession *session)
+{
+	return strncmp(session->key.name, HXPY_OWN_PREFIX, strlen(HXPY_OWN_PREFIX)) == 0;
 }
 
 /* Return the open session of an id, NULL when it is closed. */

@@ -13,6 +13,7 @@
 #include "worker.h"
 
 #define HXPY_DEFAULT_SESSION	"default"
+#define HXPY_OWN_PREFIX			"hxpy."	/* of names that users cannot open */
 
 /* Sessions of different roles may have the same name. */
 typedef struct SessionKey
@@ -54,6 +55,8 @@ extern void hxpy_session_init(void);
 extern void hxpy_session_default_options(SessionOptions *options);
 extern PySession *hxpy_session_open(const char *name, const SessionOptions *options);
 extern PySession *hxpy_session_get(const char *name);
+extern PySession *hxpy_session_own(void);
+extern bool hxpy_session_is_own(const PySession *session);
 extern PySession *hxpy_session_find(uint64 id);
 extern bool hxpy_session_close(const char *name);
 extern int	hxpy_session_close_all(void);

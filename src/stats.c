@@ -632,6 +632,8 @@ instruction_name(uint8 type)
 			return "apply";
 		case HXPY_FRAME_CALL:
 			return "call";
+		case HXPY_FRAME_CODEC:
+			return "codec";
 		default:
 			return "unknown";
 	}

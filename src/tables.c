@@ -8,7 +8,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
@@ -46,20 +45,7 @@ define_from_query(FunctionCallInfo fcinfo, const char *kind, const char *meta)
 Datum
 py_define_grid(PG_FUNCTION_ARGS)
 {
-	const char *meta = "{}";
-
-	if (!PG_ARGISNULL(3))
-	{
-		Jsonb	   *jsonb = PG_GETARG_JSONB_P(3);
-
-		if (!JB_ROOT_IS_OBJECT(jsonb))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("a grid's meta must be a JSON object"),
-					 errhint("For example {\"cols\": {\"temp\": {\"unit\": \"°F\"}}}.")));
-		meta = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-	}
-	return define_from_query(fcinfo, "grid", meta);
+	return define_from_query(fcinfo, "grid", hxpy_argument_meta(fcinfo, 3));
 }
 
 /*

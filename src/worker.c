@@ -193,6 +193,20 @@ hxpy_worker_lost(const WorkerConn *conn)
 	return conn->lost;
 }
 
+/*
+ * Tell whether the session is over, also when that is not noticed yet.  For sessions
+ * that run no user's code: nothing else comes from the supervisor between two requests.
+ */
+bool
+hxpy_worker_has_ended(const WorkerConn *conn)
+{
+	char		byte;
+
+	return conn->lost != NULL ||
+		recv(conn->control.socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+		(errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
 /* Tell whether a request is under way. */
 bool
 hxpy_worker_is_busy(const WorkerConn *conn)

@@ -20,6 +20,7 @@ extern void hxpy_worker_watch(WorkerConn *conn, SessionSlot *slot);
 extern void hxpy_worker_close(WorkerConn *conn);
 extern const char *hxpy_worker_lost(const WorkerConn *conn);
 extern bool hxpy_worker_is_busy(const WorkerConn *conn);
+extern bool hxpy_worker_has_ended(const WorkerConn *conn);
 
 /* one frame there, one frame back */
 extern void hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload,

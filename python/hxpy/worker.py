@@ -12,6 +12,7 @@ import array
 import faulthandler
 import fcntl
 import gc
+import importlib
 import io
 import logging
 import os
@@ -74,6 +75,7 @@ class Worker:
             protocol.EXEC: self.execute, protocol.EVAL: self.evaluate,
             protocol.GRID: self.grid, protocol.EVAL_GRID: self.evaluate_grid,
             protocol.APPLY: self.apply, protocol.CALL: self.call,
+            protocol.CODEC: self.convert,
         }
 
     # Interrupts ------------------------------------------------------------
@@ -341,6 +343,21 @@ class Worker:
         reader = tables.TableReader(arguments)
         reader.add(arguments)
         value = function(*reader.arrays().values())
+        return columns.encode_batch([columns.encode_column(want, [value])])
+
+    def convert(self, payload: Buffer) -> Sequence[Buffer]:
+        """Return a value as a codec of the package makes it ("zinc.loads"), as the wanted column.
+
+        What the codec cannot read or write is an error of the data, not of Python.
+        """
+        codec, want, argument = columns.decode_batch(payload)
+        module, _, function = codec.values()[0].partition(".")
+        convert = getattr(importlib.import_module(f"hxpy.{module}"), function)
+        try:
+            value = convert(argument.values()[0])
+        except (hayson.HaysonError, hayson.HaysonTypeError) as error:
+            state = "22P02" if function == "loads" else "22023"
+            raise HxpyError(state, str(error)) from None
         return columns.encode_batch([columns.encode_column(want, [value])])
 
     def parse(self, payload: Buffer) -> list[Any]:
