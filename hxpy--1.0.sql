@@ -35,6 +35,11 @@ RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION py_init(text, text) IS
   'run code once in a session''s life; later calls do nothing';
 
+CREATE FUNCTION py_init(session text, name text, value "any")
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION py_init(text, text, "any") IS
+  'set a Python variable once in a session''s life; later calls for that name do nothing';
+
 CREATE FUNCTION py_timeout(timeout interval)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION py_timeout(interval) IS 'limit each later call in the default session';
@@ -158,6 +163,15 @@ CREATE FUNCTION py_sessions(OUT session text, OUT role text, OUT container text,
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 8;
 COMMENT ON FUNCTION py_sessions() IS
   'sessions of the current role in this connection';
+
+CREATE FUNCTION py_packages(session text DEFAULT 'default', OUT name text, OUT version text)
+RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 10000 ROWS 100
+BEGIN ATOMIC
+  SELECT p.name, p.version FROM py_eval_grid(session,
+    'sorted({(d.name, d.version) for d in __import__("importlib.metadata").metadata.distributions()
+             if d.name}, key=lambda p: (p[0].lower(), p))'::text) AS p(name text, version text);
+END;
+COMMENT ON FUNCTION py_packages(text) IS 'the Python packages of a session''s image, with versions';
 
 -- Haystack: values, grids and codecs ---------------------------------------------
 --
@@ -690,14 +704,16 @@ FROM PUBLIC;
 -- superuser themselves.
 
 CREATE FUNCTION py_images(OUT image text, OUT id text, OUT created timestamptz,
-                          OUT size bigint, OUT allowed boolean, OUT version text)
+                          OUT size bigint, OUT allowed boolean, OUT version text,
+                          OUT labels jsonb, OUT command text, OUT engine jsonb)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
 COMMENT ON FUNCTION py_images() IS 'images of the Docker engine, by name';
 
 CREATE FUNCTION py_containers(all_of_engine boolean DEFAULT false,
                               OUT container text, OUT name text, OUT image text, OUT state text,
                               OUT status text, OUT created timestamptz, OUT kind text,
-                              OUT database text, OUT pid integer, OUT role text, OUT session text)
+                              OUT database text, OUT pid integer, OUT role text, OUT session text,
+                              OUT labels jsonb, OUT command text, OUT engine jsonb)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
 COMMENT ON FUNCTION py_containers(boolean) IS
   'containers of this cluster, or all of the Docker engine';
@@ -738,7 +754,7 @@ FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION
   py_open(text, text, text, interval, boolean, text, text, float8),
-  py_init(text), py_init(text, text), py_timeout(interval), py_timeout(text, interval),
+  py_init(text), py_init(text, text), py_init(text, text, "any"), py_timeout(interval), py_timeout(text, interval),
   py_define(text, "any"), py_define(text, text, "any"), py_exec(text), py_exec(text, text),
   py_eval(text), py_eval(text, text), py_eval(text, text, anyelement),
   py_support(internal), py_define_grid(text, text, text, jsonb), py_define_matrix(text, text, text),
@@ -746,5 +762,5 @@ REVOKE ALL ON FUNCTION
   py_eval_into(text, text, text, text), py_apply(text, text, text, boolean),
   py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),
   py_agg(text, text, "any"),
-  py_close(), py_close(text), py_close_all(), py_sessions()
+  py_close(), py_close(text), py_close_all(), py_sessions(), py_packages(text)
 FROM PUBLIC;

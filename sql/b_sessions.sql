@@ -25,6 +25,22 @@ SELECT py_init('t', 'count = globals().get("count", 0) + 1') FROM generate_serie
 SELECT py_eval('t', 'count');
 SELECT py_init('t', 'count = 100');
 SELECT py_eval('t', 'count'), py_close('t');
+-- values once, each name for itself, whether code ran or not; what fails has not been defined
+SELECT py_open('v'), py_init('v', 'a', n), py_init('v', 'b', ARRAY[n]), py_init('v', 'c', NULL::text) FROM generate_series(1, 2) AS n;
+SELECT py_eval('v', '[a, b, c]'), py_exec('v', 'a = 7; del b'), py_init('v', 'a', 1), py_init('v', 'b', 1);
+SELECT py_init('v', 'd = a'), py_eval('v', '[a, d, "b" in globals()]');
+SELECT py_init('v', 'e', 'infinity'::date);
+SELECT py_init('v', 'e', '2024-02-29'::date), py_eval('v', 'e');
+SELECT py_init('v', 'no name', 1);
+SELECT py_init('v', NULL, 1);
+SELECT py_init('nosuch', 'a', 1);
+SELECT py_close('v'), py_init(py_open('v'), 'a', 2), py_eval('v', 'a'), py_close('v');
+-- packages of the image
+SELECT count(*) > 10 AS many, count(*) = count(DISTINCT name) AS once, bool_and(version ~ '^[0-9]') AS versions,
+       count(*) FILTER (WHERE name IN ('numpy', 'pandas', 'scipy', 'scikit-learn', 'matplotlib')) AS ours FROM py_packages();
+SELECT version = py_eval('p', '__import__("numpy").__version__', NULL::text) AS numpy FROM py_packages(py_open('p')) WHERE name = 'numpy';
+SELECT py_close('p');
+SELECT * FROM py_packages('p');
 SELECT py_init(py_open('t'), 'import nosuchmodule');
 SELECT py_init('t', 'count = 1');
 SELECT py_eval('t', 'count');

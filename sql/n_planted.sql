@@ -23,7 +23,7 @@ INSERT INTO plan
              AND (strpos(body, ' ' || oprname || ' ') > 0 OR strpos(body, 'pg_catalog.' || oprname || ')') > 0)) AS o, t AS a, t AS b
   UNION ALL
   SELECT 'function', proname, args
-    FROM (SELECT DISTINCT proname FROM own WHERE proname ~ '^hs_') AS f,
+    FROM (SELECT DISTINCT proname FROM own WHERE proname ~ '^hs_|^py_eval') AS f,
          (SELECT ARRAY[type, 'text'] FROM t UNION ALL SELECT ARRAY[type] FROM t) AS a(args)
    WHERE (proname, args) NOT IN (SELECT proname, ARRAY(SELECT unnest(proargtypes)::regtype) FROM own);
 CREATE ROLE hxpy_regress_planter;

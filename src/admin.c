@@ -11,11 +11,13 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
@@ -24,6 +26,7 @@
 #include "docker.h"
 #include "guc.h"
 #include "image.h"
+#include "json.h"
 #include "owner.h"
 #include "pull.h"
 #include "run.h"
@@ -41,8 +44,9 @@ PG_FUNCTION_INFO_V1(py_container_logs);
 #define SHORT_ID_LEN		12
 #define LOGS_MAX_LINES		100000
 
-#define CONTAINER_COLUMNS	11
-#define IMAGE_COLUMNS		6
+#define CONTAINER_COLUMNS	14
+#define OWNER_COLUMNS_END	11		/* those from 6 on are only for containers of ours */
+#define IMAGE_COLUMNS		9
 #define ENGINE_COLUMNS		12
 
 /* A row of py_images */
@@ -105,6 +109,20 @@ set_time(Datum *values, bool *nulls, int column, json_t *object, const char *key
 	nulls[column] = !json_is_integer(value);
 	if (!nulls[column])
 		values[column] = TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t) json_integer_value(value)));
+}
+
+/* Set a column of a row to JSON of the engine, or NULL. */
+static void
+set_jsonb(Datum *values, bool *nulls, int column, json_t *value)
+{
+	char	   *text;
+
+	nulls[column] = value == NULL || json_is_null(value);
+	if (nulls[column])
+		return;
+	text = hxpy_json_write(value);
+	values[column] = DirectFunctionCall1(jsonb_in,
+										 CStringGetDatum(hxpy_text_clean(text, strlen(text))));
 }
 
 /* Append a text to a list of Datums. */
@@ -180,6 +198,33 @@ list_images(void)
 	return rows;
 }
 
+/* Append the words of a JSON array to a command, separated by blanks. */
+static void
+append_words(StringInfo command, json_t *words)
+{
+	json_t	   *word;
+	size_t		index;
+
+	json_array_foreach(words, index, word)
+	{
+		if (json_is_string(word))
+			appendStringInfo(command, "%s%s", command->len > 0 ? " " : "", json_string_value(word));
+	}
+}
+
+/* Return what an image runs unless told otherwise; NULL for nothing. */
+static char *
+image_command(json_t *image)
+{
+	json_t	   *config = json_object_get(image, "Config");
+	StringInfoData command;
+
+	initStringInfo(&command);
+	append_words(&command, json_object_get(config, "Entrypoint"));
+	append_words(&command, json_object_get(config, "Cmd"));
+	return command.len > 0 ? hxpy_text_clean(command.data, command.len) : NULL;
+}
+
 /*
  * py_images(): the engine's images by name.
  */
@@ -194,6 +239,7 @@ py_images(PG_FUNCTION_ARGS)
 	{
 		ImageRow   *row = lfirst(cell);
 		json_t	   *size = json_object_get(row->image, "Size");
+		json_t	   *details = hxpy_docker_inspect_image(row->name);
 		Datum		values[IMAGE_COLUMNS];
 		bool		nulls[IMAGE_COLUMNS] = {0};
 
@@ -204,6 +250,9 @@ py_images(PG_FUNCTION_ARGS)
 		nulls[3] = !json_is_integer(size);
 		values[4] = BoolGetDatum(hxpy_image_is_allowed(row->name));
 		set_text(values, nulls, 5, text_of(json_object_get(row->image, "Labels"), "hxpy.version"));
+		set_jsonb(values, nulls, 6, json_object_get(row->image, "Labels"));
+		set_text(values, nulls, 7, image_command(details));
+		set_jsonb(values, nulls, 8, details);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;
@@ -268,7 +317,7 @@ set_owner(Datum *values, bool *nulls, const char *name, json_t *labels)
 
 	if (!hxpy_owner_is_ours(labels))
 	{
-		for (int i = 6; i < CONTAINER_COLUMNS; i++)
+		for (int i = 6; i < OWNER_COLUMNS_END; i++)
 			nulls[i] = true;
 		return;
 	}
@@ -312,6 +361,9 @@ py_containers(PG_FUNCTION_ARGS)
 		set_text(values, nulls, 4, text_of(container, "Status"));
 		set_time(values, nulls, 5, container, "Created");
 		set_owner(values, nulls, name, json_object_get(container, "Labels"));
+		set_jsonb(values, nulls, 11, json_object_get(container, "Labels"));
+		set_text(values, nulls, 12, text_of(container, "Command"));
+		set_jsonb(values, nulls, 13, container);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -132,19 +132,70 @@ run_source(PySession *session, const char *source)
 	hxpy_session_request(session, HXPY_FRAME_EXEC, &payload, source, &reply, &reply_length);
 }
 
+/* Set a Python variable to an argument of type "any". */
+static void
+define_argument(FunctionCallInfo fcinfo, PySession *session, const char *variable, int argument)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argument);
+	Column	   *column;
+	GatherList	payload;
+	const char *reply;
+	size_t		reply_length;
+
+	if (!OidIsValid(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_INDETERMINATE_DATATYPE),
+				 errmsg("could not determine the type of the value"),
+				 errhint("Cast it, for example 1::int.")));
+	if (strlen(variable) > HXPY_MAX_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("the name of a variable is longer than %d bytes", HXPY_MAX_NAME)));
+	column = hxpy_column_create(hxpy_coltype_create(type, -1, false),
+								hxpy_coltype_to_utf8(variable), CurrentMemoryContext);
+	hxpy_column_append(column, PG_ARGISNULL(argument) ? (Datum) 0 : PG_GETARG_DATUM(argument),
+					   PG_ARGISNULL(argument));
+	hxpy_gather_init(&payload, CurrentMemoryContext);
+	hxpy_column_write_batch(1, &payload);
+	hxpy_column_write(column, &payload);
+	hxpy_session_request(session, HXPY_FRAME_DEFINE, &payload, variable, &reply, &reply_length);
+}
+
+/* Define a variable once in a session's life. */
+static void
+init_variable(FunctionCallInfo fcinfo, PySession *session, const char *variable)
+{
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, session->init_names)
+	{
+		if (strcmp(lfirst(cell), variable) == 0)
+			return;
+	}
+	define_argument(fcinfo, session, variable, 2);
+	old = MemoryContextSwitchTo(session->context);
+	session->init_names = lappend(session->init_names, pstrdup(variable));
+	MemoryContextSwitchTo(old);
+}
+
 /*
- * py_init(session, code): run code once in a session's life.
+ * py_init([session,] code): run code once in a session's life; py_init(session, name,
+ * value): define a variable once in it.
  */
 Datum
 py_init(PG_FUNCTION_ARGS)
 {
-	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 2);
-	char	   *code = hxpy_argument_text(fcinfo, PG_NARGS() - 1, "code");
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() >= 2);
+	char	   *text = hxpy_argument_text(fcinfo, PG_NARGS() == 1 ? 0 : 1,
+										  PG_NARGS() == 3 ? "name" : "code");
 	PySession  *session = hxpy_session_get(name);
 
-	if (!session->initialized)
+	if (PG_NARGS() == 3)
+		init_variable(fcinfo, session, text);
+	else if (!session->initialized)
 	{
-		run_source(session, code);
+		run_source(session, text);
 		session->initialized = true;
 	}
 	PG_RETURN_TEXT_P(cstring_to_text(name));
@@ -174,31 +225,8 @@ py_define(PG_FUNCTION_ARGS)
 	bool		has_session = PG_NARGS() == 3;
 	char	   *name = hxpy_argument_session(fcinfo, has_session);
 	char	   *variable = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "name");
-	int			argument = has_session ? 2 : 1;
-	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argument);
-	PySession  *session = hxpy_session_get(name);
-	Column	   *column;
-	GatherList	payload;
-	const char *reply;
-	size_t		reply_length;
 
-	if (!OidIsValid(type))
-		ereport(ERROR,
-				(errcode(ERRCODE_INDETERMINATE_DATATYPE),
-				 errmsg("could not determine the type of the value"),
-				 errhint("Cast it, for example 1::int.")));
-	if (strlen(variable) > HXPY_MAX_NAME)
-		ereport(ERROR,
-				(errcode(ERRCODE_NAME_TOO_LONG),
-				 errmsg("the name of a variable is longer than %d bytes", HXPY_MAX_NAME)));
-	column = hxpy_column_create(hxpy_coltype_create(type, -1, false),
-								hxpy_coltype_to_utf8(variable), CurrentMemoryContext);
-	hxpy_column_append(column, PG_ARGISNULL(argument) ? (Datum) 0 : PG_GETARG_DATUM(argument),
-					   PG_ARGISNULL(argument));
-	hxpy_gather_init(&payload, CurrentMemoryContext);
-	hxpy_column_write_batch(1, &payload);
-	hxpy_column_write(column, &payload);
-	hxpy_session_request(session, HXPY_FRAME_DEFINE, &payload, variable, &reply, &reply_length);
+	define_argument(fcinfo, hxpy_session_get(name), variable, has_session ? 2 : 1);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 

@@ -46,7 +46,8 @@ typedef struct PySession
 	WorkerConn *worker;
 	SessionOptions options;		/* as opened: memory and cpus are set */
 	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
-	bool		initialized;	/* py_init has run */
+	bool		initialized;	/* py_init has run code */
+	List	   *init_names;		/* variables that py_init has defined */
 	TimestampTz opened;
 	TimestampTz last_used;
 } PySession;

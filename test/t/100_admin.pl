@@ -79,6 +79,12 @@ gives($psql, "SET hxpy.allowed_images = 'hxpytest:*'; SELECT allowed, image ~ '^
 	"f|f\nt|t", '... allowed as hxpy.allowed_images says');
 $psql->query('RESET hxpy.allowed_images');
 
+gives($psql, "SELECT labels ->> 'hxpy.version' = version, command, engine ->> 'Id' = id, engine -> 'Config' -> 'Labels' = labels
+	FROM py_images() WHERE image = '$image'", join('|', 't', join(' ', map { @{ $_ // [] } } @{ inspect($image)->{Config} }{qw(Entrypoint Cmd)}), 't', 't'),
+	'... labels, command, JSON of the engine');
+gives($psql, "SELECT coalesce(labels, '{}'), command, jsonb_typeof(engine) FROM py_images() WHERE image = 'hxpytest:admin-$$'",
+	'{}||object', '... of an image without');
+
 # ---- containers
 
 my $foreign = docker_ok('create', '--name', "hxpytest-$$", '--network', 'none', '--entrypoint', '/bin/sleep', $image, '600');
@@ -95,6 +101,10 @@ gives($psql, "SELECT name, status ~ '^Up', now() - created < interval '1 min' FR
 gives($psql, "SELECT container, state, num_nonnulls(kind, database, pid, role, session) FROM py_containers(true) WHERE left('$foreign', 12) = container OR left('$other', 12) = container ORDER BY container",
 	join("\n", sort map { substr($_, 0, 12) . '|created|0' } $foreign, $other), '... with those of others, when asked');
 gives($psql, 'SELECT count(*) FROM py_containers(NULL)', '2', '... NULL does not ask');
+gives($psql, q{SELECT labels ->> 'mine', labels ->> 'hxpy.run', command ~ 'sleep', engine -> 'Labels' = labels, engine ->> 'Id' ~ ('^' || container)
+	FROM py_containers() WHERE kind = 'run'}, 'yes|1|t|t|t', '... labels, command, JSON of the engine');
+gives($psql, q{SELECT labels ->> 'hxpy.session' FROM py_containers() WHERE kind = 'session'}, 'café', '... in the encoding of the database');
+gives($psql, "SELECT command, labels ->> 'hxpy.role' FROM py_containers(true) WHERE left('$other', 12) = container", '/bin/sleep 600|else', '... of others, too');
 
 # ---- the engine
 
