@@ -112,7 +112,7 @@ class Supervisor:
             kind, request, payload = self.connection.receive()
             if kind == protocol.INTERRUPT:
                 self.shared[worker.TARGET] = request
-                if self.shared[worker.RUNNING] == request:
+                if self.shared[worker.RUNNING] == request or self.shared[worker.PRELOADING]:
                     try:
                         os.killpg(self.child, signal.SIGINT)
                     except ProcessLookupError:      # the user's code has left its group

@@ -23,19 +23,21 @@ import sys
 import termios
 import threading
 import time
+from _thread import start_new_thread
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType, ModuleType
 from typing import Any
 
 import hxpy
 
-from . import columns, hayson, protocol
+from . import columns, hayson, imports, protocol
 from .columns import Column
 from .errors import HxpyError
 from .protocol import Buffer, Connection, ConnectionClosed, ProtocolError
 from .session import Session, describe_exception
 
-__all__ = ["ENDED", "FORWARDING", "PRINTED", "RUNNING", "TARGET", "run"]
+__all__ = ["ENDED", "FORWARDING", "PRELOADING", "PRINTED", "RUNNING", "TARGET", "run"]
 
 # Words of the shared page.
 RUNNING = 0     # request that runs now, 0 for none; the worker writes
@@ -43,12 +45,14 @@ TARGET = 1      # request that the last interrupt means; the supervisor writes
 FORWARDING = 2  # 1 while the supervisor passes on output; the supervisor writes
 ENDED = 3       # when the last request ended, ns of the monotonic clock; the worker writes
 PRINTED = 4     # OUTPUT frames that the worker has sent; the worker writes
+PRELOADING = 5  # 1 while it imports ahead of need, which an interrupt ends; the worker writes
 
 EXIT_CLOSED = 70    # exit status: the server went away
 
 _CACHED_PAYLOADS = 256
 _CHUNK_ROWS = 16384     # of a table on its way to the server
 _CACHED_LENGTH = 4096
+_REMINDER = 0.005       # seconds until an interrupt that met an import tries again
 _MESSAGE_LENGTH = 200   # characters of a progress' message
 
 
@@ -66,6 +70,7 @@ class Worker:
         self.pipe = os.dup(1)           # the user's code may put something else in its place
         self.masked = False
         self.postponed = False
+        self.broken_off: list[str] = []     # modules whose import an interrupt has ended
         self.streaming = False      # frames of the request's stream are still to come
         self.output_left = 0
         self.output_limit = 1 << 20
@@ -83,11 +88,50 @@ class Worker:
     def on_interrupt(self, signum: int, frame: Any) -> None:
         """Raise KeyboardInterrupt if the interrupt means the request that runs."""
         running = self.shared[RUNNING]
-        if running and self.shared[TARGET] == running:
-            if self.masked:
-                self.postponed = True
-            else:
-                raise KeyboardInterrupt
+        if running and self.shared[TARGET] == running and self.masked:
+            self.postponed = True
+        elif running and self.shared[TARGET] == running or self.shared[PRELOADING]:
+            self.interrupt(frame)
+
+    def interrupt(self, frame: FrameType) -> None:
+        """Raise KeyboardInterrupt, unless an import has to end first: then soon."""
+        if not imports.must_end(frame):
+            self.broken_off += imports.broken_off(frame)
+            raise KeyboardInterrupt
+        try:
+            start_new_thread(self.remind, ())
+        except RuntimeError:
+            pass    # no more threads: the server's second interrupt comes in a moment
+
+    def remind(self) -> None:
+        """Interrupt again in a moment."""
+        time.sleep(_REMINDER)
+        signal.pthread_kill(self.main_thread, signal.SIGINT)
+
+    def forget(self) -> None:
+        """Forget what interrupts have broken off, so that it can be imported again."""
+        if self.broken_off:
+            imports.forget(self.broken_off)
+            self.broken_off.clear()
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Import modules ahead of need, one by one, until a request waits or is interrupted."""
+        try:
+            self.shared[PRELOADING] = 1
+            try:
+                for module in modules:
+                    if self.connection.pending() or select.select(
+                            [self.connection.sock], [], [], 0)[0]:
+                        break
+                    try:
+                        __import__(module)
+                    except Exception:
+                        pass        # the user's own import will say why
+            finally:
+                self.shared[PRELOADING] = 0
+        except KeyboardInterrupt:
+            self.shared[PRELOADING] = 0
+        self.forget()
 
     def send(self, kind: int, request: int, parts: Sequence[Buffer] = ()) -> None:
         """Send a frame whole: an interrupt meanwhile is raised after it."""
@@ -102,7 +146,7 @@ class Worker:
         if self.postponed:
             self.postponed = False
             if self.shared[RUNNING]:
-                raise KeyboardInterrupt
+                self.interrupt(sys._getframe())
 
     def transmit(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
         """Send a frame while no other thread does, and count output."""
@@ -149,6 +193,7 @@ class Worker:
             self.shared[RUNNING] = 0
             answer, kind = self.failure(error), protocol.ERROR
         self.postponed = False
+        self.forget()
         self.drain_output(0.5)
         self.shared[ENDED] = time.monotonic_ns()
         self.send(kind, request, answer)
@@ -253,8 +298,7 @@ class Worker:
 
         When the stream fails, the variable is undefined.
         """
-        from . import tables
-
+        tables = import_tables()
         name, kind, meta, *schema = columns.decode_batch(payload)
         self.session.undefine(name.values()[0])
         matrix = kind.values()[0] == "matrix"
@@ -281,8 +325,7 @@ class Worker:
 
         start: rows sent before, for the row numbers of errors.
         """
-        from . import tables
-
+        tables = import_tables()
         request = self.shared[RUNNING]
         names: list[str] | None = None
         mapping: list[int] = []
@@ -303,8 +346,7 @@ class Worker:
 
     def announce(self, chunk: Any, mode: str, want: list[Column]) -> list[Column]:
         """Tell the server, by a batch without rows, which columns come; return them."""
-        from . import tables
-
+        tables = import_tables()
         if mode == "create":
             want = tables.infer(chunk)
         else:
@@ -316,8 +358,7 @@ class Worker:
 
     def apply(self, payload: Buffer) -> Sequence[Buffer]:
         """Send the streamed table through a callable, batch by batch, and its rows back."""
-        from . import tables
-
+        tables = import_tables()
         source, how, count, *schema = columns.decode_batch(payload)
         split = len(schema) - int(count.values()[0])
         schema, want = schema[:split], schema[split:]
@@ -336,8 +377,7 @@ class Worker:
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:
         """Return what a callable makes of the columns after the wanted one."""
-        from . import tables
-
+        tables = import_tables()
         source, want, *arguments = columns.decode_batch(payload)
         function = self.session.evaluate(source.values()[0])
         reader = tables.TableReader(arguments)
@@ -484,6 +524,14 @@ class Progress:
         self.worker.send(protocol.PROGRESS, request, columns.encode_progress(done, total, text))
 
 
+def import_tables() -> ModuleType:
+    """Return the module tables; pandas comes first, whose import an interrupt may break off."""
+    import pandas  # noqa: F401
+
+    from . import tables
+    return tables
+
+
 def leave(error: SystemExit, last_words: int) -> None:
     """End the process with the status that SystemExit asks for; a text goes to `last_words`."""
     code = error.code
@@ -495,17 +543,6 @@ def leave(error: SystemExit, last_words: int) -> None:
         os.write(last_words, f"{code}\n".encode("utf-8", "backslashreplace")[:4096])
         status = 1
     os._exit(status)
-
-
-def preload(connection: Connection, modules: Sequence[str]) -> None:
-    """Import modules ahead of need, one by one, until a request waits."""
-    for module in modules:
-        if connection.pending() or select.select([connection.sock], [], [], 0)[0]:
-            return
-        try:
-            __import__(module)
-        except Exception:
-            pass        # the user's own import will say why
 
 
 def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: int) -> None:
@@ -529,7 +566,7 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
             raise ProtocolError("the first frame is not OPEN")
         worker.reply(request, worker.open, payload)
         gc.freeze()
-        preload(connection, ("traceback", "numpy", "pandas"))
+        worker.preload(("traceback", "numpy", "pandas"))
         worker.loop()
     except ConnectionClosed:
         pass
