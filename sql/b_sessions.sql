@@ -81,7 +81,28 @@ SELECT py_define('t', 'class', 1);
 SELECT py_define('t', 'größe', 1), py_eval('t', 'größe');
 SELECT py_define('t', NULL, 1);
 SELECT py_eval('t', NULL);
+SELECT py_open(E'red\033[31m');
+SELECT py_open(E'line\n');
+SELECT py_open(E'del\177');
+SELECT py_open(U&'c1\009b31m');
 SELECT py_open('Ünïcode "quoted" name'), py_eval('Ünïcode "quoted" name', '1');
+-- a process that the code forks ends where the code does
+SELECT py_exec('t', 'import os; print("once", end=""); pid = os.fork()');
+SELECT py_eval('t', 'os.waitpid(pid, 0)[1]');
+SELECT py_exec('t', 'pid = os.fork(); 0 if pid else exit(3)');
+SELECT py_eval('t', 'os.waitpid(pid, 0)[1] >> 8');
+SELECT py_exec('t', $$
+    def forking(frame=None):
+        global pid
+        pid = os.fork()
+        yield 1
+    def applied(frame):
+        return next(forking()) * frame
+$$);
+SELECT * FROM py_eval_grid('t', '({"n": n} for n in forking())') AS t(n int);
+SELECT py_eval('t', 'os.waitpid(pid, 0)[1]');
+SELECT * FROM py_apply('t', 'applied', 'SELECT 5 AS n') AS t(n int);
+SELECT py_eval('t', 'os.waitpid(pid, 0)[1]');
 -- DISCARD ALL closes everything
 SELECT count(*) FROM py_sessions();
 DISCARD ALL;

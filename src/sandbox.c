@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "miscadmin.h"
@@ -28,30 +29,33 @@ static const char seccomp_profile[] =
 #include "seccomp.inc"
 ;
 
-/* Allow sockets of a family, by a rule more like the one for AF_UNIX. */
+/* Allow TCP and UDP sockets of a family: no MPTCP, SCTP, UDP-Lite, ICMP. */
 static void
 allow_family(json_t *profile, int family)
 {
-	json_t	   *rules = json_object_get(profile, "syscalls");
-	json_t	   *rule;
-	size_t		index;
-
-	json_array_foreach(rules, index, rule)
+	static const struct
 	{
-		json_t	   *names = json_object_get(rule, "names");
-		const char *name = json_string_value(json_array_get(names, 0));
-		json_t	   *copy;
+		int			type;
+		int			protocol;
+	}			allowed[] = {
+		{SOCK_STREAM, 0}, {SOCK_STREAM, IPPROTO_TCP}, {SOCK_DGRAM, 0}, {SOCK_DGRAM, IPPROTO_UDP}
+	};
 
-		if (json_array_size(names) != 1 || name == NULL || strcmp(name, "socket") != 0)
-			continue;
-		copy = hxpy_json_own(json_deep_copy(rule));
-		if (json_object_set_new(json_array_get(json_object_get(copy, "args"), 0), "value",
-								json_integer(family)) == 0 &&
-			json_array_append(rules, copy) == 0)
-			return;
-		break;
+	for (int i = 0; i < lengthof(allowed); i++)
+	{
+		json_t	   *rule;
+
+		/* Beside the type's four bits the kernel takes SOCK_NONBLOCK and SOCK_CLOEXEC only. */
+		rule = json_pack("{s:[s], s:s, s:[{s:i, s:i, s:s}, {s:i, s:i, s:i, s:s}, {s:i, s:i, s:s}]}",
+						 "names", "socket", "action", "SCMP_ACT_ALLOW", "args",
+						 "index", 0, "value", family, "op", "SCMP_CMP_EQ",
+						 "index", 1, "value", 0xf, "valueTwo", allowed[i].type,
+						 "op", "SCMP_CMP_MASKED_EQ",
+						 "index", 2, "value", allowed[i].protocol, "op", "SCMP_CMP_EQ");
+		if (rule == NULL ||
+			json_array_append_new(json_object_get(profile, "syscalls"), rule) != 0)
+			elog(ERROR, "could not allow sockets in the seccomp profile");
 	}
-	elog(ERROR, "could not allow sockets in the seccomp profile");
 }
 
 /* Make the option that gives a container our seccomp profile. */

@@ -47,6 +47,25 @@ make_key(const char *name)
 	return key;
 }
 
+/*
+ * Refuse control characters in the name of a new session, C1 of ISO 6429 included: it
+ * reaches terminals by the container's label.
+ */
+static void
+check_name(const char *name)
+{
+	const char *text = pg_server_to_any(name, strlen(name), PG_UTF8);
+
+	for (const unsigned char *c = (const unsigned char *) text; *c != '\0'; c++)
+	{
+		if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_NAME),
+					 errmsg("invalid session name"),
+					 errdetail("The name has control characters.")));
+	}
+}
+
 /* Make the key of the current role's session of a name that the user gave. */
 static SessionKey
 session_key(const char *name)
@@ -227,6 +246,7 @@ create_session(const SessionKey *key, const SessionOptions *options)
 	PySession  *session;
 	MemoryContext context;
 
+	check_name(key->name);
 	if (hash_get_num_entries(sessions) >= hxpy_max_sessions)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

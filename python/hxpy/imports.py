@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from importlib import _bootstrap, machinery     # type: ignore[attr-defined]
+from importlib import _bootstrap, machinery
 from types import FrameType
 
 __all__ = ["broken_off", "forget", "must_end"]
@@ -18,7 +18,7 @@ __all__ = ["broken_off", "forget", "must_end"]
 # numpy's core refuses to be loaded again; hxpy's modules know each other's classes.
 _ONCE = ("hxpy", "numpy")
 _MACHINERY = "<frozen importlib._bootstrap"     # both parts of it
-_LOAD = _bootstrap._load_unlocked.__code__
+_LOAD = _bootstrap._load_unlocked.__code__      # type: ignore[attr-defined]
 
 
 def _loads(frame: FrameType | None) -> Iterator[FrameType]:

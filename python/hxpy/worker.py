@@ -66,6 +66,7 @@ class Worker:
         self.session = Session()
         self.lock = threading.Lock()    # the user's threads print too
         self.main_thread = threading.get_ident()
+        self.process = os.getpid()
         self.streams = (Output(self, 1), Output(self, 2))
         self.pipe = os.dup(1)           # the user's code may put something else in its place
         self.masked = False
@@ -155,6 +156,30 @@ class Worker:
                 self.shared[PRINTED] += 1
             self.connection.send(kind, request, parts)
 
+    # Processes that the user's code forks ----------------------------------
+
+    def is_forked(self) -> bool:
+        """Tell whether this is not the worker but a process that it has forked."""
+        return os.getpid() != self.process
+
+    def after_fork(self) -> None:
+        """Leave the unfinished lines of output to the worker."""
+        for stream in self.streams:
+            stream.rest = ""
+
+    def leave_if_forked(self) -> None:
+        """End a process that the user's code has forked and that has come back from it."""
+        if not self.is_forked():
+            return
+        error = sys.exception()
+        self.flush()
+        if isinstance(error, SystemExit):
+            leave(error, 2)
+        if error is not None and not isinstance(error, KeyboardInterrupt):
+            message, context = describe_exception(error)
+            os.write(2, f"{context}\n{message}\n".encode("utf-8", "backslashreplace"))
+        os._exit(error is not None)
+
     # The loop --------------------------------------------------------------
 
     def loop(self) -> None:
@@ -184,9 +209,11 @@ class Worker:
                 if self.shared[TARGET] == request:
                     raise KeyboardInterrupt     # it came before the request did
                 answer, kind = handler(payload), protocol.RESULT
+                self.leave_if_forked()
                 self.flush()
                 self.end_request()
             except BaseException as error:
+                self.leave_if_forked()
                 self.end_request()
                 answer, kind = self.failure(error), protocol.ERROR
         except KeyboardInterrupt as error:
@@ -277,6 +304,7 @@ class Worker:
         An abort by the server raises KeyboardInterrupt.
         """
         while True:
+            self.leave_if_forked()
             self.masked = True
             try:
                 kind, _, payload = self.connection.receive()
@@ -331,6 +359,7 @@ class Worker:
         mapping: list[int] = []
         rows = 0
         for chunk in tables.chunks(value, _CHUNK_ROWS):
+            self.leave_if_forked()
             chunk.start += start
             rows += chunk.count
             if mode == "rows":
@@ -421,7 +450,6 @@ class Output(io.TextIOBase):
     def __init__(self, worker: Worker, stream: int) -> None:
         self.worker = worker
         self.stream = stream
-        self.process = os.getpid()
         self.rest = ""
 
     encoding = "utf-8"
@@ -465,7 +493,7 @@ class Output(io.TextIOBase):
     def emit(self, text: str) -> None:
         """Send text, or cut it where the request's limit is reached."""
         worker = self.worker
-        if os.getpid() != self.process:
+        if worker.is_forked():
             os.write(self.stream, (text + "\n").encode("utf-8", self.errors))
             return
         if worker.output_left <= 0:
@@ -485,12 +513,11 @@ class LogHandler(logging.Handler):
     def __init__(self, worker: Worker) -> None:
         super().__init__()
         self.worker = worker
-        self.process = os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one record: level (Python's number) and text; a forked process writes it."""
         text = self.format(record).encode("utf-8", "backslashreplace")[:8192]
-        if os.getpid() != self.process:
+        if self.worker.is_forked():
             os.write(2, text + b"\n")
             return
         level = min(max(record.levelno, 0), 255)
@@ -504,7 +531,6 @@ class Progress:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self.process = os.getpid()
         self.request = 0        # the latest one that has told
         self.next = 0.0         # when it may tell again
         self.complete = False   # it has told that its total is reached
@@ -512,7 +538,7 @@ class Progress:
     def __call__(self, done: float, total: float | None, message: str | None) -> None:
         """Send a PROGRESS frame if it is time, or the first or the last one of a request."""
         request = self.worker.shared[RUNNING]
-        if not request or os.getpid() != self.process:
+        if not request or self.worker.is_forked():
             return
         complete = total is not None and done >= total
         now = time.monotonic()
@@ -556,6 +582,7 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
         connection = Connection(connect())
         worker = Worker(connection, shared, last_words)
         signal.signal(signal.SIGINT, worker.on_interrupt)
+        os.register_at_fork(after_in_child=worker.after_fork)
         sys.stdin = open(os.devnull)
         sys.stdout, sys.stderr = worker.streams
         hxpy._report = Progress(worker)

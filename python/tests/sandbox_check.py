@@ -232,6 +232,13 @@ def calls(c: Checks) -> None:
     node = ctypes.c_char_p(b"/tmp/hxpy-dev")
     refused("mknodat", -100, node, 0o60600, os.makedev(8, 0), label="mknod of a disk")
     refused("mknodat", -100, node, 0o20600, os.makedev(1, 1), label="mknod of /dev/mem")
+    # With the values that are set, so that nothing changes where it is allowed.
+    nofile = resource.RLIMIT_NOFILE
+    c.refused("limits of process 1", lambda: resource.prlimit(1, nofile, resource.prlimit(1, nofile)), eperm)
+    c.refused("CPUs of process 1", lambda: os.sched_setaffinity(1, os.sched_getaffinity(1)), eperm)
+    for kind, who in (os.PRIO_PROCESS, 1), (os.PRIO_PGRP, os.getpgid(1)), (os.PRIO_USER, 0):
+        c.refused(f"priority of process 1 by {kind}",
+                  partial(os.setpriority, kind, who, os.getpriority(os.PRIO_PROCESS, 1)), eperm)
     c.refused("nice below 0", lambda: os.nice(-1), errno.EPERM, errno.EACCES)
     if X86:
         # -SIGSYS: killed by seccomp; SIGSEGV: the kernel has no such ABI
@@ -280,6 +287,12 @@ def network(c: Checks) -> None:
     for kind, label in (1, "stream"), (2, "datagram"), (3, "raw"), (5, "seqpacket"):
         c.add(f"no {label} socket but AF_UNIX", not opens(socket.socket, kind))
     c.add("no socketpair but AF_UNIX", not opens(socket.socketpair, 1))
+    a, b = socket.socketpair()
+    with a, b:
+        c.refused("no urgent data: send", lambda: a.send(b"x", socket.MSG_OOB), errno.EPERM)
+        c.refused("no urgent data: sendmsg", lambda: a.sendmsg([b"x"], [], socket.MSG_OOB), errno.EPERM)
+        c.refused("no urgent data: recv", lambda: b.recv(1, socket.MSG_OOB), errno.EPERM)
+        c.refused("no urgent data: recvmsg", lambda: b.recvmsg(1, 0, socket.MSG_OOB), errno.EPERM)
     c.refused("a name is not resolved", lambda: socket.getaddrinfo("localhost.localdomain", 80))
     with open("/proc/net/dev") as f:
         interfaces = {line.split(":")[0].strip() for line in f if ":" in line}
@@ -454,6 +467,7 @@ def limit(*names: str) -> float:
 def works(c: Checks) -> None:
     c.try_("works: a file in /tmp", lambda: tempfile.TemporaryFile().write(b"x"))
     c.try_("works: threads", threads)
+    c.try_("works: own limits, CPUs, priority", own_limits)
     c.try_("works: subprocess", processes)
     c.try_("works: multiprocessing pool", pool)
     c.try_("works: shared memory", shared_memory)
@@ -475,6 +489,13 @@ def works(c: Checks) -> None:
 def processes() -> bool:
     p = subprocess.run(["sh", "-c", "echo $((6 * 7)) | cat"], capture_output=True, check=True, timeout=20)
     return p.stdout == b"42\n"
+
+
+def own_limits() -> bool:
+    resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE))
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
+    before = os.nice(0)
+    return in_child(lambda: os.nice(1) - before) == 1
 
 
 def threads() -> bool:

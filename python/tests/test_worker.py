@@ -282,6 +282,31 @@ def test_output_cap(fresh, code, limit):
     assert server.texts() == "again"
 
 
+def test_forked_process_that_comes_back(server):
+    code = """
+        import os, sys
+        print('begun', end='')
+        pid = os.fork()
+        if not pid:
+            print('child', end='')
+        elif os.waitpid(pid, 0)[1]:
+            raise AssertionError"""
+    assert server.exec(code) == []
+    assert sorted(text for _, _, _, text in server.output) == ["begun", "child"]
+    server.output.clear()
+    code = "pid = os.fork()\nif not pid: 1/0\nstatus = os.waitpid(pid, 0)[1] >> 8"
+    assert server.exec(code) == []
+    text = server.texts()
+    assert text.startswith("Python traceback") and text.endswith("ZeroDivisionError: division by zero")
+    assert server.eval("status") == 1
+    server.start("pid = os.fork()\nimport time\ntime.sleep(60)")
+    time.sleep(0.2)
+    server.interrupt()
+    assert server.reply()["message"].startswith("KeyboardInterrupt")
+    code = "import ctypes\npid = ctypes.CDLL(None).fork()\nos.waitpid(pid, 0) if pid else 0"
+    assert server.exec(code) == []
+
+
 def test_interrupt_keeps_state(server):
     server.exec("n = 0")
     server.start("while True:\n    n += 1")

@@ -79,14 +79,10 @@ my ($uid) = $with->{Config}{User} =~ /^(\d+)/;
 ok(-d $node->data_dir . "/pgsql_tmp_hxpy/$uid", '... which the server has claimed');
 my ($seccomp) = map { decode_json(s/^seccomp=//r) } $with->{HostConfig}{SecurityOpt}[1];
 my $profile = decode_json(slurp_file("$ENV{HXPY_TOP}/docker/seccomp.json"));
-my ($rule) = grep { "@{ $_->{names} }" eq 'socket' } @{ $profile->{syscalls} };
-for my $family (2, 10)
-{
-	my $copy = decode_json(encode_json($rule));
-	$copy->{args}[0]{value} = $family;
-	push @{ $profile->{syscalls} }, $copy;
-}
-is($json->encode($seccomp), $json->encode($profile), 'the seccomp profile with two families more');
+my @added = splice @{ $seccomp->{syscalls} }, scalar @{ $profile->{syscalls} };
+is($json->encode($seccomp), $json->encode($profile), 'the seccomp profile, and more at its end');
+is(join(' ', map { my $rule = $_; join '', @{ $rule->{names} }, map { ',' . ($_->{valueTwo} // $_->{value}) } @{ $rule->{args} } } @added),
+	join(' ', map { my $family = $_; map { "socket,$family,$_" } '1,0', '1,6', '2,0', '2,17' } 2, 10), '... namely TCP and UDP of two families');
 for my $key (sort keys %{ $with->{HostConfig} })
 {
 	next if $key =~ /^(?:NetworkMode|Mounts|SecurityOpt)$/;
@@ -126,12 +122,19 @@ def check():
         'alg': lambda: socket.socket(38, 5),
         'raw': lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1),
         'pair': lambda: socket.socketpair(socket.AF_INET),
+        'mptcp': lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262),
+        'udplite': lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, 136),
+        'icmp': lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 1),
+        'icmp6': lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, 58),
+        'sctp': lambda: socket.socket(socket.AF_INET, socket.SOCK_SEQPACKET, 132),
         'supervisor': lambda: open('/proc/1/environ').read(),
     }
     return [name for name, f in tries.items() if attempt(f)] + [
         attempt(lambda: socket.socket(family, kind).close())
-        for family in (1, 2, 10) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
-$$)}, '[true, true, true, true, true, true]', 'no change of the key, no sockets but Internet and Unix ones');
+        for family in (1, 2, 10) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)] + [
+        attempt(lambda: socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol).close())
+        for family in (2, 10) for kind, protocol in ((socket.SOCK_STREAM, 6), (socket.SOCK_DGRAM, 17))]
+$$)}, '[true, true, true, true, true, true, true, true, true, true]', 'no change of the key, no sockets but Internet and Unix ones');
 gives($psql, q{SELECT py_eval('s', $$[oct(os.stat(p).st_mode & 0o7777) + ' ' + str(os.stat(p).st_uid) for p in ('/run/hxpy', KEY)] + os.listdir('/run/hxpy')$$)},
 	'["0o755 0", "0o440 0", "key"]', 'directory and key are root\'s');
 gives($psql, q{SELECT py_eval('s', $$[line.split()[1] for f in ('tcp', 'tcp6') for line in open('/proc/1/net/' + f) if ':1EBC' in line.split()[1] and line.split()[3] == '0A']$$)},
