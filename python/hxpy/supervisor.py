@@ -101,7 +101,7 @@ class Supervisor:
         """Return the seconds until the session has been idle too long, None for never."""
         if not self.idle_timeout:
             return None
-        if self.shared[worker.RUNNING]:
+        if self.shared[worker.RUNNING] or self.shared[worker.PRELOADING]:
             return self.idle_timeout
         idle = time.monotonic_ns() - self.shared[worker.ENDED]
         return max(0.0, self.idle_timeout - idle / 1e9)

@@ -129,6 +129,7 @@ class Worker:
                     except Exception:
                         pass        # the user's own import will say why
             finally:
+                self.shared[ENDED] = time.monotonic_ns()    # no idle time until now
                 self.shared[PRELOADING] = 0
         except KeyboardInterrupt:
             self.shared[PRELOADING] = 0
