@@ -64,9 +64,14 @@ SELECT py_init('s', 'x = 1');
 SELECT py_timeout('s', '1 s');
 SELECT py_close('s'), py_close(), py_close_all();
 SELECT * FROM py_sessions();
+\set VERBOSITY default
+-- a list of images without the default one
+SET hxpy.allowed_images = 'mine:*, ours';
+SELECT py_eval('1');
+RESET hxpy.allowed_images;
+SELECT py_open('s', image => 'mine');
 -- an engine that is not there
 SET hxpy.docker_host = 'unix:///nonexistent/docker.sock';
-\set VERBOSITY default
 SELECT py_open('s');
 SET hxpy.docker_host = 'tcp://127.0.0.1:2375';
 SELECT py_open('s');

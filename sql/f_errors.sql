@@ -30,6 +30,17 @@ SELECT py_exec('s', 'error = ValueError("with a note"); error.add_note("look her
 SELECT py_exec('s', 'raise KeyboardInterrupt');
 SELECT py_exec('s', 'raise BaseException("base")');
 SELECT py_eval('s', '"still here"');
+-- no room in /tmp
+SELECT py_exec('s', $$
+with open('/tmp/big', 'wb', 0) as file:
+    for _ in range(70):
+        file.write(bytes(1 << 20))
+$$);
+SELECT py_exec('s', $$
+with open('/tmp/small', 'wb', 0) as file:
+    file.write(b'x')
+$$);
+SELECT py_exec('s', 'import os; os.remove("/tmp/big"); open("/tmp/small", "wb", 0).write(b"x")');
 -- exit ends the session, and the error says so
 SELECT py_exec('s', 'exit()');
 SELECT py_eval('s', '1');

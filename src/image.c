@@ -39,7 +39,10 @@ hxpy_image_check(const char *images)
 					 errmsg("image \"%s\" is not allowed", (char *) lfirst(cell)),
 					 errdetail("hxpy.allowed_images is \"%s\"; when empty, only \"%s\" is allowed.",
 							   hxpy_allowed_images, HXPY_DEFAULT_IMAGE),
-					 errhint("A superuser can add it to hxpy.allowed_images.")));
+					 errhint("Name an allowed image in hxpy.image or py_open, or have a superuser set hxpy.allowed_images to \"%s, %s\".",
+							 hxpy_text_split(hxpy_allowed_images) == NIL ?
+							 HXPY_DEFAULT_IMAGE : hxpy_allowed_images,
+							 (char *) lfirst(cell))));
 	}
 }
 

@@ -27,6 +27,7 @@ from .protocol import Connection, ConnectionClosed
 __all__ = ["main"]
 
 _PR_SET_DUMPABLE = 4
+_LONG_LINE = 65536      # bytes of an unfinished line that are not held back
 _IDLE_OUTPUT = 32768    # bytes passed on while no request runs
 _KEPT_DESCRIPTOR = 4    # of the socket that the worker gets from the supervisor, if any
 _OWN = __file__.rpartition("/")[0] + "/"
@@ -70,6 +71,7 @@ class Supervisor:
         self.last_words = last_words
         self.wakeup = wakeup
         self.oom_before = oom_kills()
+        self.line = b""         # output that was read, of a line that is not finished
         self.output_request = 0
         self.output_left = 0
         self.output_limit = 1 << 20
@@ -126,32 +128,43 @@ class Supervisor:
                 return
 
     def forward(self) -> bool:
-        """Pass on output of the worker's processes, capped for each request.
+        """Read output of the worker's processes and pass on the lines that are whole.
+
+        The worker ends an unfinished one before it sends a result or output of its own.
+        """
+        self.shared[worker.FORWARDING] = worker.PASSING
+        data = os.read(self.output, 65536)
+        lines, end, self.line = (self.line + self.cap(data)).rpartition(b"\n")
+        if not data or len(self.line) >= _LONG_LINE:
+            lines, end, self.line = lines + end + self.line, b"", b""
+        if lines or end:
+            self.pass_on(lines)
+        self.shared[worker.FORWARDING] = worker.HOLDING if self.line else 0
+        return bool(data)
+
+    def cap(self, data: bytes) -> bytes:
+        """Return what of new output is within the limit of the request that runs."""
+        request = self.shared[worker.RUNNING]
+        if request != self.output_request:
+            self.output_request = request
+            # Between requests nobody reads: what is left must fit into the socket.
+            self.output_left = self.output_limit if request else \
+                min(self.output_left, _IDLE_OUTPUT)
+        if self.output_left <= 0:
+            return b""
+        self.output_left -= len(data)
+        if self.output_left > 0:
+            return data
+        return data[:len(data) + self.output_left] + b"\n... (output cut at the limit)\n"
+
+    def pass_on(self, lines: bytes) -> None:
+        """Send lines of output.
 
         In the place of the request's number stands how many OUTPUT frames the worker
         has sent before, so that the server shows both kinds in their order.
         """
-        self.shared[worker.FORWARDING] = 1
-        try:
-            data = os.read(self.output, 65536)
-            if not data:
-                return False
-            request = self.shared[worker.RUNNING]
-            if request != self.output_request:
-                self.output_request = request
-                # Between requests nobody reads: it must fit into the socket.
-                self.output_left = self.output_limit if request else \
-                    min(self.output_limit, _IDLE_OUTPUT)
-            if self.output_left > 0:
-                cut = data[:self.output_left]
-                self.output_left -= len(cut)
-                if self.output_left <= 0:
-                    cut += b"\n... (output cut at the limit)"
-                self.connection.send(protocol.OUTPUT, self.shared[worker.PRINTED] & 0xFFFFFFFF,
-                                     (b"\1", cut.rstrip(b"\n")))
-            return True
-        finally:
-            self.shared[worker.FORWARDING] = 0
+        self.connection.send(protocol.OUTPUT, self.shared[worker.PRINTED] & 0xFFFFFFFF,
+                             (b"\1", lines.rstrip(b"\n")))
 
     def reap(self) -> int | None:
         """Collect dead processes; return the worker's wait status when it is among them."""
@@ -190,6 +203,8 @@ class Supervisor:
                 pass
         except BlockingIOError:
             pass
+        if self.line:
+            self.pass_on(self.line)
         os.set_blocking(self.last_words, False)
         try:
             words = os.read(self.last_words, 65536).decode("utf-8", "replace")

@@ -9,6 +9,7 @@ later request (docs/protocol.md, "Interrupts").
 from __future__ import annotations
 
 import array
+import errno
 import faulthandler
 import fcntl
 import gc
@@ -37,15 +38,20 @@ from .errors import HxpyError
 from .protocol import Buffer, Connection, ConnectionClosed, ProtocolError
 from .session import Session, describe_exception
 
-__all__ = ["ENDED", "FORWARDING", "PRELOADING", "PRINTED", "RUNNING", "TARGET", "run"]
+__all__ = ["ENDED", "FORWARDING", "HOLDING", "PASSING", "PRELOADING", "PRINTED", "RUNNING",
+           "TARGET", "run"]
 
 # Words of the shared page.
 RUNNING = 0     # request that runs now, 0 for none; the worker writes
 TARGET = 1      # request that the last interrupt means; the supervisor writes
-FORWARDING = 2  # 1 while the supervisor passes on output; the supervisor writes
+FORWARDING = 2  # what the supervisor does with output, see below; the supervisor writes
 ENDED = 3       # when the last request ended, ns of the monotonic clock; the worker writes
 PRINTED = 4     # OUTPUT frames that the worker has sent; the worker writes
 PRELOADING = 5  # 1 while it imports ahead of need, which an interrupt ends; the worker writes
+
+# Values of FORWARDING, else 0.
+PASSING = 1     # it passes on what it has read
+HOLDING = 2     # it waits for the rest of a line
 
 EXIT_CLOSED = 70    # exit status: the server went away
 
@@ -248,7 +254,7 @@ class Worker:
             message, context = describe_exception(error)
             # What the traceback holds keeps the frames' variables alive.
             error.__traceback__ = None
-            fields = ("38000", message, "", "", context)
+            fields = ("38000", message, "", next_step(error), context)
         names = ("sqlstate", "message", "detail", "hint", "context")
         return columns.encode_texts(**dict(zip(names, fields)))
 
@@ -257,14 +263,18 @@ class Worker:
 
         So that such output arrives before what is sent next.  The pipe is nearly
         always empty, which takes one system call; a process that writes all the
-        time is not waited for longer than `seconds`.
+        time is not waited for longer than `seconds`.  An unfinished line ends here.
         """
         left = array.array("i", [0])
         deadline = 0.0
+        ended = False
         while True:
             fcntl.ioctl(self.pipe, termios.FIONREAD, left, True)
             if not left[0] and not self.shared[FORWARDING]:
                 return
+            if not left[0] and not ended and self.shared[FORWARDING] == HOLDING:
+                os.write(self.pipe, b"\n")
+                ended = True
             now = time.monotonic()
             deadline = deadline or now + seconds
             if now > deadline:
@@ -557,6 +567,15 @@ def import_tables() -> ModuleType:
 
     from . import tables
     return tables
+
+
+def next_step(error: BaseException) -> str:
+    """Return the HINT of a Python error: what to do when no file can grow any more."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EFBIG):
+        return ""
+    return ("Remove files that are not needed, such as what is left of one that could not be written "
+            "whole. hxpy.tmp_size limits /tmp and the largest file; what lies in /tmp counts as the "
+            "session's memory.")
 
 
 def leave(error: SystemExit, last_words: int) -> None:

@@ -255,6 +255,22 @@ def test_output_order(server):
     assert [stream for where, _, stream, _ in server.output if where == "data"] == [1, 2, 1]
 
 
+def test_lines_of_processes(server):
+    """Lines come whole, and what has no end comes before what follows."""
+    code = """
+        import os, subprocess, time
+        for piece in 'one\\nha', 'l', 'f\\n', 'rest':
+            os.write(1, piece.encode()); time.sleep(0.05)
+        print('printed')
+        subprocess.run(['sh', '-c', 'printf a; sleep 0.05; printf b >&2; sleep 0.05; echo c; printf end'])"""
+    for _ in range(2):
+        assert server.exec(code) == []
+        assert [(where, text) for where, _, _, text in server.output] == [
+            ("control", "one"), ("control", "half"), ("control", "rest"), ("data", "printed"),
+            ("control", "abc"), ("control", "end")]
+        server.output.clear()
+
+
 def test_output_before_an_error(server):
     error = server.exec("print('before', end='')\n1/0")
     assert error["sqlstate"] == "38000"
@@ -445,6 +461,9 @@ def test_output_before_death(fresh):
     server = fresh()
     death(server, "import os; os.system('echo words'); print('more'); os._exit(1)")
     assert set(server.texts().split("\n")) == {"words", "more"}
+    server = fresh()
+    death(server, "import os; os.system('printf words'); os._exit(1)")
+    assert server.texts() == "words"
 
 
 def test_supervisor_survives_signals(server):
