@@ -23,7 +23,7 @@ from .errors import ConversionError
 from .protocol import Buffer, ProtocolError
 
 __all__ = ["Column", "decode_batch", "decode_texts", "encode_batch", "encode_column",
-           "encode_progress", "encode_texts"]
+           "encode_progress", "encode_texts", "first_unfit"]
 
 _HEAD = struct.Struct("<BBHIQ")
 _BATCH = struct.Struct("<II")
@@ -501,7 +501,10 @@ def _to_numeric(value: Any, want: Column) -> str:
     if _is_numpy_int(value):
         return str(int(value))
     if _is_floating(value):
-        return str(value)
+        text = str(value)
+        if "sNaN" in text:
+            raise _out_of_range(value, want)
+        return "NaN" if "NaN" in text else text     # a Decimal's may have a sign and digits
     raise _no_mapping(value, want)
 
 
@@ -528,10 +531,9 @@ def _to_text(value: Any, want: Column) -> str:
 def _to_other(value: Any, want: Column) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) \
+            or _is_numpy_int(value) or _is_floating(value):
         return _to_numeric(value, want)
-    if _is_numpy_int(value) or _is_floating(value):
-        return str(value)
     raise _no_mapping(value, want, f"Give the text form of {want.sql_name()} as a str.")
 
 
@@ -806,25 +808,53 @@ def _encode_array(want: Column, values: Sequence[Any], mask: bytes | None) -> li
         dims = []
     parts = [_head(want, len(values), mask), struct.pack(f"<{len(offsets)}q", *offsets),
              _U64.pack(len(dims)), *_body(struct.pack(f"<{len(dims)}i", *dims))]
-    if len(flats) == 1 and not isinstance(flats[0], list):
-        return parts + _encode_native(child, flats[0])
+    return parts + _encode_elements(child, flats)
+
+
+def _encode_elements(child: Column, flats: list[Any]) -> list[Buffer]:
+    """Encode the elements of arrays, each a 1-D ndarray or a list, as one column."""
+    if flats and all(not isinstance(flat, list) and flat.dtype == flats[0].dtype
+                     for flat in flats):
+        import numpy
+
+        from . import arrays
+
+        array = flats[0] if len(flats) == 1 else numpy.concatenate(flats)
+        null = numpy.isnat(array) if array.dtype.kind in "Mm" else numpy.zeros(0, "?")
+        try:
+            with numpy.errstate(all="ignore"):
+                return arrays.encode(child, array, null if null.any() else None)
+        except (ConversionError, *arrays.UNFIT):
+            pass
     elements: list[Any] = []
     for flat in flats:
-        elements += flat if isinstance(flat, list) else flat.tolist()
+        elements += flat if isinstance(flat, list) else _listed(flat)
     try:
-        return parts + encode_column(child, elements)
+        return encode_column(child, elements)
     except ConversionError as error:
-        raise _locate(error, child, elements) from None
+        index, found = first_unfit(child, elements, error)
+        raise found.within(f"[{index}]") from None
 
 
-def _locate(error: ConversionError, child: Column, elements: list[Any]) -> ConversionError:
-    """Say which element of an array the error is about."""
-    for index, value in enumerate(elements):
+def first_unfit(want: Column, values: Sequence[Any],
+                error: ConversionError) -> tuple[int, ConversionError]:
+    """Return the place of the first value that does not fit, and its error.
+
+    error: what encoding all values has raised.
+    """
+    low, high = 0, len(values)
+    while high - low > 1:
+        middle = (low + high) // 2
         try:
-            encode_column(child, [value])
-        except ConversionError as found:
-            return found.within(f"[{index}]")
-    return error
+            encode_column(want, values[low:middle])
+            low = middle
+        except ConversionError:
+            high = middle
+    try:
+        encode_column(want, values[low:high])
+    except ConversionError as found:
+        return low, found
+    return low, error
 
 
 def _flatten(value: Any, want: Column) -> tuple[Any, tuple[int, ...]]:
@@ -838,7 +868,7 @@ def _flatten(value: Any, want: Column) -> tuple[Any, tuple[int, ...]]:
         import numpy
 
         missing = numpy.asarray(value.isna())
-        if missing.any():
+        if missing.any() and value.dtype.kind not in "Mm":      # those have NaT
             value = numpy.array(value, dtype=object)
             value[missing] = None
         else:
@@ -851,10 +881,10 @@ def _flatten(value: Any, want: Column) -> tuple[Any, tuple[int, ...]]:
         if value.ndim > 6:
             raise ConversionError("54000", f"an array of {value.ndim} dimensions does not fit: "
                                   "PostgreSQL has at most 6")
-        if value.dtype.kind in "biuf" and not hasattr(value, "mask"):
+        if value.dtype.kind in "Mm" and hasattr(value, "mask"):
+            value = value.filled(value.dtype.type("NaT"))
+        if value.dtype.kind in "biufMm" and not hasattr(value, "mask"):
             return value.ravel(), value.shape
-        if value.dtype.kind in "Mm":
-            return list(value.ravel()), value.shape
         return value.ravel().tolist(), value.shape
     raise _no_mapping(value, want)
 
@@ -892,47 +922,6 @@ def _is_nested(item: Any) -> bool:
 
 def _is_row(items: list[Any]) -> bool:
     return all(isinstance(item, tuple) for item in items)
-
-
-def _encode_native(child: Column, array: Any) -> list[Buffer]:
-    """Encode a 1-D ndarray of numbers or booleans as the elements of an array."""
-    import numpy
-
-    kind = array.dtype.kind
-    target = _NATIVE.get(child.tag)
-    if target is None or target == "?" and kind != "b":
-        return _encode_elements(child, array.tolist())
-    if array.dtype != numpy.dtype(target):
-        if target[1] == "f":
-            with numpy.errstate(over="ignore"):
-                converted = array.astype(target)
-            bad = numpy.isinf(converted) & ~numpy.isinf(array) if kind == "f" else None
-        else:
-            limits = numpy.iinfo(target)
-            if kind == "f":
-                with numpy.errstate(over="ignore", invalid="ignore"):
-                    bad = ~((array == numpy.floor(array)) & (array >= float(limits.min))
-                            & (array < float(limits.max) + 1))
-            elif kind == "b":
-                bad = None
-            else:
-                bad = (array > limits.max) | (array < limits.min) if array.size else None
-            converted = None if bad is not None and bad.any() else array.astype(target)
-        if bad is not None and bad.any():
-            index = int(numpy.argmax(bad))
-            return _encode_elements(child, array[index:index + 1].tolist(), index)
-        array = converted
-    array = numpy.ascontiguousarray(array)
-    return [_head(child, len(array), None), *_body(memoryview(array).cast("B"))]
-
-
-def _encode_elements(child: Column, elements: list[Any], offset: int = 0) -> list[Buffer]:
-    for index, value in enumerate(elements):
-        try:
-            encode_column(child, [value])
-        except ConversionError as error:
-            raise error.within(f"[{offset + index}]") from None
-    return encode_column(child, elements)
 
 
 def _encode_record(want: Column, values: Sequence[Any], mask: bytes | None) -> list[Buffer]:

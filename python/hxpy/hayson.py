@@ -11,6 +11,9 @@ Haystack chapter "Json":
 - An int has any size, a Decimal must fit an int or a float without loss.
 - bytes are XStr "Buf" in base64, and are read as bytes.
 - A naive datetime has the zone "Rel" (no zone), and is read as naive.
+- An aware datetime whose zone has no name in Haystack (a fixed offset of +05:30) is
+  written in UTC: the instant stays.
+- float32 has the digits that tell it from other float32s: 0.1, not 0.10000000149011612.
 - A timedelta is a Number in "s", and is read as a Number.
 - Numbers with a fraction are float64, as Haystack's are: further digits are rounded when
   read, and what exceeds the range is infinite.
@@ -200,6 +203,8 @@ def _encode_number(value: Number, stack: _Stack) -> Any:
 
 
 def _encode_decimal(value: Any, stack: _Stack) -> Any:
+    if value.is_snan():
+        raise HaysonError("a signalling NaN cannot be stored")
     if not value.is_finite():
         return _encode_float(math.nan if value.is_nan() else float(value), stack)
     if value.adjusted() > _NUMERIC_DIGITS:

@@ -27,6 +27,7 @@ from .columns import Column
 from .errors import ConversionError
 from .haystack._cells import bare
 from .haystack.grid import Grid
+from .haystack.number import Number
 from .haystack.ref import Ref
 from .haystack.symbol import Symbol
 from .haystack.uri import Uri
@@ -387,40 +388,146 @@ _TYPES: tuple[tuple[Any, int], ...] = (
     (UUID, protocol.UUID), (Ref, protocol.REF), (Symbol, protocol.SYMBOL),
     ((list, tuple, numpy.ndarray, pandas.Series), protocol.ARRAY),
 )
-_ARRAY_ELEMENTS = frozenset((protocol.BOOL, protocol.INT16, protocol.INT32, protocol.INT64,
-                             protocol.FLOAT32, protocol.FLOAT64, protocol.NUMERIC))
+_NUMBERS = frozenset((protocol.INT16, protocol.INT32, protocol.INT64, protocol.FLOAT32,
+                      protocol.FLOAT64, protocol.NUMERIC))
+_EXACT = 1 << 53    # whole numbers up to here are exact in a float
 
 
 def infer(chunk: Chunk) -> list[Column]:
     """Return columns without rows of the types that a new table would have.
 
     dtypes as pandas.to_sql has them; objects by all values of the chunk: one kind of
-    value its type, int and float together double precision, ints beyond bigint
-    numeric, lists and arrays of numbers an array, anything else jsonb, only NULLs text.
+    value its type, int and float together double precision if that holds the ints
+    (to 2**53), else numeric, ints beyond bigint numeric, lists and arrays of numbers an
+    array, anything else jsonb, only NULLs text.
     """
     wanted = []
     for name, cells, nan_is_null in zip(chunk.names, chunk.columns, chunk.nan_is_null):
-        tag, element = _infer_column(cells, nan_is_null)
-        want = Column(tag, name, "", 0)
-        if tag == protocol.ARRAY:
-            want.children.append(Column(element, "", "", 0))
-        wanted.append(want)
+        guess = _Guess()
+        guess.add(cells, nan_is_null)
+        wanted.append(guess.column(name))
     return wanted
 
 
-def _infer_column(cells: Any, nan_is_null: bool) -> tuple[int, int]:
-    """Return a column's tag and, of an array, its elements'."""
-    if isinstance(cells, pandas.Categorical):
-        return _infer_column(bare(cells.categories), nan_is_null) \
-            if len(cells.categories) else (protocol.TEXT, 0)
-    if isinstance(cells, numpy.ndarray) and cells.ndim > 1:
-        return protocol.ARRAY, _dtype_tag(cells.dtype) or protocol.JSON
-    dtype = getattr(cells, "dtype", None)
-    if dtype is not None:
-        tag = _dtype_tag(dtype)
-        if tag is not None:
-            return tag, 0
-    return _infer_objects(list(cells), nan_is_null)
+class _Guess:
+    """The type of a column by the values seen so far."""
+
+    def __init__(self) -> None:
+        self.tags: set[int] = set()
+        self.low = self.high = 0        # of the whole numbers
+        self.aware: set[bool] = set()   # whether the datetimes have a zone
+        self.elements: _Guess | None = None
+        self.deep = False               # an ndarray of more than one dimension is there
+
+    def column(self, name: str) -> Column:
+        """Return a column without rows of the type guessed."""
+        tag = self.tag()
+        element = 0
+        if tag == protocol.ARRAY and self.elements is not None:
+            element = self.elements.tag()
+            if element not in _NUMBERS and element != protocol.BOOL and not self.deep:
+                tag = protocol.JSON
+        want = Column(tag, name, "", 0)
+        if tag == protocol.ARRAY:
+            want.children.append(Column(element, "", "", 0))
+        return want
+
+    def tag(self) -> int:
+        """Return the tag of all values together."""
+        tags = self.tags
+        if tags and tags <= _NUMBERS:
+            fraction = tags & {protocol.FLOAT32, protocol.FLOAT64}
+            limit = _EXACT if fraction else 1 << 63
+            if protocol.NUMERIC in tags or self.low < -limit or self.high >= limit:
+                return protocol.NUMERIC
+            return protocol.FLOAT64 if fraction and len(tags) > 1 else max(tags)
+        if len(tags) != 1:
+            return protocol.JSON if tags else protocol.TEXT
+        if tags == {protocol.TIMESTAMP} and True in self.aware:
+            return protocol.JSON if False in self.aware else protocol.TIMESTAMPTZ
+        return min(tags)
+
+    def add(self, cells: Any, nan_is_null: bool) -> None:
+        """Look at a column's cells."""
+        if isinstance(cells, pandas.Categorical):
+            cells = bare(cells.categories)
+            if len(cells) == 0:
+                return
+        dtype = getattr(cells, "dtype", None)
+        tag = None if dtype is None else _dtype_tag(dtype)
+        if isinstance(cells, numpy.ndarray) and cells.ndim > 1:
+            self.tags.add(protocol.ARRAY)
+            self.deep = True
+            self.inner().add(cells.ravel(), False)
+        elif tag is None:
+            self.add_objects(list(cells), nan_is_null)
+        elif tag in (protocol.TIMESTAMP, protocol.TIMESTAMPTZ):
+            self.tags.add(protocol.TIMESTAMP)
+            self.aware.add(tag == protocol.TIMESTAMPTZ)
+        else:
+            self.tags.add(tag)
+            if tag == protocol.INT64:
+                present = cells[~pandas.isna(cells)]
+                if len(present):
+                    self.add_range(int(present.min()), int(present.max()))
+
+    def add_objects(self, values: list[Any], nan_is_null: bool) -> None:
+        """Look at Python objects."""
+        kinds = set(map(type, values))
+        if any(kind.__name__ in _NULLABLE or nan_is_null and issubclass(kind, float)
+               for kind in kinds):
+            values = [value for value in values if not columns._missing(value)
+                      and not (nan_is_null and isinstance(value, float) and value != value)]
+            kinds = set(map(type, values))
+        tags = {kind: _type_tag(kind) for kind in kinds}
+        self.tags.update(tags.values())
+        for tag, look in ((protocol.INT64, self.add_integers), (protocol.ARRAY, self.add_arrays),
+                          (protocol.TIMESTAMP, self.add_datetimes)):
+            found = {kind for kind in kinds if tags[kind] == tag}
+            if found:
+                look(values if found == kinds else [value for value in values
+                                                    if type(value) in found])
+
+    def add_integers(self, values: list[Any]) -> None:
+        """Note the range of whole numbers."""
+        self.add_range(int(min(values)), int(max(values)))
+
+    def add_range(self, low: int, high: int) -> None:
+        """Note the lowest and highest of whole numbers."""
+        self.low, self.high = min(self.low, low), max(self.high, high)
+
+    def add_datetimes(self, values: list[Any]) -> None:
+        """Note whether datetimes have zones."""
+        self.aware.update(getattr(value, "tzinfo", None) is not None for value in values)
+
+    def add_arrays(self, values: list[Any]) -> None:
+        """Look at the elements of lists and arrays; what is no array in SQL is jsonb."""
+        probe = Column(protocol.ARRAY, "", "", 0)
+        probe.children.append(Column(protocol.JSON, "", "", 0))
+        lists: list[Any] = []
+        for value in values:
+            try:
+                flat, _ = columns._flatten(value, probe)
+            except ConversionError:
+                self.tags.add(protocol.JSON)
+                return
+            if hasattr(value, "_fields"):
+                self.tags.add(protocol.JSON)
+            elif isinstance(flat, list):
+                lists += flat
+            else:
+                self.inner().add(flat, False)
+        self.inner().add_objects(lists, False)
+
+    def inner(self) -> _Guess:
+        """Return the guess of the arrays' elements."""
+        if self.elements is None:
+            self.elements = _Guess()
+        return self.elements
+
+
+# Names of types that have NULLs among their values.
+_NULLABLE = frozenset(("NoneType", "NAType", "NaTType", "datetime64", "timedelta64"))
 
 
 def _dtype_tag(dtype: Any) -> int | None:
@@ -435,64 +542,9 @@ def _dtype_tag(dtype: Any) -> int | None:
     return _KINDS.get(dtype.kind) or _DTYPES.get(f"{dtype.kind}{dtype.itemsize}")
 
 
-def _infer_objects(values: list[Any], nan_is_null: bool) -> tuple[int, int]:
-    """Return the tag of Python objects and, of arrays, the elements'."""
-    kinds = set(map(type, values))
-    if nan_is_null and any(issubclass(kind, float) for kind in kinds):
-        values = [value for value in values if not (isinstance(value, float) and value != value)]
-    values = [value for value in values if not columns._missing(value)]
-    kinds = set(map(type, values))
-    tags = {_type_tag(kind) for kind in kinds}
-    if not tags:
-        return protocol.TEXT, 0
-    if tags == {protocol.INT64, protocol.FLOAT64}:
-        return protocol.FLOAT64, 0
-    if tags == {protocol.INT64, protocol.NUMERIC}:
-        return protocol.NUMERIC, 0
-    if len(tags) > 1:
-        return protocol.JSON, 0
-    tag = tags.pop()
-    if tag == protocol.INT64 and not all(-1 << 63 <= value < 1 << 63 for value in values):
-        return protocol.NUMERIC, 0
-    if tag == protocol.TIMESTAMP:
-        aware = {getattr(value, "tzinfo", None) is not None for value in values}
-        return (protocol.JSON if len(aware) > 1 else
-                protocol.TIMESTAMPTZ if True in aware else tag), 0
-    if tag == protocol.ARRAY:
-        element = _infer_elements(values)
-        return (tag, element) if element in _ARRAY_ELEMENTS else (protocol.JSON, 0)
-    return tag, 0
-
-
 def _type_tag(kind: type) -> int:
     if kind is Uri:
         return protocol.URI
-    if getattr(kind, "unit", None) is not None:     # a Number: its unit must not get lost
+    if issubclass(kind, Number):    # its unit must not get lost
         return protocol.JSON
     return next((tag for types, tag in _TYPES if issubclass(kind, types)), protocol.JSON)
-
-
-def _infer_elements(values: list[Any]) -> int:
-    """Return the tag of the elements of lists and arrays; JSON when they are no arrays."""
-    if any(hasattr(value, "_fields") for value in values):
-        return protocol.JSON
-    tags = set()
-    elements: list[Any] = []
-    probe = Column(protocol.ARRAY, "", "", 0)
-    probe.children.append(Column(protocol.JSON, "", "", 0))
-    for value in values:
-        try:
-            flat, _ = columns._flatten(value, probe)
-        except ConversionError:
-            return protocol.JSON
-        if isinstance(flat, list):
-            elements += flat
-        else:
-            tags.add(_dtype_tag(flat.dtype) or protocol.JSON)
-    if elements:
-        tags.add(_infer_objects(elements, False)[0])
-    if len(tags) < 2:
-        return tags.pop() if tags else protocol.JSON
-    if not tags <= _ARRAY_ELEMENTS or protocol.BOOL in tags:
-        return protocol.JSON
-    return protocol.FLOAT64 if tags & {protocol.FLOAT32, protocol.FLOAT64} else max(tags)

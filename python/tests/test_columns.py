@@ -201,7 +201,9 @@ OTHERS = [
         int, bool, np.int8, np.uint64, np.bool_, np.float16, np.float32, np.longdouble,
         decimal.Decimal)],
     (want(P.NUMERIC), np.int64(5), 5), (want(P.NUMERIC), np.float32(0.5), 0.5),
-    (want(P.NUMERIC), np.longdouble(0.5), 0.5), (want(P.NUMERIC), decimal.Decimal("1E+5"), 1e5),
+    (want(P.NUMERIC), np.longdouble(0.5), 0.5),
+    (want(P.NUMERIC, extra="decimal"), np.float32(0.1), decimal.Decimal("0.1")),
+    (want(P.NUMERIC), decimal.Decimal("1E+5"), 1e5),
     (want(P.NUMERIC), True, 1),
     (want(P.TEXT), np.str_("x"), "x"), (want(P.TEXT), Ref("a"), "a"),
     (want(P.TEXT), Symbol("s"), "s"), (want(P.TEXT), Uri("u"), "u"),
@@ -269,6 +271,8 @@ ERRORS = [
     (want(P.INT64), 1.5, "22003", "value 1.5 has a fraction, bigint has none"),
     (want(P.INT64), decimal.Decimal("9007199254740993.5"), "22003",
      "value 9007199254740993.5 has a fraction, bigint has none"),
+    (want(P.NUMERIC), decimal.Decimal("sNaN1"), "22003",
+     "value Decimal('sNaN1') is out of range for numeric"),
     (want(P.INT64), decimal.Decimal("sNaN"), "22003",
      "value Decimal('sNaN') is out of range for bigint"),
     (want(P.FLOAT32), 1e300, "22003", "value 1e+300 is out of range for real"),
@@ -435,6 +439,38 @@ def test_arrays_of_times():
     assert trip(array_of(P.TIMESTAMPTZ, "UTC"), zoned) == [[first.replace(tzinfo=UTC)]]
     lengths = np.array([1, "NaT"], dtype="m8[s]")
     assert trip(array_of(P.INTERVAL), lengths) == [[dt.timedelta(seconds=1), None]]
+
+
+def test_whole_arrays_are_not_encoded_value_by_value(monkeypatch):
+    def one_by_one(value, column):
+        raise AssertionError("a value was encoded on its own")
+
+    for tag in columns._CONVERTERS:
+        monkeypatch.setitem(columns._CONVERTERS, tag, one_by_one)
+    times = np.array(["1969-12-31T23:59:59.999999500", "NaT", "2024-01-01"], dtype="M8[ns]")
+    moments = [dt.datetime(1970, 1, 1), None, dt.datetime(2024, 1, 1)]
+    for value in times, np.ma.array(times, mask=[0, 1, 0]), pd.Series(times), pd.Index(times):
+        assert trip(array_of(P.TIMESTAMP), value) == [moments]
+    assert trip(array_of(P.TIMESTAMP), times, times[1:]) == [moments, moments[1:]]
+    assert trip(array_of(P.TIMESTAMPTZ, "Europe/Berlin"), times[2:]) \
+        == [[dt.datetime(2024, 1, 1, tzinfo=BERLIN)]]
+    assert trip(array_of(P.INTERVAL), np.array([1, "NaT"], "m8[s]")) == [[dt.timedelta(0, 1), None]]
+    assert trip(array_of(P.DATE), times[1:]) == [[None, dt.date(2024, 1, 1)]]
+    for value in [1.5, math.inf], [2**62, 1], [[1.5], [2.5]]:
+        assert trip(array_of(P.NUMERIC), np.array(value))[0].tolist() == value
+    assert trip(array_of(P.FLOAT64), np.array([1]), np.array([2]))[1].tolist() == [2.0]
+
+
+@pytest.mark.parametrize("tag, value, place", [
+    (P.DATE, np.array(["2024-01-01", "2024-01-01T12"], "M8[h]"), "[1]"),
+    (P.INT16, np.array([1, 2, 40000, 5, 50000]), "[2]"), (P.INT32, [1, 2, "x"], "[2]"),
+    (P.FLOAT32, np.array([[1, 2], [3, 1e300]]), "[3]"), (P.NUMERIC, [1, 2, 3, {}, 4], "[3]"),
+    (P.INT32, np.array([math.nan, 1]), "[0]"),
+    (P.TIMESTAMP, np.array([0, 10**15], "M8[h]"), "[1]")])
+def test_errors_of_arrays_name_the_element(tag, value, place):
+    with pytest.raises(ConversionError) as caught:
+        encoded(array_of(tag), [value])
+    assert caught.value.path == [place]
 
 
 def test_arrays_of_texts():

@@ -260,9 +260,9 @@ def test_types_without_a_mapping(value, message):
     (dt.timedelta(days=999999999, microseconds=1),
      "datetime.timedelta(days=999999999, microseconds=1) has more digits than a float of seconds "
      "holds"),
-    ({"t": dt.datetime(2021, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30)))},
-     "Haystack has no time zone for the fixed offset +05:30: it names whole hours only, and "
-     "places; use a zoneinfo.ZoneInfo at $.t"),
+    ({"t": dt.datetime(9999, 12, 31, 1, tzinfo=dt.timezone(dt.timedelta(hours=-23, minutes=-30)))},
+     "9999-12-31 01:00:00-23:30 lies outside of the years 1 to 9999 in UTC at $.t"),
+    ([Decimal("sNaN")], "a signalling NaN cannot be stored at $[0]"),
 ])
 def test_values_that_cannot_be_written(value, message):
     for function in (dumps, hayson.encode):
@@ -490,7 +490,11 @@ def pandas():
 
 @pytest.mark.parametrize("make, value", [
     (lambda np: np.float32(0.5), 0.5), (lambda np: np.float64(0.1), 0.1),
-    (lambda np: np.float32(0.1), 0.10000000149011612), (lambda np: np.longdouble(0.5), 0.5),
+    (lambda np: np.float32(0.1), 0.1), (lambda np: np.longdouble(0.5), 0.5),
+    (lambda np: np.array([0.1, 1e-45, 3.4028235e38, 16777216, -np.inf], "f4"),
+     [0.1, 1e-45, 3.4028235e38, 16777216.0, -math.inf]),
+    (lambda np: {"a": np.array([[0.1]], "f2")}, {"a": [[0.1]]}),
+    (lambda np: np.array([(0.1, 1)], [("a", "f4"), ("b", "i4")]), [{"a": 0.1, "b": 1}]),
     (lambda np: np.int8(-5), -5), (lambda np: np.uint64(2**64 - 1), 2**64 - 1),
     (lambda np: np.bool_(True), True), (lambda np: np.str_("x"), "x"),
     (lambda np: np.bytes_(b"x"), b"x"),

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import zoneinfo
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
+from hxpy import hayson, v3, zinc
 from hxpy.haystack import (NA, Coord, FloatNumber, IntNumber, Marker, Number, Ref, Remove, Symbol,
                            Uri, XStr, tz, tz_from_name, tz_name)
 
@@ -251,6 +253,39 @@ def test_order():
         Number(5, "m") < Number(4, "km")
 
 
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i8", "u1", "g"])
+def test_arithmetic_with_numpy(dtype):
+    numpy = pytest.importorskip("numpy")
+    two = numpy.dtype(dtype).type(2)
+    for value in 5, 5.5:
+        number = Number(value, "kW")
+        for result in number * two, two * number:
+            assert repr(result) == repr(number * (2 if dtype in ("i8", "u1") else 2.0))
+        assert repr(number / two) == repr(Number(value / 2, "kW"))
+        assert (number // two).unit == "kW" and not isinstance(two / number, Number)
+        for result in number + two, two + number, number - two, number ** two:
+            assert not isinstance(result, Number)
+        assert number != Number(2) * two and number > two and two < number
+        assert not (number == numpy.dtype(dtype).type(5)) and two != Number(2, "kW")
+        assert two == Number(2) == two
+    # arrays take the value, as they take a plain number
+    array = numpy.array([1, 2], dtype)
+    for result in array * Number(5, "kW"), Number(5, "kW") * array:
+        assert isinstance(result, numpy.ndarray) and result.tolist() == [5, 10]
+    assert numpy.sqrt(Number(4, "kW")) == 2
+
+
+def test_what_a_number_costs():
+    import tracemalloc
+
+    for value in 2**20, 0.5:
+        tracemalloc.start()
+        numbers = [Number(value + place, "kW") for place in range(1000)]
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert size < 120 * len(numbers)
+
+
 def test_a_nan_has_no_unit():
     with pytest.raises(ValueError):
         Number(math.nan, "kW")
@@ -267,6 +302,13 @@ def test_number_of_other_types():
     assert repr(Number(Decimal("0.1"))) == "Number(0.1)"
     with pytest.raises(ValueError):
         Number(Decimal("0.1234567890123456789"))
+    with pytest.raises(ValueError, match="signalling"):
+        Number(Decimal("sNaN"))
+    assert repr(Number(Decimal("Infinity"))) == "Number(inf)"
+    numpy = pytest.importorskip("numpy")
+    for value in Fraction(1, 3), Fraction(2), numpy.bool_(True), numpy.timedelta64(5, "s"), "5":
+        with pytest.raises(TypeError, match="must be a number"):
+            Number(value)
     for bad in (True, "5", None, b"5", 5j):
         with pytest.raises(TypeError):
             Number(bad)
@@ -352,6 +394,13 @@ def test_names_of_fixed_offsets(hours, name):
 def test_offsets_without_a_name(minutes):
     with pytest.raises(ValueError, match="fixed offset [+-]"):
         tz_name(dt.timezone(dt.timedelta(minutes=minutes)))
+
+
+def test_zones_without_a_name_are_written_in_utc():
+    half = dt.datetime(2021, 1, 1, 2, 0, 0, 250000, dt.timezone(dt.timedelta(hours=5, minutes=30)))
+    assert tz.format_datetime(half) == ("2020-12-31T20:30:00.25Z", "UTC")
+    for codec in hayson, zinc, v3:
+        assert codec.loads(codec.dumps([half])) == [half]
 
 
 def test_names_of_pytz():

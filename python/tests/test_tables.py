@@ -434,6 +434,19 @@ def frame_of(values, dtype):
     (numpy.array([90], "m8[s]"), protocol.INTERVAL, [dt.timedelta(seconds=90)]),
     (numpy.ma.array([1, 2], mask=[False, True]), protocol.INT64, [1, None]),
     ([1, 2**70], protocol.NUMERIC, [1, 2**70]), ([1, 2.5], protocol.FLOAT64, [1.0, 2.5]),
+    ([-2**63, 2**63 - 1], protocol.INT64, [-2**63, 2**63 - 1]),
+    ([2**63], protocol.NUMERIC, [2**63]), ([-2**63 - 1], protocol.NUMERIC, [-2**63 - 1]),
+    ([2**60 + 1, 0.5], protocol.NUMERIC, [2**60 + 1, 0.5]),
+    ([2**70, 0.5], protocol.NUMERIC, [2**70, 0.5]),
+    ([2**53 - 1, 0.5, -2**53], protocol.FLOAT64, [2.0**53 - 1, 0.5, -2.0**53]),
+    ([Decimal("1.5"), 0.25], protocol.NUMERIC, [1.5, 0.25]),
+    ([pandas.Timestamp(MOMENT), None], protocol.TIMESTAMP, [MOMENT, None]),
+    ([(pandas.Timestamp(MOMENT),), (pandas.NaT,)], protocol.TIMESTAMP, [MOMENT, None]),
+    ([pandas.Timestamp(MOMENT, tz="Europe/Berlin")], protocol.TIMESTAMPTZ,
+     [MOMENT.replace(tzinfo=BERLIN)]),
+    ([{"x": pandas.Timedelta("1 h")}], protocol.INTERVAL, [dt.timedelta(hours=1)]),
+    (frame_of([pandas.Timestamp(MOMENT), pandas.NaT], object), protocol.TIMESTAMP,
+     [MOMENT, None]),
     ([Decimal("1.5"), 1], protocol.NUMERIC, [1.5, 1]), ([True, None], protocol.BOOL, [True, None]),
     ([dt.date(2020, 1, 1), None], protocol.DATE, [dt.date(2020, 1, 1), None]),
     ([dt.time(1)], protocol.TIME, [dt.time(1)]),
@@ -456,6 +469,8 @@ def test_inferred_types(value, tag, expected):
 def test_inferred_arrays():
     for cells, element in (
             ([[1, 2], None], protocol.INT64), ([[1, 2.5]], protocol.FLOAT64),
+            ([[2**60 + 1], [0.5]], protocol.NUMERIC), ([[2**70]], protocol.NUMERIC),
+            ([numpy.array([2**60 + 1]), numpy.array([0.5])], protocol.NUMERIC),
             ([numpy.array([1.5])], protocol.FLOAT64), ([[[1], [2]]], protocol.INT64),
             ([[True]], protocol.BOOL), ([numpy.zeros(1, "i4"), [1]], protocol.INT64)):
         column = infer(next(chunks({"x": cells}, 10)))[0]

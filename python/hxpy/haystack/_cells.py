@@ -33,7 +33,7 @@ def is_missing(value: Any) -> bool:
         or type(value).__name__ in ("NAType", "NaTType")
 
 
-def to_list(column: Sequence[Any]) -> list[Any]:
+def to_list(column: Any) -> list[Any]:
     """Return a column's cells as Python objects, missing ones as None.
 
     In arrays of numpy and pandas a NaN is a missing cell, as pandas has it; in
@@ -49,8 +49,12 @@ def to_list(column: Sequence[Any]) -> list[Any]:
             cells = [None if is_missing(cell) else cell for cell in cells]
         return cells
     if hasattr(column, "isna"):
-        return [None if missing else cell.item() if type(cell).__module__ == "numpy" else cell
-                for cell, missing in zip(column, column.isna())]
+        dtype = getattr(column.dtype, "numpy_dtype", None)      # of Int64, Float32 and their like
+        if dtype is not None and dtype.kind in "biuf":
+            cells = array_to_list(column.to_numpy(dtype, na_value=dtype.type(0)))
+        else:
+            cells = [cell.item() if type(cell).__module__ == "numpy" else cell for cell in column]
+        return [None if missing else cell for cell, missing in zip(cells, column.isna())]
     return list(column)
 
 
@@ -59,12 +63,15 @@ def array_to_list(array: Any) -> list[Any]:
 
     datetime64 becomes date (unit: day and coarser) or naive datetime,
     timedelta64 timedelta, both rounded to microseconds, NaT None; a structured
-    array becomes dicts.  Raises ValueError for what Python's types cannot hold.
+    array becomes dicts.  A float32 becomes the float of its own digits: 0.1, not
+    0.10000000149011612.  Raises ValueError for what Python's types cannot hold.
     """
     kind = array.dtype.kind
     if kind in "Mm":
         return _times(array)
-    if kind == "f" and array.dtype.itemsize > 8:
+    if kind == "f" and array.dtype.itemsize < 8:
+        array = array.astype(str).astype("float64")     # the text is the shortest that is exact
+    elif kind == "f" and array.dtype.itemsize > 8:
         narrow = array.astype("float64")
         if not ((narrow == array) | (array != array)).all():
             raise ValueError(f"{array.dtype} values have more digits than a float holds")

@@ -15,7 +15,8 @@ The rules:
     x + y, x - y, x % y      keep it if both have the same
     x * 2, 2 * x, x / 2, x // 2, where 2 is plain    keep it
   So `2 / x`, `x * y`, `x / y`, `x ** 2`, `x + 1` and sum([x, y]), which begins
-  with the plain 0, are plain.
+  with the plain 0, are plain.  numpy's scalars are plain numbers, on either side;
+  numpy's and pandas' arrays take a Number for its value.
 - A NaN has no unit (ValueError), also as a result.
 - One case is Python's own and cannot be changed: a plain float on the left of an
   IntNumber does not ask it, so `2.0 * Number(5, "kW")` is 10.0 and
@@ -25,8 +26,10 @@ The rules:
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -38,10 +41,13 @@ class Number:
 
     value: int, float, Number, a number of numpy, or a Decimal that a float (or
     int) holds exactly.  unit: a symbol such as "kW" or "°F"; None or "" for none.
-    Raises TypeError for other values (bool too) and ValueError for a NaN with unit.
+    Raises TypeError for other values (bool and Fraction too) and ValueError for a
+    NaN with unit.  A Number does not change, and has no attributes besides.
     """
 
     __slots__ = ()
+    # Between numpy's scalars (-1000000), which leave the operator to Number, and its arrays (0).
+    __array_priority__ = -1.0
     _unit: str | None
 
     def __new__(cls, value: Any, unit: str | None = None) -> Any:
@@ -61,16 +67,18 @@ class Number:
         """The plain int or float."""
         raise NotImplementedError
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f'a Number does not change: cannot set "{name}"')
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Number):
             mine, others = self.val, other.val
             same: bool = mine == others or (mine != mine and others != others)
             return same and self._unit == other._unit
-        if self._unit is not None:
-            if not isinstance(other, (int, float)):
-                return NotImplemented
-            return False
-        return self._base_eq(other)
+        operand = _operand(other)
+        if operand is None:
+            return NotImplemented
+        return self._unit is None and bool(self.val == operand[0])
 
     def __ne__(self, other: object) -> bool:
         equal = self.__eq__(other)
@@ -81,10 +89,6 @@ class Number:
         if value != value:
             return hash((Number, "NaN"))
         return hash(value) if self._unit is None else hash((value, self._unit))
-
-    def _base_eq(self, other: object) -> bool:
-        """Compare the plain value; the subclasses' int or float does it."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"Number({self.val!r})" if self._unit is None \
@@ -108,7 +112,10 @@ class Number:
 
 
 class IntNumber(Number, int):
-    """A Number that is an int."""
+    """A Number that is an int.
+
+    Python gives a subclass of int no slots: the Numbers of one unit share one __dict__.
+    """
 
     def __new__(cls, value: Any, unit: str | None = None) -> Any:
         """Return Number(value, unit), whatever its class turns out to be."""
@@ -118,12 +125,11 @@ class IntNumber(Number, int):
     def val(self) -> int:
         return int.__int__(self)
 
-    def _base_eq(self, other: object) -> bool:
-        return int.__eq__(self, other)
-
 
 class FloatNumber(Number, float):
     """A Number that is a float."""
+
+    __slots__ = ("_unit",)
 
     def __new__(cls, value: Any, unit: str | None = None) -> Any:
         """Return Number(value, unit), whatever its class turns out to be."""
@@ -133,30 +139,34 @@ class FloatNumber(Number, float):
     def val(self) -> float:
         return float.__float__(self)
 
-    def _base_eq(self, other: object) -> bool:
-        return float.__eq__(self, other)
-
 
 def _plain(value: Any) -> int | float:
     """Return a value as a plain int or float, without loss."""
     if isinstance(value, Number):
         number: int | float = value.val
         return number
-    if isinstance(value, bool) or isinstance(value, (str, bytes)):
-        raise TypeError(f"a Number must be a number, not {type(value).__name__}")
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
         return float(value)
-    if hasattr(value, "__index__"):
+    kind = type(value)
+    if kind.__module__ == "decimal" and kind.__name__ == "Decimal":
+        return _from_decimal(value)
+    if kind.__module__ == "numpy" and kind.__name__.startswith(("float", "longdouble")):
+        return float(value)
+    if kind.__name__ not in ("bool", "bool_") and hasattr(value, "__index__"):
         return operator.index(value)
-    if not hasattr(value, "__float__"):
-        raise TypeError(f"a Number must be a number, not {type(value).__name__}")
-    if type(value).__module__ == "decimal" and value == value and value % 1 == 0:
+    raise TypeError(f"a Number must be a number, not {kind.__name__}")
+
+
+def _from_decimal(value: Any) -> int | float:
+    """Return a Decimal as an int or a float, which must hold it exactly."""
+    if value.is_snan():
+        raise ValueError("a signalling NaN is no number")
+    if value.is_finite() and value == value.to_integral_value():
         return int(value)
     result = float(value)
-    if type(value).__module__ == "decimal" and result == result \
-            and type(value)(repr(result)) != value:
+    if value.is_finite() and type(value)(repr(result)) != value:
         raise ValueError(f"{value!r} has more digits than a float holds")
     return result
 
@@ -166,15 +176,34 @@ def _make(value: int | float, unit: str | None) -> Any:
     number: Any
     if isinstance(value, int):
         number = int.__new__(IntNumber, value)
-    else:
-        if unit is not None and math.isnan(value):
-            raise ValueError("a NaN has no unit")
-        number = float.__new__(FloatNumber, value)
-    number._unit = unit
+        object.__setattr__(number, "__dict__", _shared_dict(unit))
+        return number
+    if unit is not None and math.isnan(value):
+        raise ValueError("a NaN has no unit")
+    number = float.__new__(FloatNumber, value)
+    object.__setattr__(number, "_unit", unit)
     return number
 
 
+@functools.lru_cache(maxsize=1024)
+def _shared_dict(unit: str | None) -> dict[str, str | None]:
+    """Return the __dict__ of all IntNumbers of a unit."""
+    return {"_unit": unit}
+
+
 # Operators -----------------------------------------------------------------
+
+
+def _operand(value: Any) -> tuple[int | float, str | None] | None:
+    """Return an operand's plain value and unit; None for what is no number."""
+    if isinstance(value, Number):
+        return value.val, value.unit
+    if isinstance(value, (int, float)):
+        return value, None
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in "biuf":
+        return float(value) if value.dtype.kind == "f" else int(value), None
+    return None
 
 
 def _with_unit(value: Any, unit: str | None) -> Any:
@@ -194,9 +223,10 @@ def _binary(function: Callable[[Any, Any], Any], rule: Callable[[Any, Any], str 
             swap: bool = False) -> Callable[[Number, Any], Any]:
     """Return an operator's method; rule tells the unit of left and right that stays."""
     def method(self: Number, other: Any) -> Any:
-        if not isinstance(other, (int, float)):
+        operand = _operand(other)
+        if operand is None:
             return NotImplemented
-        value, unit = (other.val, other.unit) if isinstance(other, Number) else (other, None)
+        value, unit = operand
         if swap:
             return _with_unit(function(value, self.val), rule(unit, self.unit))
         return _with_unit(function(self.val, value), rule(self.unit, unit))
@@ -221,9 +251,10 @@ def _never(left: str | None, right: str | None) -> str | None:
 
 def _comparison(function: Callable[[Any, Any], bool]) -> Callable[[Number, Any], bool]:
     def method(self: Number, other: Any) -> bool:
-        if not isinstance(other, (int, float)):
+        operand = _operand(other)
+        if operand is None:
             return NotImplemented
-        value, unit = (other.val, other.unit) if isinstance(other, Number) else (other, None)
+        value, unit = operand
         if self.unit is not None and unit is not None and self.unit != unit:
             raise TypeError(f'cannot order the units "{self.unit}" and "{unit}"')
         return function(self.val, value)

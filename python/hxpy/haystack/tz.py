@@ -285,17 +285,32 @@ def format_datetime(value: dt.datetime) -> tuple[str, str]:
 
     The fraction of a second has as many digits as it needs; an offset of zero
     is "Z".  Haystack's offsets have no seconds: where a zone had some (local
-    mean time) the text is in UTC, which leaves the instant as it is.  A naive
-    datetime is text in "Z" with the zone "Rel".  Raises ValueError as tz_name.
+    mean time) the text is in UTC, which leaves the instant as it is.  So it is
+    with the zone "UTC" where Haystack has no name for the zone (a fixed offset of
+    +05:30).  A naive datetime is text in "Z" with the zone "Rel".  Raises
+    ValueError for a zone that tells no offset.
     """
-    name = tz_name(value)
     offset = value.utcoffset()
+    try:
+        name = tz_name(value)
+    except ValueError:
+        if offset is None:
+            raise
+        value, name, offset = _in_utc(value), "UTC", None
     if offset is not None and offset % dt.timedelta(minutes=1):
-        value, offset = value.astimezone(dt.timezone.utc), None
+        value, offset = _in_utc(value), None
     text = value.replace(tzinfo=None).isoformat()
     if value.microsecond:
         text = text.rstrip("0")
     return text + (_offset_text(offset) if offset else "Z"), name
+
+
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    """Return an aware datetime in UTC.  Raises ValueError beyond Python's years."""
+    try:
+        return value.astimezone(dt.timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{value} lies outside of the years 1 to 9999 in UTC") from None
 
 
 def _offset_text(offset: dt.timedelta) -> str:
