@@ -813,6 +813,11 @@ def _encode_array(want: Column, values: Sequence[Any], mask: bytes | None) -> li
 
 def _encode_elements(child: Column, flats: list[Any]) -> list[Buffer]:
     """Encode the elements of arrays, each a 1-D ndarray or a list, as one column."""
+    if len(flats) == 1 and not isinstance(flats[0], list) \
+            and flats[0].dtype.str == _NATIVE.get(child.tag):
+        return [_head(child, len(flats[0]), None),
+                *_body(memoryview(flats[0] if flats[0].flags.c_contiguous
+                                  else flats[0].copy()).cast("B"))]
     if flats and all(not isinstance(flat, list) and flat.dtype == flats[0].dtype
                      for flat in flats):
         import numpy

@@ -60,6 +60,7 @@ def _locate(error: ConversionError, want: Column, values: list[Any], chunk: Chun
     row, error = columns.first_unfit(want, values, error)
     path = f", at {''.join(error.path)}" if error.path else ""
     error.detail = f'Column "{name}", row {chunk.start + row + 1}{path}.'
+    error.hint = chunk.hint or error.hint
     return error
 
 

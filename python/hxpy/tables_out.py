@@ -2,7 +2,8 @@
 
     chunks(value, rows)     DataFrame, Grid, arrays, dicts, rows, generators → Chunks
     match(want, names)      which of a chunk's columns is which wanted one
-    infer(chunk)            SQL types for a new table
+    infer(chunk, …)         SQL types for a new table
+    inferred(value, stream) the same of a stream of chunks
 
 tables_encode turns a chunk into the buffers of a batch.
 """
@@ -14,7 +15,8 @@ import datetime as dt
 import itertools
 import operator
 from array import array as Array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -25,14 +27,17 @@ import pandas
 from . import columns, protocol
 from .columns import Column
 from .errors import ConversionError
-from .haystack._cells import bare
+from .haystack._cells import bare, label_text, to_list
 from .haystack.grid import Grid
 from .haystack.number import Number
 from .haystack.ref import Ref
 from .haystack.symbol import Symbol
 from .haystack.uri import Uri
 
-__all__ = ["Chunk", "chunks", "infer", "match"]
+__all__ = ["Chunk", "chunks", "infer", "inferred", "match"]
+
+# Rows that can be looked at twice; the columns of other iterables are those of the first rows.
+_IN_MEMORY = (list, tuple, deque, Set, ValuesView)
 
 
 @dataclasses.dataclass(slots=True)
@@ -43,6 +48,8 @@ class Chunk:
     rows, or an array of pandas, all of length `count`.  nan_is_null: for each
     whether a NaN is NULL: it is in what pandas made (DataFrame, Series, Index) and
     in arrays of a Grid; elsewhere a NaN is a value.  start: rows of the stream before.
+    unnamed: places of the columns that are levels of an index without a name.  hint: what
+    an error of its values says besides.
     """
 
     names: list[str]
@@ -50,29 +57,37 @@ class Chunk:
     nan_is_null: list[bool]
     count: int
     start: int = 0
+    unnamed: tuple[int, ...] = ()
+    hint: str = ""
+
+
+class _Level(str):
+    """The name given to a level of an index that has none."""
 
 
 def chunks(value: Any, rows: int) -> Iterator[Chunk]:
     """Yield a table as chunks of at most `rows` rows, without copying columns.
 
     A table is one of these:
-        DataFrame       its columns; before them the index's levels that have names
+        DataFrame       its columns; before them its index, unless that only counts the rows:
+                        levels without a name are index, or level_0 … as pandas' to_sql has it
         Series, Index   one column, c0 if it has no name; the index as a DataFrame's
         Grid            its columns under their SQL names
-        ndarray         structured: its fields; 1-D: c0; 2-D: c0, c1 …
+        ndarray         structured: its fields; 1-D: c0; 2-D: v0, v1 …
         dict            of columns; scalars are repeated, only scalars are one row
-        list, tuple     of rows or of scalars (one column c0)
-        any iterable    of rows or scalars, or of DataFrames, Series, Grids, structured
-                        or 2-D arrays, dicts of only Series and arrays; taken as it comes
-    A row is a dict (or GridRow), dataclass, namedtuple, tuple, list or 1-D ndarray.
-    Rows that are dicts may lack keys (NULL); the first chunk's keys are the columns.
-    Labels are str(label), those of a MultiIndex joined by "_".  A table of no rows is
-    one chunk of count 0, an iterable without items none.
+        list, tuple …   of rows or of scalars (one column c0)
+        any iterable    of rows or scalars, or of DataFrames, Grids, structured or 2-D
+                        arrays, dicts of only Series and arrays; taken as it comes
+    A row is a dict (or GridRow), dataclass, namedtuple, tuple, list, deque, 1-D ndarray
+    or Series (its name is the index).  Rows that are dicts or Series may lack keys (NULL);
+    the columns are the keys of all rows, of the first chunk's in an iterator.
+    Labels are str(label), those of a MultiIndex joined by "_", 0, 1 … are v0, v1 …  A
+    table of no rows is one chunk of count 0, an iterable without items none.
 
     Raises ConversionError: 42846 for what is no table, 42701 for a name that comes
     twice, 42804 for columns or rows of different lengths or kinds.
     """
-    table = _whole(value)
+    table = _whole(value, 0)
     if table is not None:
         yield from _sliced(table, rows, 0)
         return
@@ -82,8 +97,8 @@ def chunks(value: Any, rows: int) -> Iterator[Chunk]:
     iterator = iter(value)
     for first in iterator:
         items = itertools.chain((first,), iterator)
-        if _whole_item(first) is None:
-            yield from _row_chunks(items, rows)
+        if _whole_item(first, 0) is None:
+            yield from _row_chunks(items, rows, value if isinstance(value, _IN_MEMORY) else None)
         else:
             yield from _table_chunks(items, rows)
 
@@ -105,14 +120,14 @@ def _sliced(table: Chunk, rows: int, start: int) -> Iterator[Chunk]:
     for low in range(0, max(table.count, 1), rows):
         high = min(low + rows, table.count)
         yield Chunk(table.names, [column[low:high] for column in table.columns],
-                    table.nan_is_null, high - low, start + low)
+                    table.nan_is_null, high - low, start + low, table.unnamed)
 
 
 def _table_chunks(items: Iterable[Any], rows: int) -> Iterator[Chunk]:
     """Yield the chunks of a stream of tables."""
     start = 0
     for item in items:
-        table = _whole_item(item)
+        table = _whole_item(item, start)
         if table is None:
             raise _mismatch(f'a stream of tables holds a "{_type_name(item)}"', start)
         yield from _sliced(table, rows, start)
@@ -122,16 +137,19 @@ def _table_chunks(items: Iterable[Any], rows: int) -> Iterator[Chunk]:
 # Whole tables --------------------------------------------------------------
 
 
-def _whole(value: Any) -> Chunk | None:
-    """Return a value that is a table of columns as one chunk, others as None."""
+def _whole(value: Any, start: int) -> Chunk | None:
+    """Return a value that is a table of columns as one chunk, others as None.
+
+    start: rows of the stream before.
+    """
     if isinstance(value, pandas.DataFrame):
-        return _frame(value)
+        return _frame(value, start)
     if isinstance(value, (pandas.Series, pandas.api.extensions.ExtensionArray)):
         series = pandas.Series(value, copy=False)
-        return _frame(series.to_frame("c0" if series.name is None else series.name))
+        return _frame(series.to_frame("c0" if series.name is None else series.name), start)
     if isinstance(value, pandas.Index):
         names = [f"c{place}" if name is None else name for place, name in enumerate(value.names)]
-        return _frame(value.to_frame(index=False, name=names if len(names) > 1 else names[0]))
+        return _frame(value.to_frame(index=False, name=names if len(names) > 1 else names[0]), 0)
     if isinstance(value, Grid):
         names = []
         for col in value.cols():
@@ -146,21 +164,22 @@ def _whole(value: Any) -> Chunk | None:
     return None
 
 
-def _whole_item(item: Any) -> Chunk | None:
+def _whole_item(item: Any, start: int) -> Chunk | None:
     """Return an item of a stream that is a table, not a row, as one chunk."""
-    if isinstance(item, numpy.ndarray) and item.ndim < 2 and item.dtype.names is None:
+    if isinstance(item, pandas.Series) \
+            or isinstance(item, numpy.ndarray) and item.ndim < 2 and item.dtype.names is None:
         return None
     if isinstance(item, Mapping) and not (item and all(
             isinstance(column, (pandas.Series, pandas.api.extensions.ExtensionArray))
             or isinstance(column, numpy.ndarray) and column.ndim > 0 for column in item.values())):
         return None
-    return _whole(item)
+    return _whole(item, start)
 
 
 def _chunk(labels: Sequence[Any], cells: list[Any], nan_is_null: list[bool],
            count: int = 0) -> Chunk:
     """Return columns as a chunk, whose names must be unique and lengths equal."""
-    names = [_label(label) for label in labels]
+    names = _names(labels)
     if len(set(names)) != len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise ConversionError("42701", f'column "{twice}" comes twice in the table',
@@ -170,22 +189,31 @@ def _chunk(labels: Sequence[Any], cells: list[Any], nan_is_null: list[bool],
         error = _mismatch("the columns of the table have different lengths")
         error.detail = ", ".join(f"{name}: {len(column)}" for name, column in zip(names, cells))
         raise error
-    return Chunk(names, cells, nan_is_null, lengths.pop() if lengths else count)
+    unnamed = tuple(place for place, label in enumerate(labels) if isinstance(label, _Level))
+    return Chunk(names, cells, nan_is_null, lengths.pop() if lengths else count, 0, unnamed)
 
 
-def _label(label: Any) -> str:
-    if isinstance(label, tuple):
-        return "_".join(filter(None, map(str, label)))
-    return str(label)
+def _names(labels: Sequence[Any]) -> list[str]:
+    """Return the names of columns; those that only count the columns are a matrix's."""
+    own = [label for label in labels if not isinstance(label, _Level)]
+    if set(map(type, own)) == {int} and own == list(range(len(own))):
+        return [str(label) if isinstance(label, _Level) else f"v{label}" for label in labels]
+    return [label_text(label) for label in labels]
 
 
-def _frame(frame: pandas.DataFrame) -> Chunk:
+def _frame(frame: pandas.DataFrame, start: int) -> Chunk:
+    """Return a DataFrame as a chunk; an index that counts the rows, or goes on to, is left out."""
+    index = frame.index
     labels: list[Any] = []
     cells: list[Any] = []
-    for level, name in enumerate(frame.index.names):
-        if name is not None:
-            labels.append(name)
-            cells.append(bare(frame.index.get_level_values(level)))
+    counts = isinstance(index, pandas.RangeIndex) and index.name is None and index.step == 1 \
+        and index.start in (0, start)
+    for level, name in enumerate([] if counts else index.names):
+        if name is None:
+            name = _Level("index" if index.nlevels == 1 and "index" not in frame.columns
+                          else f"level_{level}")
+        labels.append(name)
+        cells.append(bare(index.get_level_values(level)))
     for place, label in enumerate(frame.columns):
         labels.append(label)
         cells.append(bare(frame.iloc[:, place]))
@@ -199,7 +227,7 @@ def _array(array: Any) -> Chunk:
     elif array.ndim == 1:
         names, cells = ["c0"], [array]
     elif array.ndim == 2:
-        names = [f"c{place}" for place in range(array.shape[1])]
+        names = [f"v{place}" for place in range(array.shape[1])]
         cells = [array[:, place] for place in range(array.shape[1])]
     else:
         raise ConversionError("42846", f"an ndarray of {array.ndim} dimensions is no table",
@@ -234,8 +262,11 @@ def _mapping(value: Mapping[Any, Any]) -> Chunk:
 # Rows ----------------------------------------------------------------------
 
 
-def _row_chunks(items: Iterator[Any], rows: int) -> Iterator[Chunk]:
-    """Yield the chunks of a stream of rows; all are of the kind of the first chunk's."""
+def _row_chunks(items: Iterator[Any], rows: int, known: Iterable[Any] | None) -> Iterator[Chunk]:
+    """Yield the chunks of a stream of rows; all are of the kind of the first chunk's.
+
+    known: all the rows, if they are in memory.
+    """
     start = 0
     kind = None
     labels: list[Any] = []
@@ -251,7 +282,7 @@ def _row_chunks(items: Iterator[Any], rows: int) -> Iterator[Chunk]:
                                 if _row_kind(type(row)) != kind)
             raise _mismatch(f'a stream of rows ("{kind}") holds a "{_type_name(strange)}"',
                             start + row)
-        labels = labels or _row_labels(kind, block)
+        labels = labels or _row_labels(kind, block, block if known is None else known)
         cells = _ROWS[kind](block, labels, start)
         chunk = _chunk(labels, cells, [False] * len(labels), len(block))
         chunk.start = start
@@ -261,8 +292,9 @@ def _row_chunks(items: Iterator[Any], rows: int) -> Iterator[Chunk]:
 
 def _row_kind(cls: type) -> str:
     """Return what kind of row a class is."""
-    for types, kind in ((Mapping, "dict"), ((tuple, list), "sequence"), (numpy.ndarray, "array"),
-                        (numpy.void, "record")):
+    for types, kind in ((Mapping, "dict"), ((tuple, list, deque), "sequence"),
+                        (numpy.ndarray, "array"), (numpy.void, "record"),
+                        (pandas.Series, "series")):
         if issubclass(cls, types):  # type: ignore[arg-type]
             return kind
     if dataclasses.is_dataclass(cls) and not cls.__module__.startswith("hxpy."):
@@ -270,11 +302,14 @@ def _row_kind(cls: type) -> str:
     return "none" if cls.__name__ == "NoneType" else "scalar"
 
 
-def _row_labels(kind: str, block: list[Any]) -> list[Any]:
-    """Return the columns of the first chunk's rows."""
+def _row_labels(kind: str, block: list[Any], known: Iterable[Any]) -> list[Any]:
+    """Return the columns of rows; known: those that can be looked at, the first chunk or all."""
     first = block[0]
     if kind == "dict":
-        return list(dict.fromkeys(itertools.chain.from_iterable(block)))
+        return list(dict.fromkeys(itertools.chain.from_iterable(
+            row for row in known if isinstance(row, Mapping))))
+    if kind == "series":
+        return _series_labels([row for row in known if isinstance(row, pandas.Series)])
     if kind == "dataclass":
         return [field.name for field in dataclasses.fields(first)]
     if kind == "record":
@@ -283,7 +318,25 @@ def _row_labels(kind: str, block: list[Any]) -> list[Any]:
         return ["c0"]
     if kind == "array" and first.ndim != 1:
         raise _mismatch(f"an array of {first.ndim} dimensions is no row", 0)
-    return list(getattr(first, "_fields", None) or (f"c{place}" for place in range(len(first))))
+    letter = "v" if kind == "array" else "c"
+    return list(getattr(first, "_fields", None)
+                or (f"{letter}{place}" for place in range(len(first))))
+
+
+def _series_labels(rows: list[Any]) -> list[Any]:
+    """Return the columns of rows that are Series, with their names as index if these tell more
+    than the rows' numbers."""
+    labels: dict[Any, None] = {}
+    for row in rows:
+        if not row.index.is_unique:
+            raise ConversionError("42701", "a Series with two values of one label is no row",
+                                  "Rename one of them.")
+        labels.update(dict.fromkeys(row.index))
+    names = [row.name for row in rows]
+    if set(map(type, names)) == {type(None)} \
+            or set(map(type, names)) == {int} and names == list(range(len(rows))):
+        return list(labels)
+    return [_Level("level_0" if "index" in labels else "index"), *labels]
 
 
 def _from_scalars(block: list[Any], labels: list[Any], start: int) -> list[Any]:
@@ -319,9 +372,18 @@ def _from_dicts(block: list[Any], labels: list[Any], start: int) -> list[Any]:
             unknown = next(label for label in row if label not in known)
             error = _mismatch(f'a row has the key "{unknown}", which no row of the first chunk has',
                               start + place)
-            error.hint = "Give the first row all keys, or return a list of columns."
+            error.hint = "The columns of an iterator are the keys of its first rows: give the " \
+                         "first row all keys, or return a list, whose rows are all looked at."
             raise error
     return [[row.get(label) for row in block] for label in labels]
+
+
+def _from_series(block: list[Any], labels: list[Any], start: int) -> list[Any]:
+    rows = [dict(zip(row.index, to_list(bare(row)))) for row in block]
+    if labels and isinstance(labels[0], _Level):
+        for row, series in zip(rows, block):
+            row[labels[0]] = series.name
+    return _from_dicts(rows, labels, start)
 
 
 def _from_dataclasses(block: list[Any], labels: list[Any], start: int) -> list[Any]:
@@ -338,30 +400,36 @@ def _from_records(block: list[Any], labels: list[Any], start: int) -> list[Any]:
 
 
 _ROWS = {"scalar": _from_scalars, "sequence": _from_sequences, "array": _from_arrays,
-         "dict": _from_dicts, "dataclass": _from_dataclasses, "record": _from_records}
+         "dict": _from_dicts, "dataclass": _from_dataclasses, "record": _from_records,
+         "series": _from_series}
 
 
 # Columns and types ---------------------------------------------------------
 
 
-def match(want: Sequence[Column], names: Sequence[str], by_name_only: bool = False) -> list[int]:
+def match(want: Sequence[Column], names: Sequence[str], by_name_only: bool = False,
+          unnamed: Sequence[int] = ()) -> list[int]:
     """Return for each wanted column the place of its chunk column.
 
-    By name when all wanted names are there, else by position when there are as many.
-    by_name_only: every chunk name must be a wanted one; wanted columns that the chunk
-    lacks get -1.  Raises ConversionError 42804 that lists both.
+    By name when all wanted names are there, else by position when there are as many,
+    without the levels of an index that have no name (`unnamed`) or with them.
+    by_name_only: every chunk name must be a wanted one, but for those levels; wanted
+    columns that the chunk lacks get -1.  Raises ConversionError 42804 that lists both.
     """
+    own = [place for place in range(len(names)) if place not in unnamed]
     places = {name: place for place, name in enumerate(names)}
     wanted = [column.name for column in want]
     if by_name_only:
-        unknown = [name for name in names if name not in wanted]
+        unknown = [names[place] for place in own if names[place] not in wanted]
         if not unknown:
             return [places.get(name, -1) for name in wanted]
         error = _mismatch(f'the target has no column "{unknown[0]}"')
     elif places.keys() >= set(wanted):
         return [places[name] for name in wanted]
+    elif len(wanted) == len(own):
+        return own
     elif len(wanted) == len(names):
-        return list(range(len(wanted)))
+        return list(range(len(names)))
     else:
         error = _mismatch(f"the table has {len(names)} columns where {len(wanted)} are wanted")
     error.detail = f"Wanted are {', '.join(wanted) or 'none'}; " \
@@ -386,27 +454,52 @@ _TYPES: tuple[tuple[Any, int], ...] = (
     ((dt.datetime, numpy.datetime64), protocol.TIMESTAMP), (dt.date, protocol.DATE),
     (dt.time, protocol.TIME), ((dt.timedelta, numpy.timedelta64), protocol.INTERVAL),
     (UUID, protocol.UUID), (Ref, protocol.REF), (Symbol, protocol.SYMBOL),
-    ((list, tuple, numpy.ndarray, pandas.Series), protocol.ARRAY),
+    ((list, tuple, deque, numpy.ndarray, pandas.Series), protocol.ARRAY),
 )
 _NUMBERS = frozenset((protocol.INT16, protocol.INT32, protocol.INT64, protocol.FLOAT32,
                       protocol.FLOAT64, protocol.NUMERIC))
 _EXACT = 1 << 53    # whole numbers up to here are exact in a float
 
 
-def infer(chunk: Chunk) -> list[Column]:
-    """Return columns without rows of the types that a new table would have.
+def inferred(value: Any, stream: Iterator[Chunk]) -> tuple[list[Column], Iterator[Chunk]]:
+    """Return the types of a stream of a value's chunks, see infer, and the stream again.
 
-    dtypes as pandas.to_sql has them; objects by all values of the chunk: one kind of
+    The types are those of all chunks of a value that is in memory; an iterator's are the
+    first chunk's, and errors of later ones say so.  No chunk gives no columns.
+    """
+    if isinstance(value, _IN_MEMORY) or _whole(value, 0) is not None:
+        known = list(stream)
+        return infer(*known), iter(known)
+    for first in stream:
+        return infer(first), _guessed(first, stream)
+    return [], stream
+
+
+def _guessed(first: Chunk, stream: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield chunks whose types are those of the first one."""
+    yield first
+    for chunk in stream:
+        chunk.hint = f"The types of an iterator's columns are those of its first {first.count} " \
+                     "rows: return a list, whose rows are all looked at, or append to a table."
+        yield chunk
+
+
+def infer(*seen: Chunk) -> list[Column]:
+    """Return columns without rows of the types that a new table of these chunks would have.
+
+    dtypes as pandas.to_sql has them; objects by all values of the chunks: one kind of
     value its type, int and float together double precision if that holds the ints
     (to 2**53), else numeric, ints beyond bigint numeric, lists and arrays of numbers an
     array, anything else jsonb, only NULLs text.
     """
-    wanted = []
-    for name, cells, nan_is_null in zip(chunk.names, chunk.columns, chunk.nan_is_null):
-        guess = _Guess()
-        guess.add(cells, nan_is_null)
-        wanted.append(guess.column(name))
-    return wanted
+    names = seen[0].names if seen else []
+    guesses = [_Guess() for _ in names]
+    wanted = [Column(protocol.NULL, name, "", 0) for name in names]
+    for chunk in seen:
+        places = match(wanted, chunk.names, unnamed=chunk.unnamed)
+        for guess, place in zip(guesses, places):
+            guess.add(chunk.columns[place], chunk.nan_is_null[place])
+    return [guess.column(name) for guess, name in zip(guesses, names)]
 
 
 class _Guess:
@@ -460,14 +553,14 @@ class _Guess:
             self.deep = True
             self.inner().add(cells.ravel(), False)
         elif tag is None:
-            self.add_objects(list(cells), nan_is_null)
+            self.add_objects(cells if isinstance(cells, list) else list(cells), nan_is_null)
         elif tag in (protocol.TIMESTAMP, protocol.TIMESTAMPTZ):
             self.tags.add(protocol.TIMESTAMP)
             self.aware.add(tag == protocol.TIMESTAMPTZ)
         else:
             self.tags.add(tag)
             if tag == protocol.INT64:
-                present = cells[~pandas.isna(cells)]
+                present = cells if type(cells) is numpy.ndarray else cells[~pandas.isna(cells)]
                 if len(present):
                     self.add_range(int(present.min()), int(present.max()))
 

@@ -369,7 +369,10 @@ class Worker:
         names: list[str] | None = None
         mapping: list[int] = []
         rows = 0
-        for chunk in tables.chunks(value, _CHUNK_ROWS):
+        stream = tables.chunks(value, _CHUNK_ROWS)
+        if mode == "create":
+            want, stream = tables.inferred(value, stream)
+        for chunk in stream:
             self.leave_if_forked()
             chunk.start += start
             rows += chunk.count
@@ -379,18 +382,15 @@ class Worker:
             if names is None and mode != "table":
                 want = self.announce(chunk, mode, want)
             if names != chunk.names:
-                mapping = tables.match(want, chunk.names)
+                mapping = tables.match(want, chunk.names, unnamed=chunk.unnamed)
                 names = chunk.names
             self.send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
         return rows
 
     def announce(self, chunk: Any, mode: str, want: list[Column]) -> list[Column]:
         """Tell the server, by a batch without rows, which columns come; return them."""
-        tables = import_tables()
-        if mode == "create":
-            want = tables.infer(chunk)
-        else:
-            places = tables.match(want, chunk.names, by_name_only=True)
+        if mode == "append":
+            places = import_tables().match(want, chunk.names, True, chunk.unnamed)
             want = [column for column, place in zip(want, places) if place >= 0]
         self.send(protocol.ROWS, self.shared[RUNNING], columns.encode_batch(
             [columns.encode_column(column, []) for column in want]))

@@ -317,7 +317,7 @@ def test_labels_of_any_kind():
     assert grid.col_names() == ["tempF", "v0", "a", "a_2"]
     assert grid.cols()[0].meta() == {"sqlName": "Temp °F"} and grid.first().cells() == [1, 2, 3, 4]
     frame.columns = pandas.MultiIndex.from_tuples([("a", "x"), ("a", "y"), ("b", 1), ("b", 2)])
-    assert Grid.from_dataframe(frame).col_names() == ["aX", "aY", "b1", "b2"]
+    assert Grid.from_dataframe(frame).col_names() == ["a_x", "a_y", "b_1", "b_2"]
 
 
 def test_bool_columns_stay_bool():

@@ -18,7 +18,7 @@ from hxpy.columns import Column  # noqa: E402
 from hxpy.errors import ConversionError  # noqa: E402
 from hxpy.haystack import Grid, GridBuilder, Marker, Number, Ref, Symbol, Uri  # noqa: E402
 from hxpy.protocol import ProtocolError  # noqa: E402
-from hxpy.tables import (TableReader, chunks, encode_chunk, encode_rows, infer,  # noqa: E402
+from hxpy.tables import (TableReader, chunks, encode_chunk, encode_rows, infer, inferred,  # noqa: E402
                          match)
 
 OLD = pandas.__version__ < "2"
@@ -263,12 +263,13 @@ def test_wrong_batches():
 
 def table(value, rows=1000):
     """Return a table's names and rows after chunks and inferred types: what SQL would see."""
-    names, result, wanted = None, [], None
-    for chunk in chunks(value, rows):
+    names, result = None, []
+    wanted, stream = inferred(value, chunks(value, rows))
+    for chunk in stream:
         assert chunk.count <= rows and chunk.start == len(result)
         names = names or chunk.names
-        wanted = wanted or infer(chunk)
-        payload = b"".join(encode_chunk(wanted, chunk, match(wanted, chunk.names)))
+        mapping = match(wanted, chunk.names, unnamed=chunk.unnamed)
+        payload = b"".join(encode_chunk(wanted, chunk, mapping))
         decoded = [column.values() for column in columns.decode_batch(payload)]
         result += map(tuple, zip(*decoded))
     return names, result
@@ -310,8 +311,14 @@ def test_forms_without_names():
     assert table([1, None, 3]) == (["c0"], [(1,), (None,), (3,)])
     assert table(range(3), 2) == (["c0"], [(0,), (1,), (2,)])
     assert table(numpy.arange(3)) == (["c0"], [(0,), (1,), (2,)])
-    assert table(numpy.arange(4).reshape(2, 2)) == (["c0", "c1"], [(0, 1), (2, 3)])
-    assert table(iter(numpy.arange(4).reshape(2, 2))) == (["c0", "c1"], [(0, 1), (2, 3)])
+    matrix = numpy.arange(4).reshape(2, 2)
+    frame = pandas.DataFrame(matrix)
+    for value in (matrix, iter(matrix), list(matrix), [matrix], frame, frame[[0, 1]],
+                  [row for _, row in frame.iterrows()], Grid.from_matrix(matrix),
+                  Grid.from_dataframe(frame)):
+        assert table(value) == (["v0", "v1"], [(0, 1), (2, 3)])
+    assert Grid.from_dataframe(frame).col_names() == ["v0", "v1"]
+    assert table(frame[[1, 0]])[0] == ["1", "0"]
     assert table(pandas.Series(["a"])) == (["c0"], [("a",)])
     assert table(pandas.array([1, None], dtype="Int64")) == (["c0"], [(1,), (None,)])
     assert table(pandas.Index([1, 2], name="k")) == (["k"], [(1,), (2,)])
@@ -325,8 +332,9 @@ def test_forms_without_names():
 def test_labels():
     frame = pandas.DataFrame([[1, 2]], columns=pandas.MultiIndex.from_tuples([("a", "b"),
                                                                               ("c", "")]))
-    assert table(frame)[0] == ["a_b", "c"]
-    assert table(pandas.DataFrame([[1, 2]]))[0] == ["0", "1"]
+    assert table(frame)[0] == ["a_b", "c"] == table(Grid.from_dataframe(frame))[0]
+    assert table(pandas.DataFrame([[1, 2]], columns=[1, 2]))[0] == ["1", "2"]
+    assert table(pandas.DataFrame([[1, 2]], columns=[0, "a"]))[0] == ["0", "a"]
     for twice in (pandas.DataFrame([[1, 2]], columns=["a", "a"]), {1: [1], "1": [2]},
                   FRAME.rename_axis("x")):
         with pytest.raises(ConversionError, match="comes twice") as caught:
@@ -338,9 +346,97 @@ def test_rows_that_lack_keys():
     rows = [{"a": 1}, {"b": "x"}]
     assert table(rows) == (["a", "b"], [(1, None), (None, "x")])
     assert table([{"a": 1, "b": 2}, {"b": 3}], 1)[1] == [(1, 2), (None, 3)]
+    for size in 1, 2:
+        assert table(rows, size) == (["a", "b"], [(1, None), (None, "x")])
+        assert table(dict(enumerate(rows)).values(), size)[0] == ["a", "b"]
     with pytest.raises(ConversionError, match='key "b"') as caught:
-        table(rows, 1)
+        table(iter(rows), 1)
     assert caught.value.sqlstate == "42804" and caught.value.detail == "Row 2."
+    assert "iterator" in caught.value.hint
+
+
+@pytest.mark.parametrize("late, tag", [
+    (0.5, protocol.FLOAT64), (2**70, protocol.NUMERIC), ("x", protocol.JSON), (None, protocol.INT64)])
+def test_types_are_those_of_all_rows_in_memory(late, tag):
+    values = [1, 2, late]
+    for value in (values, [(value,) for value in values], [{"c0": value} for value in values],
+                  {"c0": values}, pandas.DataFrame({"c0": values}, dtype=object), set(values),
+                  [{"c0": pandas.Series(values[:2])}, {"c0": numpy.array([late], object)}]):
+        wanted, stream = inferred(value, chunks(value, 1))
+        assert [column.tag for column in wanted] == [tag]
+        assert [chunk.count for chunk in stream] == [1, 1, 1]
+        assert sorted(table(value, 1)[1], key=str) == sorted(((v,) for v in values), key=str)
+    rows = ({"c0": value} for value in values)
+    wanted, stream = inferred(rows, chunks(rows, 2))
+    first, second = stream
+    assert wanted[0].tag == protocol.INT64
+    encode_chunk(wanted, first, [0])
+    if late is not None:
+        with pytest.raises(ConversionError) as caught:
+            encode_chunk(wanted, second, [0])
+        assert caught.value.detail == 'Column "c0", row 3.'
+        assert "first 2 rows" in caught.value.hint
+
+
+STATES = FRAME.describe()
+LEVELS = pandas.DataFrame({"z": [1, 2]}, index=pandas.MultiIndex.from_tuples(
+    [("a", 1), ("b", 2)], names=["k", None]))
+
+
+@pytest.mark.parametrize("value, names, first, unnamed", [
+    (STATES, ["index", "x"], ("count", 3.0), (0,)), (STATES["x"], ["index", "x"], ("count", 3.0), (0,)),
+    (FRAME[["x"]].corr(), ["index", "x"], ("x", 1.0), (0,)), (FRAME.mean(numeric_only=True),
+                                                              ["index", "c0"], ("x", 2.0), (0,)),
+    (LEVELS, ["k", "level_1", "z"], ("a", 1, 1), (1,)),
+    (LEVELS.rename_axis([None, None]), ["level_0", "level_1", "z"], ("a", 1, 1), (0, 1)),
+    (STATES.rename(columns={"x": "index"}), ["level_0", "index"], ("count", 3.0), (0,)),
+    (FRAME[FRAME.x > 1], ["index", "x", "y"], (1, 2, "b"), (0,)),
+    (FRAME[1:], ["index", "x", "y"], (1, 2, "b"), (0,)), (FRAME[:2], ["x", "y"], (1, "a"), ()),
+    (FRAME.rename_axis("k"), ["k", "x", "y"], (0, 1, "a"), ()),
+    ([row for _, row in STATES.iterrows()], ["index", "x"], ("count", 3.0), (0,)),
+])
+def test_an_index_without_a_name_is_kept(value, names, first, unnamed):
+    got, rows = table(value)
+    assert got == names and rows[0] == first
+    chunk = next(chunks(value, 100))
+    assert chunk.unnamed == unnamed
+    row = columns.decode_batch(b"".join(encode_rows(chunk)))[0].values()[0]
+    assert list(row) == names
+
+
+def test_an_index_without_a_name_does_not_hide_columns():
+    late = FRAME[FRAME.x > 1]
+    a, b, k = (want(protocol.INT64, name) for name in ("a", "b", "index"))
+    x, y = want(protocol.INT64, "x"), want(protocol.TEXT, "y")
+    chunk = next(chunks(late, 10))
+
+    def places(*wanted, by_name_only=False):
+        return match(wanted, chunk.names, by_name_only, chunk.unnamed)
+
+    assert places(y, x) == [2, 1] and places(a, b) == [1, 2] and places(a, b, k) == [0, 1, 2]
+    assert places(k, x) == [0, 1] and places(x) == [1]
+    assert places(x, y, by_name_only=True) == [1, 2]
+    assert places(x, k, y, by_name_only=True) == [1, 0, 2]
+    with pytest.raises(ConversionError, match="3 columns where 1"):
+        places(a)
+    with pytest.raises(ConversionError, match='no column "y"'):
+        places(x, by_name_only=True)
+    # frames that go on with the count of the stream have no index
+    parts = (FRAME[place:place + 1] for place in range(3))
+    assert table(parts) == (["x", "y"], ROWS)
+
+
+def test_rows_that_are_series():
+    rows = [row for _, row in FRAME.iterrows()]
+    for value in rows, iter(rows), tuple(rows), (row for _, row in FRAME.iterrows()):
+        assert table(value, 2) == (["x", "y"], ROWS)
+    ragged = [pandas.Series({"a": 1.5, "b": math.nan}), pandas.Series({"c": "x"})]
+    assert table(ragged, 1) == (["a", "b", "c"], [(1.5, None, None), (None, None, "x")])
+    with pytest.raises(ConversionError, match='key "c"'):
+        table(iter(ragged), 1)
+    with pytest.raises(ConversionError, match="one label") as caught:
+        table([pandas.Series([1, 2], index=["a", "a"])])
+    assert caught.value.sqlstate == "42701"
 
 
 @pytest.mark.parametrize("value, message", [

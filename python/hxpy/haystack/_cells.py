@@ -13,7 +13,7 @@ from typing import Any
 
 from .number import Number
 
-__all__ = ["array_to_list", "bare", "frame_column", "is_missing", "to_list"]
+__all__ = ["array_to_list", "bare", "frame_column", "is_missing", "label_text", "to_list"]
 
 _EXACT = 2**53  # whole numbers up to here are exact in a float
 
@@ -25,6 +25,11 @@ def bare(column: Any) -> Any:
         return column
     numpy = sys.modules["numpy"]
     return column.to_numpy() if isinstance(column.dtype, numpy.dtype) else column.array
+
+
+def label_text(label: Any) -> str:
+    """Return a DataFrame's column label as a name; a MultiIndex' levels are joined by "_"."""
+    return "_".join(filter(None, map(str, label))) if isinstance(label, tuple) else str(label)
 
 
 def is_missing(value: Any) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
-from ._cells import bare, frame_column, to_list
+from ._cells import bare, frame_column, label_text, to_list
 from .marker import Marker
 from .na import NA
 from .names import to_tag_name
@@ -418,12 +418,14 @@ class GridBuilder:
         if not isinstance(index, pandas.RangeIndex) or index.name is not None \
                 or (index.start, index.step) != (0, 1):
             for level, name in enumerate(index.names):
-                tag = Marker() if name is None else _label(name)
-                meta = metas.get(_label(name), {}) if name is not None else {}
-                builder._add("index" if name is None else _label(name), {**meta, _INDEX: tag})
+                tag = Marker() if name is None else label_text(name)
+                meta = metas.get(label_text(name), {}) if name is not None else {}
+                builder._add("index" if name is None else label_text(name), {**meta, _INDEX: tag})
                 builder._columns.append(bare(index.get_level_values(level)))
+        matrix = frame.columns.dtype.kind in "iu" \
+            and list(frame.columns) == list(range(frame.shape[1]))
         for place, label in enumerate(frame.columns):
-            name = _label(label)
+            name = f"v{label}" if matrix else label_text(label)
             builder._add(name, metas.get(name) or metas.get(to_tag_name(name)) or {})
             builder._columns.append(bare(frame.iloc[:, place]))
         return builder
@@ -498,11 +500,6 @@ class GridBuilder:
             unique = f"{legal}_{count}"
         self._names.setdefault(name, unique)
         self._metas[unique] = dict(meta) if unique == name else {**meta, _ORIGINAL: name}
-
-
-def _label(label: Any) -> str:
-    """Return a DataFrame's column label as a name."""
-    return " ".join(map(str, label)) if isinstance(label, tuple) else str(label)
 
 
 def _numbers(column: Any, name: str) -> Any:
