@@ -29,6 +29,15 @@ class Coord:
         """Return the Coord of whole micro-degrees."""
         return cls(ulat / 1_000_000, ulng / 1_000_000)
 
+    _makeu = from_micro  # hxPy's name
+
+    @classmethod
+    def unpack(cls, bits: int) -> Coord:
+        """Return the Coord of 64 bits, as Brio has it: micro-degrees from the south pole and
+        from the 180th meridian, 32 bits each."""
+        return cls.from_micro((bits >> 32 & 0xffff_ffff) - 90_000_000,
+                              (bits & 0xffff_ffff) - 180_000_000)
+
     @classmethod
     def from_str(cls, text: str) -> Coord:
         """Return the Coord of a text such as "C(37.54,-77.44)"; ValueError if it is none."""

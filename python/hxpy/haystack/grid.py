@@ -14,7 +14,7 @@ from typing import Any, overload
 from ._cells import bare, frame_column, label_text, to_list
 from .marker import Marker
 from .na import NA
-from .names import to_tag_name
+from .names import is_tag_name, to_tag_name
 from .number import Number
 
 __all__ = ["Grid", "GridBuilder", "GridCol", "GridRow"]
@@ -124,6 +124,9 @@ class Grid:
     in arrays of numpy and pandas so are NaN, NaT and pandas.NA.  Raises
     ValueError if these do not fit together.
 
+    hxPy's form is taken, too: Grid(meta, cols, cols_by_name, rows), the rows as
+    GridRows or lists of cells.
+
     grid["temp"] is a column's sequence, grid[0] a row, grid[2:5] a Grid of these
     rows, grid[0, "temp"] a cell; iteration gives rows, len() their number.  Two
     grids are equal if their meta, columns and cells are.
@@ -132,9 +135,12 @@ class Grid:
     __slots__ = ("_meta", "_cols", "_columns", "_places", "_size")
 
     def __init__(self, meta: Mapping[str, Any] | None = None, cols: Iterable[GridCol] = (),
-                 columns: Iterable[Sequence[Any]] = ()) -> None:
+                 columns: Iterable[Sequence[Any]] | Mapping[str, GridCol] | None = (),
+                 rows: Iterable[GridRow | Sequence[Any]] | None = None) -> None:
         self._meta = dict(meta or {})
-        self._cols = list(cols)
+        self._cols = list(cols or ())
+        if rows is not None or columns is None or isinstance(columns, Mapping):
+            columns = _columns_of_rows(rows or (), len(self._cols))
         self._columns = [bare(column) for column in columns]
         self._places = {col.name(): place for place, col in enumerate(self._cols)}
         self._size = len(self._columns[0]) if self._columns else 0
@@ -160,9 +166,9 @@ class Grid:
         """Return a pandas DataFrame as a grid, its columns uncopied.
 
         Column labels that are no legal names are made legal, see
-        GridBuilder.add_col.  An index other than 0, 1, 2 … becomes leading
-        columns with the meta "pandasIndex".  frame.attrs becomes the grid's meta,
-        frame.attrs["cols"][name] the columns'.
+        GridBuilder.add_col; the columns 0, 1 … are v0, v1 ….  An index other than
+        0, 1, 2 … becomes leading columns with the meta "pandasIndex".  frame.attrs
+        becomes the grid's meta, frame.attrs["cols"][name] the columns'.
         """
         return GridBuilder.from_dataframe(frame).to_grid()
 
@@ -430,6 +436,11 @@ class GridBuilder:
             builder._columns.append(bare(frame.iloc[:, place]))
         return builder
 
+    @staticmethod
+    def is_tagname(name: str) -> bool:
+        """Tell whether a column may have this name as it is, see hxpy.haystack.names."""
+        return is_tag_name(name)
+
     def set_meta(self, meta: Mapping[str, Any]) -> GridBuilder:
         """Set the grid's meta, in place of what it was."""
         self._meta = dict(meta)
@@ -500,6 +511,18 @@ class GridBuilder:
             unique = f"{legal}_{count}"
         self._names.setdefault(name, unique)
         self._metas[unique] = dict(meta) if unique == name else {**meta, _ORIGINAL: name}
+
+
+def _columns_of_rows(rows: Iterable[GridRow | Sequence[Any]], width: int) -> list[list[Any]]:
+    """Return the cells of rows by columns."""
+    columns: list[list[Any]] = [[] for _ in range(width)]
+    for row in rows:
+        cells = row.cells() if isinstance(row, GridRow) else row
+        if len(cells) != width:
+            raise ValueError(f"a row of {len(cells)} cells for {width} columns")
+        for column, cell in zip(columns, cells):
+            column.append(cell)
+    return columns
 
 
 def _numbers(column: Any, name: str) -> Any:

@@ -34,6 +34,11 @@ class Ref:
         self._id = id
         self._dis = dis
 
+    @classmethod
+    def make_handle(cls, handle: int) -> Ref:
+        """Return the Ref whose id is a handle of Haxall's, 64 bits: "1deb31b8-7508b187"."""
+        return cls(f"{handle >> 32 & 0xffff_ffff:08x}-{handle & 0xffff_ffff:08x}")
+
     def id(self) -> str:
         """Return the id, without "@"."""
         return self._id
