@@ -36,6 +36,7 @@ import binascii
 import datetime as dt
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set, ValuesView
 from enum import Enum
@@ -581,7 +582,7 @@ def loads(text: str | bytes | bytearray) -> Any:
         failure = error
     except ValueError:  # more digits than Python converts on its own
         return _unlimited(loads, text)
-    _locate(text)
+    _locate(text, failure)
     raise failure
 
 
@@ -592,17 +593,25 @@ def load(file: IO[str] | IO[bytes]) -> Any:
 
 def decode(tree: Any) -> Any:
     """Return the value of a tree that json made of a Hayson text.  Raises HaysonError."""
+    try:
+        return _decode(tree)
+    except RecursionError:
+        raise HaysonError("the document is nested too deeply") from None
+
+
+def _decode(tree: Any) -> Any:
+    """Return the value of a tree."""
     if isinstance(tree, dict):
         result = {}
         for key, value in tree.items():
             with _At(key):
-                result[key] = decode(value)
+                result[key] = _decode(value)
         return _decode_object(result)
     if isinstance(tree, list):
         items = []
         for place, value in enumerate(tree):
             with _At(place):
-                items.append(decode(value))
+                items.append(_decode(value))
         return items
     return tree
 
@@ -736,21 +745,33 @@ _from_plain_json = json.JSONDecoder().decode
 _from_json = json.JSONDecoder(object_hook=_decode_object).decode
 
 
-def _locate(text: str) -> None:
-    """Read a faulty document again, slowly, and raise its error with line and column."""
-    from json import decoder, scanner  # type: ignore[attr-defined]
+# What tells where objects begin and end; strings are passed over.
+_BRACES = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]', re.DOTALL).finditer
 
-    def parse_object(text_and_end: tuple[str, int], *args: Any) -> Any:
-        start = text_and_end[1] - 1
-        try:
-            return decoder.JSONObject(text_and_end, *args)  # type: ignore[attr-defined]
-        except HaysonError as error:
-            if error.line is None:
-                error.line = text.count("\n", 0, start) + 1
-                error.column = start - text.rfind("\n", 0, start)
-            raise
 
-    reader: Any = json.JSONDecoder(object_hook=_decode_object)
-    reader.parse_object = parse_object
-    reader.scan_once = scanner.py_make_scanner(reader)  # type: ignore[attr-defined]
-    reader.decode(text)
+def _locate(text: str, failure: HaysonError) -> None:
+    """Tell an error the line and column of the object at fault: the last that was decoded."""
+    closed = 0
+
+    def count(tree: dict[str, Any]) -> Any:
+        nonlocal closed
+        closed += 1
+        return _decode_object(tree)
+
+    try:
+        json.JSONDecoder(object_hook=count).decode(text)
+    except HaysonError:
+        pass
+    except RecursionError:      # this far down is no room to count
+        return
+    opened = []
+    for match in _BRACES(text):
+        if match[0] == "{":
+            opened.append(match.start())
+        elif match[0] == "}":
+            start = opened.pop()
+            closed -= 1
+            if not closed:
+                failure.line = text.count("\n", 0, start) + 1
+                failure.column = start - text.rfind("\n", 0, start)
+                return

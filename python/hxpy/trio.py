@@ -53,7 +53,10 @@ def dumps(records: Any) -> str:
     Raises TrioError for what Trio cannot hold, HaysonTypeError for a type
     without a mapping.
     """
-    text = "---\n".join(_records(records))
+    try:
+        text = "---\n".join(_records(records))
+    except RecursionError:
+        raise TrioError("the value is nested too deeply") from None
     zinc.check_surrogates(text, TrioError)
     return text
 

@@ -88,7 +88,10 @@ def dump(value: Any, file: IO[str], *, indent: int | None = None) -> None:
 
 def encode(value: Any) -> Any:
     """Return a value as a tree of dict, list, str, bool and None.  Raises as dumps."""
-    return _encode(value, 0)
+    try:
+        return _encode(value, 0)
+    except RecursionError:
+        raise V3Error("the value is nested too deeply") from None
 
 
 def _encode(value: Any, depth: int) -> Any:
@@ -274,7 +277,10 @@ def load(file: IO[str] | IO[bytes]) -> Any:
 
 def decode(tree: Any) -> Any:
     """Return the value of a tree that json made of a JSON v3 text.  Raises V3Error."""
-    return _decode(tree, _Strings())
+    try:
+        return _decode(tree, _Strings())
+    except RecursionError:
+        raise V3Error("the document is nested too deeply") from None
 
 
 class _Strings(dict[str, Any]):

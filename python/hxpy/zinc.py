@@ -85,14 +85,20 @@ def dumps(value: Any) -> str:
     MAX_DEPTH, HaysonTypeError for a type without a mapping.
     """
     grid = value if isinstance(value, Grid) else normal(value, "Zinc", _ENCODERS)
-    text = _grid(grid, 0) if isinstance(grid, Grid) else _write(grid, 0)
-    check_surrogates(text, ZincError)
-    return text
+    return _checked(_grid if isinstance(grid, Grid) else _write, grid)
 
 
 def dumps_scalar(value: Any) -> str:
     """Return a value as it stands in a cell, a grid as `<<…>>`.  Raises as dumps."""
-    text = _write(value, 0)
+    return _checked(_write, value)
+
+
+def _checked(write: Callable[[Any, int], str], value: Any) -> str:
+    """Return what a function writes, which must fit the stack and UTF-8."""
+    try:
+        text = write(value, 0)
+    except RecursionError:
+        raise ZincError("the value is nested too deeply") from None
     check_surrogates(text, ZincError)
     return text
 

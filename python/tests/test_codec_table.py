@@ -4,6 +4,7 @@
 """
 
 import datetime as dt
+import json
 import math
 import sys
 import zoneinfo
@@ -122,6 +123,44 @@ def test_nothing_is_lost_in_silence(name, value, codec):
     if (name, codec) == ("XStr of type Buf", "Hayson"):
         expected.append(repr(b"\x00\xff").join("``"))  # which is what this Hayson means
     assert outcome(value, *CODECS[codec]) in expected
+
+
+def called_at(depth, function, *args):
+    return function(*args) if not depth else called_at(depth - 1, function, *args)
+
+
+def nested(value, depth):
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("depth", [0, 500, 700, 800, 850, 900])
+def test_a_value_too_deep_for_the_stack_is_an_error_of_ours(depth):
+    value = nested("x", 90)
+    faulty = nested({"_kind": "x"}, 199)
+    calls = [(write, value) for write, _ in CODECS.values()]
+    calls += [(read, write(value)) for write, read in CODECS.values()]
+    calls += [(hayson.encode, value), (v3.encode, value), (hayson.decode, faulty),
+              (hayson.loads, json.dumps(faulty)), (v3.loads, json.dumps(nested("q:", 199))),
+              (hayson.decode, nested("x", 20_000)), (v3.decode, nested("x", 20_000))]
+    for function, argument in calls:
+        try:
+            called_at(depth, function, argument)
+        except hayson.HaysonError:
+            pass
+
+
+@pytest.mark.parametrize("depth", [100, 300, 500, 800])
+def test_a_deep_fault_has_its_place(depth):
+    text = '["{", {},\n' * depth + ' {"_kind": "x}\\""}' + "]" * depth
+    try:
+        json.loads(text)
+    except RecursionError:
+        pytest.skip("deeper than json reads")
+    with pytest.raises(hayson.HaysonError, match="unknown _kind") as caught:
+        hayson.loads(text)
+    assert (caught.value.line, caught.value.column) == (depth + 1, 2)
 
 
 if __name__ == "__main__" and "--write" in sys.argv:
