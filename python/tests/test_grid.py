@@ -4,12 +4,15 @@ import copy
 import datetime as dt
 import math
 import pickle
+import zoneinfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from hxpy.haystack import NA, Grid, GridBuilder, GridCol, Marker, Number, Ref
 from hxpy.haystack.names import is_tag_name, to_tag_name
+
+NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
 
 numpy = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
@@ -250,7 +253,7 @@ def frame_of(*cells):
     ([1.5, 2**53 + 1], "object"), ([True, False], "bool"), ([True, None], "boolean"),
     ([True, 1], "object"), (["x", None], "object"), ([None, None], "object"), ([], "object"),
     ([Marker(), None], "object"), ([dt.date(2021, 1, 1)], "object"), ([[1, 2], [3]], "object"),
-    ([dt.datetime(1, 1, 1), None], "object"), ([1, "x"], "object"),
+    ([dt.timedelta.max, None], "object"), ([1, "x"], "object"),
     ([dt.datetime(2021, 1, 1), dt.datetime(2021, 1, 1, tzinfo=dt.timezone.utc)], "object"),
 ])
 def test_dtypes_of_lists_lose_nothing(cells, dtype):
@@ -260,13 +263,103 @@ def test_dtypes_of_lists_lose_nothing(cells, dtype):
 
 
 @pytest.mark.parametrize("cells, dtype", [
-    ([dt.datetime(2021, 1, 1), None], "datetime64"), ([dt.timedelta(1), None], "timedelta64"),
-    ([dt.datetime(2021, 1, 1, tzinfo=dt.timezone.utc)] * 2, "datetime64"),
+    ([dt.datetime(2021, 1, 1), None], "datetime64[us]"), ([dt.timedelta(1), None], "timedelta64[us]"),
+    ([dt.datetime(2021, 1, 1, tzinfo=dt.timezone.utc)] * 2, "datetime64[us, UTC]"),
+    ([dt.datetime(1, 1, 1), None, dt.datetime.max], "datetime64[us]"),
+    ([dt.datetime(2300, 1, 1, tzinfo=NEW_YORK)], "datetime64[us, America/New_York]"),
+    ([dt.datetime(2021, 11, 7, 1, 30, tzinfo=NEW_YORK, fold=fold) for fold in (1, 0)],
+     "datetime64[us, America/New_York]"),
+    ([dt.timedelta(days=10**6, microseconds=1)], "timedelta64[us]"),
 ])
-def test_dtypes_of_times(cells, dtype):
+def test_times_have_the_unit_that_a_querys_have(cells, dtype):
     frame = frame_of(*cells)
-    assert str(frame["a"].dtype).startswith(dtype)
+    if hasattr(pandas.DatetimeIndex, "unit"):   # pandas 2
+        assert frame["a"].dtype == dtype
     assert Grid.from_dataframe(frame).cells("a") == cells
+
+
+@pytest.mark.parametrize("cells, dtypes", [
+    ([1.5, NA(), 2.0], ("float64", "Float64")), ([1.5, NA(), None], ("float64", "Float64")),
+    ([1, NA(), 2], ("Int64", "Int64")), ([True, NA(), None], ("boolean", "boolean")),
+    ([Number(1.5, "kW"), NA()], ("float64", "Float64")), ([NA(), NA()], ("float64", "Float64")),
+    ([NA(), None], ("float64", "Float64")), ([dt.timedelta(1), NA()], ("timedelta64[us]",) * 2),
+    ([dt.datetime(2021, 1, 1), NA()], ("datetime64[us]",) * 2),
+])
+def test_na_among_numbers_and_times(cells, dtypes):
+    grid = Grid({}, [GridCol(0, "a")], [cells])
+    assert grid.to_dataframe(na="nan")["a"].dtype == grid.to_dataframe()["a"].dtype
+    for na, dtype in zip(("nan", "na"), dtypes):
+        frame = grid.to_dataframe(na=na)
+        assert frame["a"].dtype == dtype
+        missing = [cell is None or cell == NA() for cell in cells]
+        assert frame["a"].isna().tolist() == missing
+        assert Grid.from_dataframe(frame).cells("a") == [
+            None if hole else cell.val if isinstance(cell, Number) else cell
+            for cell, hole in zip(cells, missing)]
+    frame = grid.to_dataframe(na="object")
+    assert frame["a"].dtype == object and frame["a"].tolist() == cells
+    assert cells[1] is NA() or cells[0] is NA()     # the grid is as it was
+
+
+def test_a_history_with_na_can_be_resampled():
+    start = dt.datetime(2021, 3, 22, tzinfo=NEW_YORK)
+    grid = Grid({}, [GridCol(0, "ts"), GridCol(1, "val")], [
+        [start + dt.timedelta(minutes=15 * i) for i in range(8)],
+        [Number(float(i), "kW") if i != 2 else NA() for i in range(8)]])
+    for na in ("nan", "na"):
+        frame = grid.to_dataframe(na=na)
+        assert frame.attrs["cols"]["val"] == {"unit": "kW"}
+        assert frame.set_index("ts")["val"].resample("1h").mean().tolist() == [4 / 3, 5.5]
+
+
+@pytest.mark.parametrize("cells", [["x", NA(), None], [NA(), Marker()], [1, "x", NA()],
+                                   [Number(1, "kW"), Number(1, "W"), NA()]])
+def test_na_among_other_values_stays(cells):
+    for na in ("nan", "na", "object"):
+        frame = Grid({}, [GridCol(0, "a")], [cells]).to_dataframe(na=na)
+        assert frame["a"].dtype == object and frame["a"].tolist() == cells
+
+
+def test_na_is_one_of_three():
+    with pytest.raises(ValueError, match="na must be .* not 'x'"):
+        Grid().to_dataframe(na="x")
+
+
+def test_a_nan_does_not_take_the_unit_away():
+    frame = frame_of(Number(1.5, "kW"), math.nan, Number(2, "kW"))
+    assert frame["a"].dtype == "float64" and frame.attrs == {"cols": {"a": {"unit": "kW"}}}
+    assert frame_of(math.nan, None)["a"].dtype == "float64"
+
+
+@pytest.mark.parametrize("cell, other", [
+    (numpy.array([1, 2]), numpy.array([1, 3])), (numpy.array([1, 2]), numpy.array([1, 2, 3])),
+    (numpy.array([[1.5, math.nan]]), numpy.array([1.5, math.nan])),
+    ([numpy.array([1, 2])], [numpy.array([2, 2])]), ((1, numpy.ones(2)), [1, numpy.ones(2)]),
+    ({"a": numpy.array([1])}, {"a": numpy.array([2])}), ({"a": [numpy.ones(2)]}, {"b": 1}),
+    (numpy.array(5), numpy.array(6)), (pandas.Series([1, 2]), pandas.Series([1, 3])),
+    (pandas.DataFrame({"a": [1, 2]}), pandas.DataFrame({"b": [1, 2]})), (pandas.NA, 1),
+    (pandas.NaT, pandas.NA), (numpy.array(["x", None]), "x"), (math.nan, None),
+    (numpy.datetime64("2021-01-01"), numpy.datetime64("2021-01-02")),
+])
+def test_grids_with_arrays_can_be_compared(cell, other):
+    def grid(value):
+        return Grid({"m": value}, [GridCol(0, "a", {"x": value})], [[value, 1]])
+
+    def rows(value):
+        return Grid({}, [GridCol(0, "a")], [[value, 1]])
+
+    again = copy.deepcopy(cell)
+    for make in (grid, rows, lambda value: rows(value).first(), lambda value: grid(value).cols()[0]):
+        assert make(cell) == make(again) and not make(cell) != make(again)
+        assert make(cell) != make(other) and make(other) != make(cell)
+
+
+def test_an_array_equals_the_list_of_its_values():
+    rows = [[1.5, math.nan], [2.0, 3.0]]
+    assert Grid({}, [GridCol(0, "a")], [rows]) == Grid({}, [GridCol(0, "a")], [numpy.array(rows)]) \
+        == Grid({}, [GridCol(0, "a")], [list(numpy.array(rows))])
+    row = Grid({}, [GridCol(0, "a")], [rows]).first()
+    assert row == {"a": [1.5, math.nan]} and {"a": [1.5, math.nan]} == row and row != 5
 
 
 def test_units_go_to_the_columns_meta():

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .na import NA
 from .number import Number
 
-__all__ = ["array_to_list", "bare", "frame_column", "is_missing", "label_text", "to_list"]
+__all__ = ["array_to_list", "bare", "frame_column", "is_missing", "label_text", "same",
+           "to_list"]
 
+_INT64_MAX = 2**63 - 1
 _EXACT = 2**53  # whole numbers up to here are exact in a float
 
 
@@ -128,22 +131,67 @@ def _holds_int(cells: Any) -> bool:
     return type(cells) is int
 
 
+# Comparing -----------------------------------------------------------------
+
+
+def same(one: Any, two: Any) -> bool:
+    """Tell whether two values are equal, with what is in them; NaN equals NaN.
+
+    An array equals the list, or the array, of the same values.
+    """
+    if one is two:
+        return True
+    kinds = {type(one), type(two)}
+    if kinds <= _PLAIN:
+        return bool(one == two or (one != one and two != two))
+    if isinstance(one, Mapping) and isinstance(two, Mapping):
+        return one.keys() == two.keys() and all(same(one[name], two[name]) for name in one)
+    if any(hasattr(kind, "__array__") for kind in kinds):
+        one, two = _unpacked(one), _unpacked(two)
+    if isinstance(one, (list, tuple)) and isinstance(two, (list, tuple)):
+        return isinstance(one, list) == isinstance(two, list) and len(one) == len(two) \
+            and all(map(same, one, two))
+    if is_missing(one) and is_missing(two):
+        return type(one) is type(two) or isinstance(one, float) and isinstance(two, float)
+    equal = one == two
+    return equal is True or type(equal).__name__ in ("bool", "bool_") and bool(equal)
+
+
+# Types whose == is a bool.
+_PLAIN = frozenset((type(None), bool, int, float, str, bytes))
+
+
+def _unpacked(value: Any) -> Any:
+    """Return an array as lists, a DataFrame's labels and columns too; other values as they are."""
+    if not hasattr(type(value), "__array__"):
+        return value
+    if hasattr(value, "columns"):
+        return [list(value.columns)] + [to_list(bare(value.iloc[:, place]))
+                                        for place in range(len(value.columns))]
+    value = bare(value)
+    if hasattr(value, "tolist") and type(value).__module__ == "numpy":
+        return array_to_list(sys.modules["numpy"].asarray(value))
+    return to_list(value)
+
+
 # To a DataFrame ------------------------------------------------------------
 
 
-def frame_column(column: Sequence[Any]) -> tuple[Any, str | None]:
+def frame_column(column: Sequence[Any], na: str) -> tuple[Any, str | None]:
     """Return what a DataFrame's column is made of, and the unit that all its numbers share.
 
     Arrays pass as they are.  Lists get the narrowest dtype that loses nothing:
     boolean, int64, Int64 and boolean with missing cells, float64, datetime64
     with one zone, timedelta64, else object.  In a float64 column a missing cell
-    becomes NaN.
+    becomes NaN.  na as in Grid.to_dataframe.
     """
     import pandas
 
     if not isinstance(column, (list, tuple)):
         return column, None
     kinds = set(map(type, column))
+    if NA in kinds and na != "object":
+        return _without_na(column, na)
     holes = type(None) in kinds
     kinds.discard(type(None))
     if kinds == {bool}:
@@ -155,14 +203,28 @@ def frame_column(column: Sequence[Any]) -> tuple[Any, str | None]:
     return pandas.Series(column, dtype=object), None
 
 
+def _without_na(column: Sequence[Any], na: str) -> tuple[Any, str | None]:
+    """Return a column in which NA is a missing cell; as objects if these have no dtype anyway."""
+    import pandas
+
+    cells = [None if type(cell) is NA else cell for cell in column]
+    values, unit = frame_column(cells, na)
+    if cells.count(None) == len(cells):
+        values = pandas.Series(cells, dtype="float64")
+    if values.dtype == object:
+        return pandas.Series(column, dtype=object), None
+    return values.astype("Float64") if na == "na" and values.dtype == "float64" else values, unit
+
+
 def _number_column(column: Sequence[Any], holes: bool) -> tuple[Any, str | None]:
     """Return a column of numbers and their common unit; as objects if the units differ."""
     import pandas
 
     present = [cell for cell in column if cell is not None]
-    units = {cell.unit if isinstance(cell, Number) else None for cell in present}
+    units = {cell.unit if isinstance(cell, Number) else None
+             for cell in present if cell == cell} or {None}     # a NaN has no unit
     whole = all(isinstance(cell, int) for cell in present)
-    limit = 2**63 - 1 if whole else _EXACT
+    limit = _INT64_MAX if whole else _EXACT
     if len(units) > 1 or any(isinstance(cell, int) and abs(cell) > limit for cell in present):
         return pandas.Series(column, dtype=object), None
     values = [cell.val if isinstance(cell, Number) else cell for cell in column]
@@ -172,14 +234,20 @@ def _number_column(column: Sequence[Any], holes: bool) -> tuple[Any, str | None]
 
 def _time_column(column: Sequence[Any]) -> Any:
     """Return a column of datetimes or timedeltas; as objects if one dtype cannot hold them."""
+    import numpy
     import pandas
 
-    zones = {id(getattr(cell, "tzinfo", None)) for cell in column if cell is not None}
-    if len(zones) == 1:
-        try:
-            series = pandas.Series(column)
-        except (ValueError, OverflowError):
-            series = None
-        if series is not None and series.dtype.kind in "Mm":
-            return series
+    unit = "us" if hasattr(pandas.DatetimeIndex, "unit") else "ns"     # as a query's times have
+    present = [cell for cell in column if cell is not None]
+    zone = getattr(present[0], "tzinfo", None)
+    try:
+        if isinstance(present[0], dt.timedelta):
+            longest = dt.timedelta(microseconds=_INT64_MAX // (1 if unit == "us" else 1000))
+            if max(map(abs, present)) <= longest:   # numpy does not notice
+                return pandas.Series(numpy.array(column, f"m8[{unit}]"))
+        elif all(cell.tzinfo is zone for cell in present):
+            return pandas.Series(column, dtype=f"M8[{unit}]" if zone is None
+                                 else pandas.DatetimeTZDtype(unit, zone))
+    except (ValueError, OverflowError):     # the dtype is too small
+        pass
     return pandas.Series(column, dtype=object)

@@ -9,9 +9,9 @@ the one changes the other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import Any, Literal, overload
 
-from ._cells import bare, frame_column, label_text, to_list
+from ._cells import bare, frame_column, label_text, same, to_list
 from .marker import Marker
 from .na import NA
 from .names import is_tag_name, to_tag_name
@@ -59,7 +59,8 @@ class GridCol:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, GridCol):
             return NotImplemented
-        return (self._index, self._name, self._meta) == (other._index, other._name, other._meta)
+        return self._index == other._index and self._name == other._name \
+            and same(self._meta, other._meta)
 
     def __hash__(self) -> int:
         return hash((GridCol, self._index, self._name))
@@ -108,6 +109,10 @@ class GridRow(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._cells)
+
+    def __eq__(self, other: object) -> bool:
+        """A row equals every Mapping of the same names and cells."""
+        return same(self, other) if isinstance(other, Mapping) else NotImplemented
 
     def __repr__(self) -> str:
         return f"GridRow({dict(self)!r})"
@@ -259,12 +264,19 @@ class Grid:
         place = self._row_place(row)
         return to_list(self._columns[self._place(col)][place:place + 1])[0]
 
-    def to_dataframe(self) -> Any:
+    def to_dataframe(self, na: Literal["nan", "na", "object"] = "nan") -> Any:
         """Return the grid as a pandas DataFrame.
 
         Arrays are shared, not copied.  Lists get the narrowest dtype that loses
         nothing (nullable Int64 and boolean where cells are missing, object for
-        what numpy does not know).  Numbers of one unit become numbers, with the
+        what numpy does not know), times the unit that a query's have, microseconds.
+
+        na tells what Haystack's NA becomes among numbers, booleans and times, and
+        in a column with nothing else: "nan" a missing cell, as None does (NaN
+        among floats); "na" pandas.NA, floats being Float64; "object" leaves NA,
+        and the column is one of objects.  Among other values NA stays NA.
+
+        Numbers of one unit become numbers, with the
         unit in the column's meta; of several units, objects.  attrs is the
         grid's meta, attrs["cols"] the columns' by name.  A name that was made legal
         is the original one again ("sqlName"); columns with the meta "pandasIndex"
@@ -272,10 +284,12 @@ class Grid:
         """
         import pandas
 
+        if na not in ("nan", "na", "object"):
+            raise ValueError(f'na must be "nan", "na" or "object", not {na!r}')
         data, metas, levels = {}, {}, {}
         for col, column in zip(self._cols, self._columns):
             meta = col.meta()
-            values, unit = frame_column(column)
+            values, unit = frame_column(column, na)
             if unit is not None and meta.get("unit", unit) != unit:
                 values, unit = pandas.Series(column, dtype=object), None
             meta = dict(meta) if unit is None else {**meta, "unit": unit}
@@ -371,10 +385,9 @@ class Grid:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Grid):
             return NotImplemented
-        return self._meta == other._meta and self._cols == other._cols \
+        return same(self._meta, other._meta) and self._cols == other._cols \
             and self._size == other._size \
-            and all(_same(mine, others) for one, two in zip(self._columns, other._columns)
-                    for mine, others in zip(to_list(one), to_list(two)))
+            and all(map(same, map(to_list, self._columns), map(to_list, other._columns)))
 
     def __hash__(self) -> int:
         return hash((Grid, tuple(self._places), self._size))
@@ -565,8 +578,3 @@ def _floats(column: Any, name: str) -> Any:
     if column.dtype.kind != "f" and ((column > _EXACT) | (column < -_EXACT)).any():
         raise ValueError(f'column "{name}" has a whole number that a float does not hold')
     return column.astype("float64", copy=False)
-
-
-def _same(one: Any, two: Any) -> bool:
-    """Tell whether two cells are equal; NaN equals NaN."""
-    return bool(one is two or one == two or (one != one and two != two))
