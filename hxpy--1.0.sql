@@ -42,12 +42,12 @@ COMMENT ON FUNCTION py_init(text, text, "any") IS
 
 CREATE FUNCTION py_timeout(timeout interval)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION py_timeout(interval) IS 'limit each later call in the default session';
+COMMENT ON FUNCTION py_timeout(interval) IS 'limit the time that each later call in the default session waits for Python';
 
 CREATE FUNCTION py_timeout(session text, timeout interval)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION py_timeout(text, interval) IS
-  'limit each later call in a session; 0 for none, NULL for hxpy.eval_timeout';
+  'limit the time that each later call in a session waits for Python; 0 for none, NULL for hxpy.eval_timeout';
 
 CREATE FUNCTION py_define(name text, value "any")
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;

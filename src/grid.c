@@ -149,6 +149,7 @@ hxpy_grid_receive(PySession *session, const InstructionText *texts, int ntexts,
 	PG_TRY();
 	{
 		hxpy_grid_begin(session, texts, ntexts, reader);
+		hxpy_worker_count_all(session->worker);
 		while (hxpy_worker_next(session->worker, &payload, &length))
 			hxpy_grid_take_rows(reader, payload, length);
 	}
@@ -178,6 +179,7 @@ hxpy_grid_exchange(PySession *session, uint8 type, const InstructionText *texts,
 	PG_TRY();
 	{
 		hxpy_sender_run(sender, query);
+		hxpy_worker_count_all(session->worker);
 		while (hxpy_worker_next(session->worker, &payload, &length))
 		{
 			if (reader == NULL)

@@ -253,7 +253,7 @@ define_sessions(void)
 							NULL, &hxpy_open_timeout, 60000, 1, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("hxpy.eval_timeout",
-							"Limit of one call in a session.",
+							"Limit of the time that one call waits for Python.",
 							"0 for none; py_timeout sets a session's own.",
 							&hxpy_eval_timeout, 5 * 60 * 1000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);

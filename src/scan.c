@@ -41,9 +41,11 @@
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
 #include "parser/parsetree.h"
+#include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/portal.h"
 #include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
@@ -401,6 +403,18 @@ keep_batch(void *arg, const char *payload, size_t length)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Tell whether all rows that are left go to a store: the scan's own, or that of a
+ * cursor WITH HOLD, which a COMMIT fills where statement_timeout ends nothing.
+ */
+static bool
+is_stored(const StreamState *state)
+{
+	return state->store != NULL ||
+		(ActivePortal != NULL && ActivePortal->strategy == PORTAL_ONE_SELECT &&
+		 ActivePortal->holdStore != NULL);
+}
+
 /* Get the payload of the next batch; false at the stream's end. */
 static bool
 next_payload(StreamState *state, WorkerConn *conn, const char **payload, size_t *length)
@@ -412,7 +426,11 @@ next_payload(StreamState *state, WorkerConn *conn, const char **payload, size_t 
 		   !hxpy_sender_has_ended(state->sender))
 		hxpy_sender_step(state->sender);
 	if (state->waiting == NIL)
+	{
+		if (is_stored(state))
+			hxpy_worker_count_all(conn);
 		return hxpy_worker_next(conn, payload, length);
+	}
 	state->current = linitial(state->waiting);
 	state->waiting = list_delete_first(state->waiting);
 	state->waiting_bytes -= state->current->length;

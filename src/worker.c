@@ -46,6 +46,21 @@
 #define MAX_CONTROL_FRAME	(128 * 1024)
 #define MAX_HELD_OUTPUT		(1024 * 1024)
 
+/*
+ * The time that counts against a request's limit.  It runs while the backend waits
+ * for the worker, and stands still while a query, a trigger or the client takes its
+ * time.  A request that is read to its end without a pause is the exception:
+ * hxpy_worker_count_all().
+ */
+typedef struct RequestClock
+{
+	instr_time	counted;		/* until it was stopped last */
+	instr_time	started;		/* when it was started, zero while it stands still */
+	bool		continuous;		/* it is not stopped any more */
+	long		limit_ms;		/* 0 for none */
+	const char *limit_name;		/* what set the limit */
+} RequestClock;
+
 struct WorkerConn
 {
 	MemoryContext context;		/* of everything here */
@@ -61,9 +76,8 @@ struct WorkerConn
 	bool		streaming;		/* it takes more frames: END or ABORT was not sent */
 	bool		reply_seen;		/* the head of its RESULT or ERROR has come */
 	uint32		printed;		/* OUTPUT frames of the worker that were handled */
-	instr_time	started;		/* when it began */
-	long		timeout_ms;		/* its limit, 0 for none */
-	const char *timeout_name;	/* what set the limit */
+	instr_time	began;			/* when it began */
+	RequestClock clock;			/* of that request */
 	const GatherList *sending;	/* payload not yet fully sent, or NULL */
 	char		header[HXPY_HEADER_SIZE];
 	size_t		sent;			/* bytes of header and payload sent so far */
@@ -100,7 +114,7 @@ end_request(WorkerConn *conn)
 	instr_time	now;
 
 	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, conn->started);
+	INSTR_TIME_SUBTRACT(now, conn->began);
 	conn->busy = false;
 	hxpy_stats_end(conn->slot, INSTR_TIME_GET_MICROSEC(now));
 }
@@ -452,22 +466,54 @@ raise_data_closed(WorkerConn *conn)
 	raise_lost(conn, "", NULL);
 }
 
+/* Start a request's clock, if it stands still. */
+static void
+start_clock(RequestClock *clock)
+{
+	if (INSTR_TIME_IS_ZERO(clock->started))
+		INSTR_TIME_SET_CURRENT(clock->started);
+}
+
+/* Stop a request's clock. */
+static void
+stop_clock(RequestClock *clock)
+{
+	instr_time	now;
+
+	if (clock->continuous)
+		return;
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_ACCUM_DIFF(clock->counted, now, clock->started);
+	INSTR_TIME_SET_ZERO(clock->started);
+}
+
+/*
+ * Return the milliseconds that are left of the limit of the request under way, whose
+ * clock runs: -1 where there is none, and an error when none is left.
+ */
+static long
+time_left(const WorkerConn *conn)
+{
+	const RequestClock *clock = &conn->clock;
+	long		left;
+
+	if (clock->limit_ms == 0)
+		return -1;
+	left = clock->limit_ms - (long) INSTR_TIME_GET_MILLISEC(clock->counted) -
+		elapsed_ms(clock->started);
+	if (left <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("canceling Python due to %s", clock->limit_name),
+				 errhint("The limit is %ld ms.", clock->limit_ms)));
+	return left;
+}
+
 /* Wait for something to happen, within the request's limit. */
 static void
 wait_request(WorkerConn *conn)
 {
-	long		left = -1;
-
-	if (conn->timeout_ms > 0)
-	{
-		left = conn->timeout_ms - elapsed_ms(conn->started);
-		if (left <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_QUERY_CANCELED),
-					 errmsg("canceling Python due to %s", conn->timeout_name),
-					 errhint("The limit is %ld ms.", conn->timeout_ms)));
-	}
-	wait_events(conn, left);
+	wait_events(conn, time_left(conn));
 	CHECK_FOR_INTERRUPTS();
 }
 
@@ -737,8 +783,7 @@ hxpy_worker_check_ready(WorkerConn *conn)
  */
 void
 hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload,
-				  const char *source, bool streaming, long timeout_ms,
-				  const char *timeout_name)
+				  const char *source, bool streaming, long limit_ms, const char *limit_name)
 {
 	Assert(conn->lost == NULL && !conn->busy);
 	hxpy_stats_begin(conn->slot, type, source);
@@ -748,12 +793,23 @@ hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload,
 	start_frame(conn, type, payload);
 	conn->reply_seen = false;
 	conn->streaming = streaming;
-	conn->timeout_ms = timeout_ms;
-	conn->timeout_name = timeout_name;
-	INSTR_TIME_SET_CURRENT(conn->started);
+	conn->clock = (RequestClock) {.limit_ms = limit_ms,.limit_name = limit_name};
+	INSTR_TIME_SET_CURRENT(conn->began);
 	conn->busy = true;
 	if (!send_more(conn))
 		raise_data_closed(conn);
+}
+
+/*
+ * Have all time count against the limit of the request under way from now on: all
+ * that is left of it is to store its rows.  A worker that sends them faster than that
+ * is never waited for, and might send for ever.
+ */
+void
+hxpy_worker_count_all(WorkerConn *conn)
+{
+	start_clock(&conn->clock);
+	conn->clock.continuous = true;
 }
 
 /* Handle the answer's frames that are there while the request still streams. */
@@ -782,6 +838,7 @@ void
 hxpy_worker_send(WorkerConn *conn, uint8 type, const GatherList *payload, RowsSink sink,
 				 void *arg)
 {
+	start_clock(&conn->clock);
 	for (;;)
 	{
 		if (!send_more(conn))
@@ -792,6 +849,7 @@ hxpy_worker_send(WorkerConn *conn, uint8 type, const GatherList *payload, RowsSi
 		wait_request(conn);
 		read_control(conn);
 	}
+	stop_clock(&conn->clock);
 	start_frame(conn, type, payload ? payload : &conn->nothing);
 	if (!send_more(conn))
 		raise_data_closed(conn);
@@ -807,6 +865,8 @@ hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length)
 	Frame		frame;
 	size_t		missing;
 
+	start_clock(&conn->clock);
+	(void) time_left(conn);		/* many batches may be here without a wait */
 	while (!take_answer(conn, &frame, &missing))
 	{
 		if (!send_more(conn))
@@ -815,6 +875,7 @@ hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length)
 		read_data(conn, missing);
 		read_control(conn);
 	}
+	stop_clock(&conn->clock);
 	if (frame.type == HXPY_FRAME_ERROR)
 		raise_answer(conn, &frame);
 	*payload = frame.payload;
@@ -832,7 +893,7 @@ hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length)
  */
 void
 hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload,
-					const char *source, long timeout_ms, const char *timeout_name,
+					const char *source, long limit_ms, const char *limit_name,
 					const char **reply, size_t *reply_length)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -840,7 +901,7 @@ hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload,
 	hxpy_worker_check_ready(conn);
 	PG_TRY();
 	{
-		hxpy_worker_begin(conn, type, payload, source, false, timeout_ms, timeout_name);
+		hxpy_worker_begin(conn, type, payload, source, false, limit_ms, limit_name);
 		if (hxpy_worker_next(conn, reply, reply_length))
 			raise_protocol_error(conn, "rows in place of a result");
 	}

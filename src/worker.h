@@ -24,14 +24,15 @@ extern bool hxpy_worker_has_ended(const WorkerConn *conn);
 
 /* one frame there, one frame back */
 extern void hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload,
-								const char *source, long timeout_ms,
-								const char *timeout_name, const char **reply, size_t *reply_length);
+								const char *source, long limit_ms, const char *limit_name,
+								const char **reply, size_t *reply_length);
 
 /* streams; all within PG_TRY, with hxpy_worker_break_off in PG_CATCH */
 extern void hxpy_worker_check_ready(WorkerConn *conn);
 extern void hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload,
-							  const char *source, bool streaming, long timeout_ms,
-							  const char *timeout_name);
+							  const char *source, bool streaming, long limit_ms,
+							  const char *limit_name);
+extern void hxpy_worker_count_all(WorkerConn *conn);
 extern void hxpy_worker_send(WorkerConn *conn, uint8 type, const GatherList *payload,
 							 RowsSink sink, void *arg);
 extern bool hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length);
