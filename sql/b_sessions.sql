@@ -75,6 +75,27 @@ SELECT py_open('once', persistent => false), py_define('once', 'a', 1), py_eval(
 SELECT py_eval('once', 'a');
 SELECT py_open('once', persistent => false), py_eval('once', '1 / 0');
 SELECT py_eval('once', 'a');
+-- ... whoever is the current role when it fails; not while its rows are read
+CREATE FUNCTION refuse(v int) RETURNS boolean SECURITY DEFINER LANGUAGE plpgsql AS $$BEGIN IF v > 0 THEN RAISE 'refused'; END IF; RETURN true; END$$;
+CREATE DOMAIN refused AS int CHECK (refuse(VALUE));
+CREATE FUNCTION again(v int) RETURNS boolean LANGUAGE sql AS $$SELECT py_eval('once', '1') IS NOT NULL$$;
+CREATE DOMAIN evaluated AS int CHECK (again(VALUE));
+CREATE ROLE regress_once;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_once;
+SELECT py_open('once', persistent => false);
+SET ROLE regress_once;
+SELECT py_open('once', persistent => false), py_eval('once', '1', NULL::refused);
+SELECT count(*) FROM py_sessions();
+RESET ROLE;
+\set VERBOSITY default
+SELECT v FROM py_eval_grid('once', '[[1]]') AS t(v evaluated);
+\set VERBOSITY terse
+SELECT py_eval('once', '2');
+SELECT py_eval('once', '3');
+DROP DOMAIN refused, evaluated;
+DROP FUNCTION refuse, again;
+DROP OWNED BY regress_once;
+DROP ROLE regress_once;
 -- names
 SELECT py_define('t', 'not valid', 1);
 SELECT py_define('t', 'class', 1);

@@ -50,7 +50,16 @@ hxpy_buffer_consume(ByteBuffer *buffer, size_t length)
 		memmove(buffer->data, buffer->data + length, buffer->length);
 }
 
-/* Give the memory back; the buffer is empty and can be used again. */
+/* Give memory back, but for a capacity; the buffer is empty then. */
+void
+hxpy_buffer_shrink(ByteBuffer *buffer, size_t capacity)
+{
+	buffer->length = 0;
+	buffer->data = repalloc_huge(buffer->data, capacity);
+	buffer->capacity = capacity;
+}
+
+/* Give all memory back; the buffer is empty and can be used again. */
 void
 hxpy_buffer_free(ByteBuffer *buffer)
 {

@@ -38,6 +38,7 @@ typedef struct GatherList
 extern void hxpy_buffer_init(ByteBuffer *buffer, MemoryContext context);
 extern char *hxpy_buffer_reserve(ByteBuffer *buffer, size_t length);
 extern void hxpy_buffer_consume(ByteBuffer *buffer, size_t length);
+extern void hxpy_buffer_shrink(ByteBuffer *buffer, size_t capacity);
 extern void hxpy_buffer_free(ByteBuffer *buffer);
 
 /* Append bytes; inline, because it runs for every value. */

@@ -31,18 +31,32 @@
 #define DIRECTORY_DEFAULT	"pgsql_tmp_hxpy"	/* left out of base backups by its prefix */
 #define NEW_SOCKET			"new"	/* before it has its name */
 
-/* Return the directory of all socket directories, made when missing. */
+/*
+ * Return the directory of all socket directories, made when missing.  Whoever else may
+ * enter it could connect in a container's place, or put another socket there.
+ */
 static const char *
 base_directory(void)
 {
 	const char *path = hxpy_socket_directory[0] ? hxpy_socket_directory :
 		psprintf("%s/%s", DataDir, DIRECTORY_DEFAULT);
+	struct stat st;
 
 	if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not create directory \"%s\": %m", path),
 				 errhint("Set hxpy.socket_directory to a directory that the server's user owns.")));
+	if (lstat(path, &st) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not access directory \"%s\": %m", path)));
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0777) != S_IRWXU)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("directory \"%s\" cannot hold sockets", path),
+				 errdetail("It is not a directory of the server's user that nobody else may enter."),
+				 errhint("Set hxpy.socket_directory to one that the server's user owns, with mode 0700 and no symbolic link.")));
 	return path;
 }
 
@@ -90,6 +104,21 @@ remove_directory(const char *path, int fd)
 	rmdir(path);
 }
 
+/* Remove a directory of a name, unless somebody holds it. */
+static void
+clean_directory(const char *base, const char *name)
+{
+	char	   *path = psprintf("%s/%s", base, name);
+	int			fd = lock_directory(path, LOCK_EX);
+
+	if (fd >= 0)
+	{
+		remove_directory(path, fd);
+		close_descriptor(fd);
+	}
+	pfree(path);
+}
+
 /*
  * Remove the directories that nobody holds.
  */
@@ -100,23 +129,20 @@ hxpy_directory_clean(void)
 	DIR		   *directory = AllocateDir(base);
 	struct dirent *entry;
 
-	while ((entry = ReadDir(directory, base)) != NULL)
+	/* The launcher has no transaction whose end would close it. */
+	PG_TRY();
 	{
-		char	   *path;
-		int			fd;
-
-		if (strspn(entry->d_name, "0123456789") != strlen(entry->d_name))
-			continue;
-		path = psprintf("%s/%s", base, entry->d_name);
-		fd = lock_directory(path, LOCK_EX);
-		if (fd >= 0)
+		while ((entry = ReadDir(directory, base)) != NULL)
 		{
-			remove_directory(path, fd);
-			close_descriptor(fd);
+			if (strspn(entry->d_name, "0123456789") == strlen(entry->d_name))
+				clean_directory(base, entry->d_name);
 		}
-		pfree(path);
 	}
-	FreeDir(directory);
+	PG_FINALLY();
+	{
+		FreeDir(directory);
+	}
+	PG_END_TRY();
 }
 
 /*

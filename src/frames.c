@@ -4,8 +4,10 @@
  *
  * Bytes are read in steps, whatever length a header claims: memory grows with
  * what has arrived.  A frame over the limit is skipped without being kept.
- * Nothing here raises an error but for want of memory, so that a broken-off
- * request can be drained in a PG_CATCH block.
+ *
+ * Nothing here raises an error but for want of memory.  There is always room for a
+ * step, MIN_CAPACITY, so that whoever skips all frames before each read needs none:
+ * a broken-off request is drained so in a PG_CATCH block.
  */
 #include "postgres.h"
 
@@ -17,6 +19,7 @@
 
 #define READ_STEP			65536
 #define MAX_READ_STEP		(1024 * 1024)
+#define MIN_CAPACITY		(READ_STEP + HXPY_HEADER_SIZE)	/* part of a header is left */
 #define KEEP_BUFFER			(1024 * 1024)
 
 /* Start reading a socket. */
@@ -27,6 +30,7 @@ hxpy_frames_init(FrameStream *stream, pgsocket socket, const char *role, MemoryC
 	stream->socket = socket;
 	stream->role = role;
 	hxpy_buffer_init(&stream->buffer, context);
+	(void) hxpy_buffer_reserve(&stream->buffer, MIN_CAPACITY);
 }
 
 /* Give the memory of a large frame back once it was handled. */
@@ -35,7 +39,7 @@ hxpy_frames_shrink(FrameStream *stream)
 {
 	if (stream->buffer.capacity > KEEP_BUFFER && stream->used == stream->buffer.length)
 	{
-		hxpy_buffer_free(&stream->buffer);
+		hxpy_buffer_shrink(&stream->buffer, MIN_CAPACITY);
 		stream->used = 0;
 	}
 }

@@ -296,6 +296,7 @@ py_eval(PG_FUNCTION_ARGS)
 	char	   *expression = hxpy_argument_text(fcinfo, PG_NARGS() == 1 ? 0 : 1, "expression");
 	Oid			type = PG_NARGS() == 3 ? get_fn_expr_argtype(fcinfo->flinfo, 2) : JSONBOID;
 	PySession  *session = hxpy_session_get(name);
+	uint64		id = session->id;
 	bool		once = !session->options.persistent;
 	Datum		value;
 	bool		isnull;
@@ -307,7 +308,7 @@ py_eval(PG_FUNCTION_ARGS)
 	PG_FINALLY();
 	{
 		if (once)
-			hxpy_session_close(name);
+			hxpy_session_finish(id);
 	}
 	PG_END_TRY();
 	if (isnull)

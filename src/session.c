@@ -405,6 +405,19 @@ hxpy_session_close(const char *name)
 	return true;
 }
 
+/*
+ * Close a session after the call that it was opened for, whoever the current role is
+ * by now, unless it is closed or in use again; does not ereport.
+ */
+void
+hxpy_session_finish(uint64 id)
+{
+	PySession  *session = hxpy_session_find(id);
+
+	if (session != NULL && !hxpy_worker_is_busy(session->worker))
+		destroy_session(session);
+}
+
 /* Close the current role's sessions; returns how many. */
 int
 hxpy_session_close_all(void)

@@ -60,6 +60,7 @@ extern PySession *hxpy_session_own(void);
 extern bool hxpy_session_is_own(const PySession *session);
 extern PySession *hxpy_session_find(uint64 id);
 extern bool hxpy_session_close(const char *name);
+extern void hxpy_session_finish(uint64 id);
 extern int	hxpy_session_close_all(void);
 extern List *hxpy_session_list(void);
 extern void hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,

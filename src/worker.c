@@ -84,7 +84,7 @@ struct WorkerConn
 	GatherList	nothing;		/* payload of frames without one */
 	void		(*spool) (void *arg);	/* reads the request under way to its end */
 	void	   *spool_arg;
-	char	   *lost;			/* why the session is over, or NULL */
+	const char *lost;			/* why the session is over, or NULL */
 };
 
 /* Close the sockets; the end of its connection ends the container. */
@@ -119,12 +119,12 @@ end_request(WorkerConn *conn)
 	hxpy_stats_end(conn->slot, INSTR_TIME_GET_MICROSEC(now));
 }
 
-/* Give the session up.  Does not ereport; the reason must be short. */
+/* Give the session up.  Does not ereport; the reason, short, must live as long. */
 static void
 lose(WorkerConn *conn, const char *reason)
 {
 	if (conn->lost == NULL)
-		conn->lost = MemoryContextStrdup(conn->context, reason);
+		conn->lost = reason;
 	if (conn->busy)
 		end_request(conn);
 	conn->streaming = false;
@@ -297,15 +297,17 @@ send_more(WorkerConn *conn)
 	return true;
 }
 
-/* Tell the supervisor to interrupt the request under way. */
+/*
+ * Tell the supervisor to interrupt the request under way.  Does not ereport: that it
+ * is gone shows when the connection is read.
+ */
 static void
 send_interrupt(WorkerConn *conn)
 {
 	char		header[HXPY_HEADER_SIZE];
 
 	hxpy_frames_header(header, HXPY_FRAME_INTERRUPT, conn->request, 0);
-	if (send(conn->control.socket, header, sizeof(header), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		elog(DEBUG1, "could not send an interrupt: %m");
+	(void) send(conn->control.socket, header, sizeof(header), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Prepare to send a frame of the request under way. */
@@ -605,10 +607,32 @@ raise_answer(WorkerConn *conn, const Frame *frame)
 	hxpy_error_raise_python(frame->payload, frame->length);
 }
 
+/* Skip the worker's frames that were read; false when the connection is of no use. */
+static bool
+skip_data(WorkerConn *conn)
+{
+	Frame		frame;
+	bool		found;
+	size_t		missing;
+
+	do
+	{
+		/* With a limit of 0 every payload is skipped unread. */
+		if (hxpy_frames_take(&conn->data, 0, &frame, &found, &missing) != NULL)
+			return false;
+		if (found)
+			note_reply(conn, &frame);
+		if (found && frame.type == HXPY_FRAME_OUTPUT)
+			conn->printed++;
+	} while (found);
+	return true;
+}
+
 /*
- * Skip what the worker has sent; neither raises errors nor shows output.  False
- * when the connection is of no use.  Bounded, so that a worker that writes all the
- * time does not outlast the caller's time limit.
+ * Skip what the worker has sent; neither raises errors nor shows output, nor needs
+ * memory, since nothing is kept when more is read.  False when the connection is of
+ * no use.  Bounded, so that a worker that writes all the time does not outlast the
+ * caller's time limit.
  */
 static bool
 drain_data(WorkerConn *conn)
@@ -616,49 +640,48 @@ drain_data(WorkerConn *conn)
 	ReadResult	result;
 	int			steps = 0;
 
-	if (!send_more(conn))
+	if (!send_more(conn) || !skip_data(conn))
 		return false;
 	do
 	{
-		Frame		frame;
-		bool		found;
-		size_t		missing;
-
 		result = receive_data(conn, 0);
-		do
-		{
-			/* With a limit of 0 every payload is skipped unread. */
-			if (hxpy_frames_take(&conn->data, 0, &frame, &found, &missing) != NULL)
-				return false;
-			if (found)
-				note_reply(conn, &frame);
-			if (found && frame.type == HXPY_FRAME_OUTPUT)
-				conn->printed++;
-		} while (found);
+		if (!skip_data(conn))
+			return false;
 	} while (result == READ_SOME && ++steps < MAX_STEPS);
 	return result != READ_CLOSED;
 }
 
-/* Skip what the supervisor has sent; false when the worker is dead. */
+/* Skip the supervisor's frames that were read; false when the worker is dead. */
+static bool
+skip_control(WorkerConn *conn)
+{
+	Frame		frame;
+	bool		found;
+	size_t		missing;
+
+	do
+	{
+		if (hxpy_frames_take(&conn->control, 0, &frame, &found, &missing) != NULL ||
+			(found && frame.type == HXPY_FRAME_DEAD))
+			return false;
+	} while (found);
+	return true;
+}
+
+/* Skip what the supervisor has sent, as above; false when the worker is dead. */
 static bool
 drain_control(WorkerConn *conn)
 {
 	ReadResult	result;
 	int			steps = 0;
 
+	if (!skip_control(conn))
+		return false;
 	do
 	{
-		Frame		frame;
-		bool		found;
-		size_t		missing;
-
 		result = hxpy_frames_read(&conn->control, 0);
-		do
-		{
-			if (hxpy_frames_take(&conn->control, 0, &frame, &found, &missing) != NULL ||
-				(found && frame.type == HXPY_FRAME_DEAD))
-				return false;
-		} while (found);
+		if (!skip_control(conn))
+			return false;
 	} while (result == READ_SOME && ++steps < MAX_STEPS);
 	return result != READ_CLOSED;
 }

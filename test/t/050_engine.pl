@@ -205,7 +205,18 @@ $psql->query('SELECT py_close_all()');
 # ---- directories that are no good
 
 fails($psql, "SET hxpy.socket_directory = '$dir/no/such'; SELECT py_open()", '58P01', qr/could not create directory.*HINT/s, 'no socket directory');
-mkdir "$dir/sockets";
+mkdir "$dir/sockets", 0755;
+my $shared = qr/directory ".*" cannot hold sockets.*HINT:.*hxpy.socket_directory.*0700/s;
+for my $mode (0755, 0711, 0770, 0707)
+{
+	chmod $mode, "$dir/sockets";
+	fails($psql, "SET hxpy.socket_directory = '$dir/sockets'; SELECT py_open()", 'F0000', $shared, sprintf 'a socket directory of mode %o', $mode);
+}
+is(scalar(my @none = glob "$dir/sockets/*"), 0, '... in which nothing is made');
+chmod 0700, "$dir/sockets";
+symlink "$dir/sockets", "$dir/link";
+fails($psql, "SET hxpy.socket_directory = '$dir/link'; SELECT py_open()", 'F0000', $shared, 'a symbolic link');
+fails($psql, "SET hxpy.socket_directory = '/usr'; SELECT py_open()", 'F0000', $shared, 'a directory of another user');
 gives($psql, "SET hxpy.socket_directory = '$dir/sockets'; SELECT py_eval('6 * 7')", '42', 'another socket directory');
 is(scalar(my @made = glob "$dir/sockets/*"), 1, '... is used');
 $psql->query('SELECT py_close_all()');
