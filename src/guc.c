@@ -271,7 +271,7 @@ define_sessions(void)
 							 NULL, &hxpy_output, NOTICE, output_levels,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("hxpy.output_limit",
-							"Most output of one call; what exceeds it is cut.",
+							"Most output of one call, and most of its log; what exceeds it is cut.",
 							"Read when a session is opened.",
 							&hxpy_output_limit, 1024, 1, 1024 * 1024,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);

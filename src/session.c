@@ -228,7 +228,9 @@ start_session(PySession *session)
 
 	session->container = hxpy_container_start(&options, session->context);
 	session->worker = hxpy_worker_create(session->container->control, session->container->data,
-										 session->key.name, session->context);
+										 session->key.name, (size_t) hxpy_output_limit * 1024,
+										 session->options.log_level[0] != '\0',
+										 session->context);
 	session->container->control = session->container->data = PGINVALID_SOCKET;
 	hxpy_gather_init(&greeting, CurrentMemoryContext);
 	hxpy_column_write_batch(3, &greeting);

@@ -45,6 +45,7 @@
 #define SECOND_INTERRUPT_MS 500
 #define MAX_CONTROL_FRAME	(128 * 1024)
 #define MAX_HELD_OUTPUT		(1024 * 1024)
+#define OUTPUT_SLACK		(64 * 1024) /* what came before the request, words about a cut */
 
 /*
  * The time that counts against a request's limit.  It runs while the backend waits
@@ -76,6 +77,11 @@ struct WorkerConn
 	bool		streaming;		/* it takes more frames: END or ABORT was not sent */
 	bool		reply_seen;		/* the head of its RESULT or ERROR has come */
 	uint32		printed;		/* OUTPUT frames of the worker that were handled */
+	size_t		output_limit;	/* bytes of each of the next three in one request */
+	size_t		printed_left;	/* of what Python prints; 0: it was cut */
+	size_t		written_left;	/* of what its subprocesses write */
+	size_t		logged_left;	/* of LOG frames */
+	bool		logs;			/* these were asked for */
 	instr_time	began;			/* when it began */
 	RequestClock clock;			/* of that request */
 	const GatherList *sending;	/* payload not yet fully sent, or NULL */
@@ -160,16 +166,20 @@ raise_protocol_error(WorkerConn *conn, const char *detail)
 
 /*
  * Take the sockets of a new worker, which are non-blocking and counted with
- * AcquireExternalFD; on error they stay the caller's.
+ * AcquireExternalFD; on error they stay the caller's.  Of its output one request
+ * shows so many bytes, of its log as many if that is wanted at all.
  */
 WorkerConn *
-hxpy_worker_create(pgsocket control, pgsocket data, const char *session, MemoryContext context)
+hxpy_worker_create(pgsocket control, pgsocket data, const char *session, size_t output_limit,
+				   bool logs, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	WorkerConn *conn = palloc0(sizeof(WorkerConn));
 
 	conn->context = context;
 	conn->session = pstrdup(session);
+	conn->output_limit = output_limit + OUTPUT_SLACK;
+	conn->logs = logs;
 	hxpy_frames_init(&conn->data, data, "worker", context);
 	hxpy_frames_init(&conn->control, control, "supervisor", context);
 	hxpy_gather_init(&conn->nothing, context);
@@ -396,6 +406,47 @@ is_early(const WorkerConn *conn, const Frame *frame)
 }
 
 /*
+ * Return how much of a text frame is to be shown: all, or what is left of the limit
+ * in *left, which is 0 then.  The container cuts, too, and earlier, unless it is
+ * hostile.
+ */
+static size_t
+count_text(size_t *left, const Frame *frame)
+{
+	size_t		count = Max(frame->length, 2) - 1;	/* without the leading byte */
+	size_t		shown = Min(count, *left);
+
+	*left -= shown;
+	return Min(frame->length, shown + 1);
+}
+
+/* Show an OUTPUT frame, as far as the request's limit lets it. */
+static void
+take_output(const Frame *frame, size_t *left)
+{
+	static const char cut[] = "\1... (output cut at the limit)";
+
+	if (*left == 0)
+		return;
+	hxpy_error_show_output(frame->payload, count_text(left, frame));
+	if (*left == 0)
+		hxpy_error_show_output(cut, sizeof(cut) - 1);
+}
+
+/* Log a LOG frame, if that is wanted, as far as the request's limit lets it. */
+static void
+take_log(WorkerConn *conn, const Frame *frame)
+{
+	static const char cut[] = "\36... (log cut at the limit)";	/* 30: a warning */
+
+	if (!conn->logs || conn->logged_left == 0)
+		return;
+	hxpy_error_show_log(frame->payload, count_text(&conn->logged_left, frame), conn->session);
+	if (conn->logged_left == 0)
+		hxpy_error_show_log(cut, sizeof(cut) - 1, conn->session);
+}
+
+/*
  * Handle what the supervisor has sent; raises an error when it reports the
  * worker's death, or is gone.
  */
@@ -428,7 +479,7 @@ read_control(WorkerConn *conn)
 					hxpy_frames_put_back(&conn->control, &frame);
 					return;
 				}
-				hxpy_error_show_output(frame.payload, frame.length);
+				take_output(&frame, &conn->written_left);
 			}
 			else if (frame.type == HXPY_FRAME_DEAD)
 				raise_death(conn, &frame);
@@ -573,10 +624,10 @@ take_answer(WorkerConn *conn, Frame *frame, size_t *missing)
 			/* What subprocesses wrote before has come that way. */
 			read_control(conn);
 			conn->printed++;
-			hxpy_error_show_output(frame->payload, frame->length);
+			take_output(frame, &conn->printed_left);
 		}
 		else if (frame->type == HXPY_FRAME_LOG)
-			hxpy_error_show_log(frame->payload, frame->length, conn->session);
+			take_log(conn, frame);
 		else if (frame->type == HXPY_FRAME_PROGRESS)
 			take_progress(conn, frame);
 		else if (frame->type == HXPY_FRAME_HELLO)
@@ -815,6 +866,7 @@ hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload,
 		conn->request = 1;
 	start_frame(conn, type, payload);
 	conn->reply_seen = false;
+	conn->printed_left = conn->written_left = conn->logged_left = conn->output_limit;
 	conn->streaming = streaming;
 	conn->clock = (RequestClock) {.limit_ms = limit_ms,.limit_name = limit_name};
 	INSTR_TIME_SET_CURRENT(conn->began);

@@ -14,7 +14,7 @@ typedef struct WorkerConn WorkerConn;
 typedef void (*RowsSink) (void *arg, const char *payload, size_t length);
 
 extern WorkerConn *hxpy_worker_create(pgsocket control, pgsocket data, const char *session,
-									  MemoryContext context);
+									  size_t output_limit, bool logs, MemoryContext context);
 extern void hxpy_worker_open(WorkerConn *conn, const GatherList *options, long timeout_ms);
 extern void hxpy_worker_watch(WorkerConn *conn, SessionSlot *slot);
 extern void hxpy_worker_close(WorkerConn *conn);

@@ -45,7 +45,7 @@ my $attempt = qq{
 		context text;
 		told text;
 	BEGIN
-		PERFORM py_open('h', '$image');
+		PERFORM py_open('h', '$image', log_level => 'debug');
 		PERFORM set_config('hxpy.eval_timeout', allowed::text, false);
 		BEGIN
 			EXECUTE format(call, code) INTO value;
@@ -257,6 +257,36 @@ all_of($psql, 'errors', map { [@$_[0, 1], $$_[2] // '38000'] }
 all_of($psql, 'logs', map { ['eval', "$_; good()", $fine] }
 	map({ "say(frame(LOG, bytes([$_]) + b'%s%n\\xff\\x1b\\0 evil'))" } 0, 10, 19, 20, 30, 40, 50, 255),
 	'say(frame(LOG))', 'say(frame(LOG, b"\xff"))', 'say(frame(LOG, b"\xff" * 10000000))', 'say(frame(LOG, b"\xff evil", 0))', 'say(frame(LOG, b"\xff evil", 12345)) ');
+# The container's word for how much it says is not taken: for each request 100 kB and some slack of each kind.
+my $loud = hxpy_psql($node, setup => ["SET hxpy.output_limit = '100kB'", "SELECT py_open('h', '$image')"]);
+my $most = 170 * 1024;
+my $mega = 'b"\1" + b"x" * 30000000';
+my $part = 'frame(OUTPUT, b"\1" + b"x" * 30000, 0)';
+for my $case (["say(frame(OUTPUT, $mega, 0)); good()", 'output of Python in one frame'],
+	["say($part * 1000); good()", '... in many'],
+	["tell($part * 1000); good()", 'output of subprocesses'],
+	["say($part * 1000); error(b'38000', b'', b'', b'', b'')", 'output before an error'])
+{
+	my ($code, $name) = @$case;
+	my $result = $loud->query(sprintf q{SELECT py_eval('h', %s)}, quote($code));
+	my $shown = () = $result->{err} =~ /x/g;
+	ok($shown > 100 * 1024 && $shown < $most && $result->{err} =~ /output cut at the limit/, "$name is cut, $shown bytes")
+	  or diag substr $result->{err}, -500;
+	my $again = 'say(frame(OUTPUT, b"\1again", 0)); good()';
+	$result = $loud->query(sprintf q{SELECT py_eval('h', %s)}, quote($again));
+	is($result->{out}, '42', '... the session goes on');
+	like($result->{err}, qr/again/, '... and the next request has a limit of its own');
+}
+my $record = 'frame(LOG, b"\x28" + b"evil " * 800)';
+my $start = log_size($node);
+$loud->query(sprintf q{SELECT py_eval('h', %s)}, quote("say($record); good()"));
+unlike(log_after($node, $start), qr/session "h": evil/, 'no record in the log of who has not asked for it');
+$loud->query("SELECT py_close('h'), py_open('h', '$image', log_level => 'info')");
+is($loud->query(sprintf q{SELECT py_eval('h', %s)}, quote("say($record * 10000); good()"))->{out}, '42', 'a flood of records');
+my $logged = log_after($node, $start);
+ok(length $logged > 100 * 1024 && length $logged < $most + 20000 && $logged =~ /log cut at the limit/, 'is cut, ' . length($logged) . ' bytes');
+$loud->end;
+
 my $number = 'fixed(FLOAT64, 1.5)';
 my $fair = "$number, $number, text(b'fair')";
 all_of($psql, 'progress', map { my $case = $_; map { ([$_, "$$case[0]; good()", $$case[1] // $broken], ['eval', 'good()', "$fine|$broken"]) } 'eval', 'grid' }
@@ -457,10 +487,10 @@ is($psql->query('SELECT count(*) FROM pg_class WHERE relname = $$target$$')->{ou
 # ---- greetings
 
 # Those that begin well enough are good for a session.
-all_of($psql, 'greetings', map { my ($choice, $states) = @$_; [qq{SELECT set_config('hxpy.output_limit', '${choice}kB', true), py_close('h'), py_open('h', '$image'), py_eval('h', %L)}, 'good()', "$states"] }
+all_of($psql, 'greetings', map { my ($choice, $states) = @$_; [qq{SELECT set_config('hxpy.output_limit', '${choice}kB', true), py_close('h'), py_open('h', '$image', log_level => 'debug'), py_eval('h', %L)}, 'good()', "$states"] }
 	[2000, $fine], (map { [$_, $broken] } 2001 .. 2010), [2011, $broken], [2012, "$broken|53400"], [2013, $broken], [2014, $broken], [2015, $broken], [2016, $lost],
 	[2017, '38000'], [2018, "$fine|$broken"], [2019, $broken], [2020, $lost], [2023, $lost]);
-my $state = q{SELECT set_config('hxpy.open_timeout', '2s', true), py_close('h'), py_open('h', '} . $image . q{', memory => '%sMB'), py_eval('h', %%L)};
+my $state = q{SELECT set_config('hxpy.open_timeout', '2s', true), py_close('h'), py_open('h', '} . $image . q{', memory => '%sMB', log_level => 'debug'), py_eval('h', %%L)};
 all_of($psql, 'connections', map { my ($memory, $states) = @$_; [sprintf($state, $memory), 'good()', $states, 5000] }
 	[128, $fine], [129, '57014|08\w+'], [130, '57014|08\w+'], [131, '57014|08\w+'], [132, "$fine|$lost"]);
 
