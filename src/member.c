@@ -88,8 +88,9 @@ hxpy_member_forget(Member *member, bool remove)
 	MemoryContextSwitchTo(hxpy_launcher_round);
 	release_member(member, remove);
 	set_slot(member, POOL_FREE);
+	/* By its id, as the reaper knows it; without one it may have been created all the same. */
 	if (remove)
-		hxpy_reaper_remove(member->name);
+		hxpy_reaper_remove(member->id ? member->id : member->name);
 	MemoryContextDelete(member->context);
 }
 
@@ -169,26 +170,41 @@ fail_ended(Member *member)
 								 line[0] ? ": " : "", line));
 }
 
-/*
- * Forget the member of a container that has ended, if it waits for that to become ready;
- * false when there is none.  One that had not connected yet has no other way to tell.
- */
-bool
-hxpy_member_end(const char *name)
+/* Tell whether a container is among the engine's and has not ended. */
+static bool
+is_alive(const char *id, json_t *entries)
 {
+	json_t	   *entry;
+	size_t		index;
+
+	json_array_foreach(entries, index, entry)
+	{
+		const char *listed = json_string_value(json_object_get(entry, "Id"));
+
+		if (listed != NULL && strcmp(listed, id) == 0)
+			return !hxpy_owner_has_ended(entry);
+	}
+	return false;
+}
+
+/*
+ * Forget the members that wait for a container to become ready which has ended, or was
+ * removed: before it has connected there is no connection whose end would tell.  The
+ * list is of all containers of this cluster, and younger than the members' steps.
+ */
+void
+hxpy_member_end_dead(json_t *entries)
+{
+	List	   *list = list_copy(hxpy_members);
 	ListCell   *cell;
 
-	foreach(cell, hxpy_members)
+	foreach(cell, list)
 	{
 		Member	   *member = lfirst(cell);
 
-		if (member->step == MEMBER_WARMING && strcmp(member->name, name) == 0)
-		{
+		if (member->step == MEMBER_WARMING && !is_alive(member->id, entries))
 			fail_ended(member);
-			return true;
-		}
 	}
-	return false;
 }
 
 /* Find a free slot and take a turn for a start; -1 when there is none. */

@@ -48,7 +48,7 @@ extern int	hxpy_member_events; /* epoll descriptor of their sockets, made by the
 extern bool hxpy_member_start(int kind);
 extern void hxpy_member_forget(Member *member, bool remove);
 extern void hxpy_member_forget_all(void);
-extern bool hxpy_member_end(const char *name);
+extern void hxpy_member_end_dead(json_t *entries);
 extern bool hxpy_member_any_creating(void);
 extern bool hxpy_member_withdraw(const Member *member);
 extern bool hxpy_member_is_starting(const Member *member);

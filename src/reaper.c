@@ -183,14 +183,12 @@ hxpy_reaper_sweep(void)
 	size_t		index;
 
 	hxpy_reaper_due = hxpy_launcher_in_ms(SWEEP_MS);
+	hxpy_member_end_dead(entries);
 	json_array_foreach(entries, index, entry)
 	{
 		const char *id = json_string_value(json_object_get(entry, "Id"));
-		const char *name = hxpy_owner_name(entry);
 
 		if (id == NULL || is_being_removed(id) || !is_garbage(entry))
-			continue;
-		if (name != NULL && hxpy_owner_has_ended(entry) && hxpy_member_end(name))
 			continue;
 		if (list_length(removals) >= MAX_REMOVALS)
 		{

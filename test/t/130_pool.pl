@@ -317,6 +317,18 @@ like(pool_stat($node, $dies)->{error}, qr/ended before it was ready: .*No module
 ok(wait_until(sub { pool_stat($node, $dies)->{failed} > 1 }, 30), '... it is tried again');
 @lines = log_after($node, $log) =~ /^.*hxpy launcher: .*$/mg;
 is(scalar(grep { /ended before it was ready/ } @lines), 1, '... and logged once') or diag "@lines";
+
+# One that was removed before it had connected is in no list of those that have ended.
+reconfigure($node, "hxpy.pool_images = '$sleeps'");
+my $warming = wait_until(sub { (grep { my $c = inspect($_); $c && $c->{State}{Running} && $c->{Image} eq pool_stat($node, $sleeps)->{image_id} } pool_containers($node))[0] }, 20);
+ok($warming, 'an image whose containers never connect');
+# The launcher is still to hear from the engine that it runs.
+sleep 1;
+docker_ok('rm', '-f', $warming);
+my $removed = time;
+ok(wait_until(sub { my @now = pool_containers($node); @now == 1 && $now[0] ne $warming && pool_stat($node, $sleeps)->{failed} == 1 }, 15),
+	'... one that is removed is replaced within one sweep, after ' . ms(time - $removed) . ' ms');
+like(pool_stat($node, $sleeps)->{error}, qr/ended before it was ready/, '... hxpy_stat_pool shows that');
 reconfigure($node, "hxpy.pool_images = '$image'", 'hxpy.pool_size = 2', 'hxpy.pool_starts = 4');
 ok(defined wait_pool_full($node, 2), 'one image again');
 
