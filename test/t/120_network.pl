@@ -30,7 +30,7 @@ sub inspect_session
 # ---- a peer that is gone without a word; looked after at the end
 
 my $gone = hxpy_psql($node);
-$gone->query("SELECT py_timeout(py_open('gone', network => '$network'), '5 min')");
+$gone->must("SELECT py_timeout(py_open('gone', network => '$network'), '5 min')");
 my ($gone_id) = containers($node, 'gone');
 $gone->send(q{SELECT py_exec('gone', 'import time; time.sleep(250)')});
 docker_ok('network', 'disconnect', '-f', $network, $gone_id);
@@ -53,7 +53,7 @@ my $id = docker_ok('network', 'inspect', '--format', '{{.Id}}', $network);
 	$all->query(q{SELECT py_close('x')});
 	$all->end;
 }
-$alice->query("SET hxpy.network = '$network'");
+$alice->must("SET hxpy.network = '$network'");
 gives($alice, q{SELECT py_eval('6 * 7')}, '42', 'hxpy.network, for the default session');
 is(inspect_session('default')->{HostConfig}{NetworkMode}, $network, '... is its network');
 gives($alice, "SELECT py_open('default', network => '$network')", 'default', 'the same network again');
@@ -63,7 +63,7 @@ $alice->end;
 
 # ---- the container
 
-$psql->query(qq{SELECT py_open('s', network => '$network'), py_open('plain')});
+$psql->must(qq{SELECT py_open('s', network => '$network'), py_open('plain')});
 my $with = inspect_session('s');
 my $without = inspect_session('plain');
 my $json = JSON::PP->new->canonical->allow_nonref;
@@ -143,7 +143,7 @@ fails($psql, q{SELECT py_eval('plain', $$__import__('socket').socket(2)$$)}, '38
 
 # ---- the key is known to nobody else
 
-my $key = pack 'H*', $psql->query(q{SELECT py_eval('s', 'open(KEY, "rb").read().hex()')::text})->{out} =~ s/"//gr;
+my $key = pack 'H*', $psql->must(q{SELECT py_eval('s', 'open(KEY, "rb").read().hex()')::text}) =~ s/"//gr;
 is(length $key, 32, 'a key of 32 bytes');
 my $process = docker_ok('inspect', '--format', '{{.State.Pid}}', $with->{Id});
 my %place = (
@@ -151,7 +151,7 @@ my %place = (
 	'the volume' => docker_ok('volume', 'inspect', $volume),
 	'the output' => docker_ok('logs', $with->{Id}),
 	'the command lines' => join(' ', map { slurp_file($_) } grep { -r } glob("/proc/$process/cmdline"), '/proc/' . $psql->pid . '/cmdline'),
-	'the variables' => $psql->query(q{SELECT py_eval('s', 'dict(os.environ)')})->{out},
+	'the variables' => $psql->must(q{SELECT py_eval('s', 'dict(os.environ)')}),
 );
 # The log has the statements of the test, and the answer above went to the client only.
 $place{'the server log'} = slurp_file($node->logfile);
@@ -161,7 +161,7 @@ for my $place (sort keys %place)
 	is(scalar @found, 0, "the key is not in $place");
 }
 gives($psql, "SELECT py_open('s2', network => '$network')", 's2', 'another session');
-isnt($psql->query(q{SELECT py_eval('s2', 'open("/run/hxpy/key", "rb").read().hex()')::text})->{out} =~ s/"//gr, unpack('H*', $key), '... has another key');
+isnt($psql->must(q{SELECT py_eval('s2', 'open("/run/hxpy/key", "rb").read().hex()')::text}) =~ s/"//gr, unpack('H*', $key), '... has another key');
 
 # ---- the main path
 
@@ -178,7 +178,7 @@ gives($psql, q{SELECT count(*) FROM (SELECT * FROM py_eval_grid('s', '({"i": i} 
 gives($psql, q{SELECT count(*) FROM generate_series(1, 200) i WHERE py_eval('s', i::text) = to_jsonb(i)}, '200', 'many small requests');
 
 my $other = hxpy_psql($node);
-$other->query("SELECT py_exec(py_open('s', network => '$network'), 'x = 0')");
+$other->must("SELECT py_exec(py_open('s', network => '$network'), 'x = 0')");
 $other->send(q{SELECT count(*) FROM generate_series(1, 500) WHERE (py_eval(py_exec('s', 'x += 1'), 'x') > '0')});
 gives($psql, q{SELECT count(*) FROM generate_series(1, 500) i WHERE py_eval('s', i::text) = to_jsonb(i)}, '500', 'two sessions at once');
 is($other->wait->{out}, '500', '... both of them');
@@ -187,8 +187,7 @@ is($other->wait->{out}, '500', '... both of them');
 
 for my $code ('while True: pass', 'import time; time.sleep(100)')
 {
-	$psql->send("SELECT py_exec('s', '$code')");
-	sleep 0.3;
+	$psql->send("SELECT py_exec('s', E'print(\"ready\")\\n$code')")->wait_message(qr/ready/);
 	my $start = time;
 	kill 'INT', $psql->pid;
 	my $result = fails($psql, $psql->wait, '57014', qr/keeps its variables/, "cancel: $code");
@@ -202,10 +201,10 @@ gives($psql, q{SELECT py_timeout('s', NULL), py_eval('s', 'mult(a, 3)')}, 's|300
 
 fails($psql, q{SELECT py_exec('s2', 'import os; os.kill(os.getpid(), 9)')}, '08006', qr/terminated by SIGKILL/, 'Python is killed');
 fails($psql, q{SELECT py_open('s2', memory => '256MB', network => '} . $network . q{'), py_exec('s2', 'x = bytearray(b"x") * (1 << 30)')}, '08006', qr/out of memory/, 'out of memory');
-$psql->query("SELECT py_open('s2', network => '$network')");
+$psql->must("SELECT py_open('s2', network => '$network')");
 docker_ok('kill', containers($node, 's2'));
 fails($psql, q{SELECT py_eval('s2', '1')}, '08006', qr/was lost/, 'the container is killed');
-$psql->query("SELECT py_open('s2', network => '$network', timeout => '1 min')");
+$psql->must("SELECT py_open('s2', network => '$network', timeout => '1 min')");
 $psql->send(q{SELECT py_exec('s2', 'import time; time.sleep(50)')});
 sleep 0.3;
 docker_ok('rm', '-f', '-v', containers($node, 's2'));
@@ -233,15 +232,15 @@ sub proxy
 }
 
 my $stranger = hxpy_psql($node);
-$stranger->query("SELECT py_timeout(py_open('stranger', network => '$network'), '1 min')");
-$stranger->query(q{SELECT py_exec('stranger', $$
+$stranger->must("SELECT py_timeout(py_open('stranger', network => '$network'), '5 min')");
+$stranger->must(q{SELECT py_exec('stranger', $$
 import os, socket, struct, threading, time
 from collections import Counter
 $$)});
 my $base = inspect_session('stranger')->{NetworkSettings}{Networks}{$network}{IPAddress};
 my ($prefix, $last) = $base =~ /^(.*\.)(\d+)$/;
-$stranger->query("SELECT py_define('stranger', 'prefix', '$prefix'), py_define('stranger', 'last', $last)");
-$stranger->query(q{SELECT py_exec('stranger', $$
+$stranger->must("SELECT py_define('stranger', 'prefix', '$prefix'), py_define('stranger', 'last', $last)");
+$stranger->must(q{SELECT py_exec('stranger', $$
 def frame(kind, payload, length=None):
     return struct.pack('<HBBIQ', 0x7868, 1, kind, 0, len(payload) if length is None else length) + payload
 
@@ -250,9 +249,12 @@ KNOCKS = [b'', b'GET / HTTP/1.1\r\n\r\n' + bytes(99), os.urandom(300), frame(1, 
           frame(0x11, bytes([2]) + bytes(32)) + frame(0x12, os.urandom(32))]
 count = Counter()
 
-def knock(host, until):
+def is_enough():
+    return time.monotonic() > until and count['connected'] > 50 and count['proofs'] > 10
+
+def knock(host):
     held = []
-    while time.monotonic() < until:
+    while not is_enough():
         for number, data in enumerate(KNOCKS):
             try:
                 sock = socket.create_connection((prefix + str(host), 7868), 0.3)
@@ -270,29 +272,30 @@ def knock(host, until):
             held = held[-8:] + [sock]
 
 def attack(seconds):
+    global until
     until = time.monotonic() + seconds
-    threads = [threading.Thread(target=knock, args=(i, until)) for i in range(2, 12) if i != last]
+    threads = [threading.Thread(target=knock, args=(i,)) for i in range(2, 12) if i != last]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     return dict(count)
 $$)});
 my $besieged = hxpy_psql($node, setup => ["SET hxpy.docker_host = '" . proxy('late:/containers/[0-9a-f]+/json=0.7') . "'"]);
-$stranger->send(q{SELECT py_eval('stranger', 'attack(11)')});
+# For some seconds, and until it has reached them often: a busy machine needs longer for that.
+$stranger->send(q{SELECT py_eval('stranger', 'attack(10)')});
 my ($opened, @failures) = (0);
-my $until = time + 10;
-while (time < $until)
+until ($stranger->is_done)
 {
 	my $result = $besieged->query(qq{SELECT py_eval(py_open('besieged', network => '$network'), '6 * 7'), py_close('besieged')});
 	if ($result->{out} eq '42|t') { $opened++ }
 	else { push @failures, $result->{state} . ' ' . $result->{err} }
 }
 $result = $stranger->wait;
-my %count = %{ decode_json($result->{out} || '{}') };
+my %count = (connected => 0, proofs => 0, %{ decode_json($result->{out} || '{}') });
 note "while a stranger made $count{connected} connections and got $count{proofs} proofs $opened sessions were opened";
-ok($opened >= 2, 'sessions open under attack') or diag $result->{err};
+ok($opened >= 2, 'sessions open under attack') or diag @failures;
 is(scalar(grep { !/^08/ } @failures), 0, scalar(@failures) . ' opens failed, all of them cleanly') or diag @failures;
 ok(@failures <= $opened, '... and not most of them') or diag @failures;
-ok(($count{connected} // 0) > 50 && $count{proofs} > 10, 'the stranger did reach them');
+ok($count{connected} > 50 && $count{proofs} > 10, 'the stranger did reach them') or diag $result->{err};
 $besieged->end;
 $stranger->query('SELECT py_close_all()');
 $stranger->end;

@@ -25,7 +25,7 @@ our @EXPORT = qw(
   gives fails first_error median ms variant_image label_image tag_image
   start_engine start_process stop_process our_image make_network
   hxpy_standby ask pool_stat pool_containers wait_pool_full launcher_pid reconfigure
-  start_again inspect session_container only_pool log_size log_after process_start
+  start_again wait_restarted inspect session_container only_pool log_size log_after process_start
 );
 
 my %cluster_id;        # by the node's name
@@ -178,6 +178,14 @@ sub ask
 	my ($node, $sql) = @_;
 	my ($status, $out) = eval { $node->psql('postgres', $sql) };
 	return defined $status && $status == 0 ? $out : undef;
+}
+
+# Wait until a server that crashes has restarted; its log ended at $log before.  A server
+# that answers need not have noticed yet that a backend was killed.
+sub wait_restarted
+{
+	my ($node, $log) = @_;
+	return wait_until(sub { log_after($node, $log) =~ /database system is ready to accept connections/ && defined ask($node, 'SELECT 1') }, 60);
 }
 
 # Return what hxpy_stat_pool tells of an image, as a hash; undef when the server is not there.
@@ -493,7 +501,9 @@ use POSIX ':sys_wait_h';
 use Symbol 'gensym';
 use Time::HiRes qw(time sleep);
 
-our $DEADLINE = 60;    # seconds that any one statement may take
+# Seconds that any one statement may take: more than hxpy.open_timeout and what undoes an
+# open, so that hxpy's own error is seen and tells the reason.
+our $DEADLINE = 90;
 
 # Connect; options are user, dbname, and options for psql.
 sub new
@@ -505,11 +515,9 @@ sub new
 	my $self = bless { count => 0, out => '', err => '', stderr => gensym }, $class;
 
 	$self->{process} = open3($self->{in}, $self->{stdout}, $self->{stderr}, @command);
-	$self->{in}->autoflush(1);
 	$self->{select} = IO::Select->new($self->{stdout}, $self->{stderr});
-	$self->{pid} = $self->query('SELECT pg_backend_pid()')->{out};
-	croak "psql: no connection" unless $self->{pid} =~ /^\d+$/;
-	$self->query($_) for @{ $options{setup} // [] };
+	$self->{pid} = $self->must('SELECT pg_backend_pid()');
+	$self->must($_) for @{ $options{setup} // [] };
 	return $self;
 }
 
@@ -526,7 +534,8 @@ sub send
 	$sql =~ s/;\s*$//;
 	$self->{out} = $self->{err} = '';
 	$self->{started} = time;
-	print { $self->{in} } "$sql;\n\\echo <<$n> :SQLSTATE\n\\warn <<$n>\n";
+	# psql may have gone; what is kept in a buffer would be written again, and fail, at its close.
+	syswrite $self->{in}, "$sql;\n\\echo <<$n> :SQLSTATE\n\\warn <<$n>\n";
 	return $self;
 }
 
@@ -598,6 +607,15 @@ sub query
 {
 	my ($self, $sql, $seconds) = @_;
 	return $self->send($sql)->wait($seconds);
+}
+
+# Run a statement that the test builds on; returns what it printed.
+sub must
+{
+	my ($self, $sql) = @_;
+	my $result = $self->query($sql);
+	croak "$sql: $result->{state} $result->{err}" if $result->{state} ne '00000';
+	return $result->{out};
 }
 
 # Disconnect, and wait for psql's end; whatever happens it is gone then.
