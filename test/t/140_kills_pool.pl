@@ -59,6 +59,7 @@ for my $name (sort keys %act)
 		ok(defined wait_pool_full($node, $size), "$name, round $round: the pool is full");
 		my @psqls = twenty_sessions();
 		my ($before, $directories) = (scalar containers($node), scalar socket_dirs($node));
+		my $log = log_size($node);
 		my $killed = time;
 		$act{$name}->(@psqls);
 		if ($name eq 'the postmaster')
@@ -69,9 +70,7 @@ for my $name (sort keys %act)
 		}
 		else
 		{
-			# Connections are refused from the crash on.
-			wait_until(sub { !kill 0, $psqls[0]->pid }, 10) or diag 'no crash';
-			wait_until(sub { defined ask($node, 'SELECT 1') }, 20) or diag 'no restart';
+			wait_restarted($node, $log) or diag 'no restart';
 		}
 		my $start = time;
 		ok(wait_until(sub { only_pool($node) && pool_stat($node)->{ready} == $size }, 10), '... within 10 s of the restart there is the pool and nothing else')

@@ -29,6 +29,7 @@ note "seed $seed";
 my $node = hxpy_cluster('churn', q{shared_preload_libraries = 'hxpy'}, 'restart_after_crash = on', "hxpy.pool_size = $size",
 	'max_connections = 60', 'jit = off', 'log_statement = none', 'autovacuum = off');
 ok(defined wait_pool_full($node, $size), 'the pool is full');
+my $cluster = $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
 my $volumes = split /\n/, docker_ok('volume', 'ls', '-q');
 
 # ---- connections: a hash of psql, x (what a counter in the session must be), open, job
@@ -146,12 +147,15 @@ sub end_job
 	}
 	# py_open of a session that is there, though its opening was broken off afterwards,
 	# must not differ: begin anew.
+	my @undo;
 	if ($job->{name} eq 'open' && $state ne '00000' || $state =~ /^08/)
 	{
-		$connection->{psql}->query(q{SELECT py_close('s')});
+		push @undo, q{SELECT py_close('s')};
 		$connection->{open} = 0;
 	}
-	$connection->{psql}->query('RESET hxpy.eval_timeout') if $job->{restore};
+	push @undo, 'RESET hxpy.eval_timeout' if $job->{restore};
+	# A job like others: it may meet a crash, and nobody waits for it here.
+	begin($connection, 'undo', join('; ', @undo), undef) if @undo;
 }
 
 # ---- what is measured
@@ -161,9 +165,17 @@ sub measure
 {
 	my ($pid) = @_;
 	open(my $file, '<', "/proc/$pid/status") or return ();
-	my ($memory) = do { local $/; <$file> } =~ /^RssAnon:\s+(\d+)/m;
+	# A process that ends meanwhile cannot be read.
+	my ($memory) = (do { local $/; <$file> } // '') =~ /^RssAnon:\s+(\d+)/m;
 	my @descriptors = glob "/proc/$pid/fd/*";
 	return ($memory, @descriptors ? scalar @descriptors : undef);
+}
+
+# Show what the server, which may be about to restart, and the engine have.
+sub tell_state
+{
+	diag scalar(docker('ps', '-a', '--filter', "name=hxpy-$cluster")), "\n",
+	  ask($node, 'TABLE hxpy_stat_pool; TABLE hxpy_stat_sessions; SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity') // 'no server';
 }
 
 my %samples;                           # name => [ [time, memory, descriptors] … ]
@@ -220,15 +232,13 @@ while ((my $now = time) < $end)
 		elsif ($now - $job->{begun} > 120)
 		{
 			# An open may wait for hxpy.open_timeout, a minute.
-			diag "$job->{name} hangs; ", $node->safe_psql('postgres',
-				'TABLE hxpy_stat_pool; TABLE hxpy_stat_sessions; SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity'),
-			  scalar docker('ps', '-a', '--filter', 'name=hxpy-');
+			tell_state();
 			die "$job->{name} hangs";
 		}
 	}
 	if ($now >= $next_kill)
 	{
-		my @running = split /\n/, docker_ok('ps', '-q', '--no-trunc', '--filter', "name=hxpy-" . $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()'))
+		my @running = split /\n/, docker_ok('ps', '-q', '--no-trunc', '--filter', "name=hxpy-$cluster")
 		  if $now > $last_crash + 3;
 		docker(rand() < 0.5 ? ('kill') : ('rm', '-f'), $running[ rand @running ]) if @running;
 		$done{'docker kill or rm'}++ if @running;
@@ -257,8 +267,7 @@ for my $connection (grep { $_->{psql} } @connections)
 }
 my $took = time - $start;
 ok(wait_until(sub { only_pool($node) && pool_stat($node)->{ready} == $size }, 30), 'afterwards there is the pool and nothing else')
-  or diag scalar(docker('ps', '-a', '--filter', 'name=hxpy-')), "\n", $node->safe_psql('postgres',
-	'TABLE hxpy_stat_pool; TABLE hxpy_stat_sessions; SELECT pid, backend_type, state, wait_event, query FROM pg_stat_activity');
+  or tell_state();
 
 # ---- the table
 
