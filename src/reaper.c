@@ -64,11 +64,19 @@ is_being_removed(const char *id)
 	return false;
 }
 
-/* Log that a removal has failed, unless all do; a sweep tries it again. */
+/*
+ * Note the current error of a removal, which a later sweep tries again: an engine that is
+ * not there is the matter of all, and logged once.
+ */
 static void
-log_failure(const char *id, const char *error)
+note_failure(const char *id)
 {
-	if (!hxpy_launcher_lacks_engine())
+	bool		unreachable = geterrcode() == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
+	const char *error = hxpy_launcher_take_error(hxpy_launcher_round);
+
+	if (unreachable)
+		hxpy_launcher_note_engine(error);
+	else if (!hxpy_launcher_lacks_engine())
 		ereport(LOG, (errmsg("hxpy launcher: could not remove container \"%s\": %s", id, error)));
 	hxpy_reaper_hurry(RETRY_MS);
 }
@@ -94,7 +102,7 @@ hxpy_reaper_remove(const char *id)
 	PG_CATCH();
 	{
 		InterruptHoldoffCount = holdoff;	/* the error has reset it */
-		log_failure(id, hxpy_launcher_take_error(hxpy_launcher_round));
+		note_failure(id);
 		MemoryContextDelete(context);
 	}
 	PG_END_TRY();
@@ -114,7 +122,7 @@ end_removal(Removal *removal)
 	PG_CATCH();
 	{
 		InterruptHoldoffCount = holdoff;	/* the error has reset it */
-		log_failure(removal->id, hxpy_launcher_take_error(hxpy_launcher_round));
+		note_failure(removal->id);
 	}
 	PG_END_TRY();
 	removals = list_delete_ptr(removals, removal);

@@ -452,6 +452,7 @@ ok(wait_until(sub { (pool_stat($node)->{error} // '') =~ /could not connect to t
 sleep 3;
 @lines = log_after($node, $log) =~ /^.*(?:hxpy launcher: .*)$/mg;
 ok(@lines >= 1 && @lines <= 3, '... a few log lines: ' . @lines) or diag join "\n", @lines;
+is(scalar(grep { /could not remove container.*could not connect/ } @lines), 0, '... none of them about what could not be removed without it') or diag join "\n", @lines;
 gives($psql, q{SELECT py_eval('s', '6 * 7')}, '42', '... the session works');
 $psql->query(q{SELECT py_close('s')});
 $proxy = start_engine($socket, 'proxy', $socket, $real, 'none:');
