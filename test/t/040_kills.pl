@@ -50,7 +50,7 @@ for my $name (sort keys %death)
 	$psql->query(q{SELECT py_open('s', memory => '256MB')});
 	my $result = fails($psql, "SELECT py_exec('s', \$py\$$code\$py\$)", '08006', $pattern, "$name: " . 'the error says so');
 	like($result->{err}, qr/^HINT: .*py_open/m, "$name: a hint");
-	ok($result->{seconds} < 10, "$name: took " . ms($result->{seconds}) . ' ms');
+	ok($result->{seconds} < patience(10), "$name: took " . ms($result->{seconds}) . ' ms');
 	fails($psql, q{SELECT py_eval('s', '1')}, '08006', qr/session "s" was lost.*HINT:.*py_open/s, "$name: so does the next use");
 	others_live($name);
 	gives($psql, q{SELECT py_eval(py_open('s'), '7')}, '7', "$name: py_open makes a new one");
@@ -87,7 +87,7 @@ for my $case (['docker kill', sub { docker_ok('kill', @_) }], ['docker rm -f', s
 	my $start = time;
 	$act->(containers($node, 's'));
 	my $result = fails($psql, $psql->wait, '08006', qr/"s" was lost.*HINT:.*py_open/s, "$name during an eval");
-	ok($result->{ended} - $start < 2, "$name: seen after " . ms($result->{ended} - $start) . ' ms');
+	ok($result->{ended} - $start < patience(2), "$name: seen after " . ms($result->{ended} - $start) . ' ms');
 	others_live($name);
 	$psql->query(q{SELECT py_close('s')});
 }
@@ -95,30 +95,30 @@ for my $case (['docker kill', sub { docker_ok('kill', @_) }], ['docker rm -f', s
 # A frozen container answers nothing: cancel gives it up after the grace time.
 $psql->query(q{SET hxpy.cancel_grace = '500ms'; SELECT py_open('s')});
 my ($frozen) = containers($node, 's');
-docker_ok('pause', $frozen);
+freeze($frozen);
 $psql->send(q{SELECT py_eval('s', '1')});
 sleep 0.2;
 my $start = time;
 kill 'INT', $psql->pid;
 my $result = fails($psql, $psql->wait, '57014', qr/user request.*"s" is lost/s, 'cancel of a frozen session');
-ok($result->{ended} - $start > 0.4 && $result->{ended} - $start < 1.5, 'took ' . ms($result->{ended} - $start) . ' ms');
+ok($result->{ended} - $start > 0.4 && $result->{ended} - $start < patience(1.5), 'took ' . ms($result->{ended} - $start) . ' ms');
 fails($psql, q{SELECT py_eval('s', '1')}, '08006', qr/"s" was lost/, 'it is lost');
 $start = time;
 $psql->query(q{SELECT py_close('s')});
-ok(time - $start < 0.5, 'py_close does not wait for it');
+ok(time - $start < patience(0.5), 'py_close does not wait for it');
 others_live('docker pause');
 docker_ok('unpause', $frozen);
 ok(wait_until(sub { containers($node) == 2 }, 3), 'its container ends when it thaws');
 $psql->query(q{SELECT py_open('s')});
 ($frozen) = containers($node, 's');
-docker_ok('pause', $frozen);
+freeze($frozen);
 $psql->send(q{SET statement_timeout = '300ms'; SELECT py_eval('s', '1')});
 fails($psql, $psql->wait, '57014', qr/statement timeout.*"s" is lost/s, 'statement_timeout of a frozen session');
 docker_ok('unpause', $frozen);
 $psql->query(q{RESET statement_timeout; RESET hxpy.cancel_grace; SELECT py_open('s')});
 # Frozen for less than the limits is only slow.
 ($frozen) = containers($node, 's');
-docker_ok('pause', $frozen);
+freeze($frozen);
 $psql->send(q{SELECT py_eval('s', '11')});
 sleep 0.3;
 docker_ok('unpause', $frozen);
@@ -173,7 +173,7 @@ my $log = log_size($node);
 $start = time;
 kill 'KILL', $victim->pid;
 my $gone = wait_gone($node, 5);
-ok(defined $gone && $gone < 2.5, 'kill -9 of a backend: all containers are gone after ' . ms($gone // 'never') . ' ms');
+ok(defined $gone && $gone < patience(2.5), 'kill -9 of a backend: all containers are gone after ' . ms($gone // 'never') . ' ms');
 $_->end for $victim, $psql, $witness;
 ok(socket_dirs($node) > 0, 'their directories are left');
 ok(wait_restarted($node, $log), 'the server is back');
@@ -224,7 +224,7 @@ for my $mode (qw(fast immediate))
 	$node->stop($mode);
 	my $stopped = time - $start;
 	$gone = wait_gone($node, 5);
-	ok(defined $gone && $gone < 2.5, "$mode stop took " . ms($stopped) . ' ms, the containers were gone after ' . ms($gone // 'never') . ' ms more');
+	ok(defined $gone && $gone < patience(2.5), "$mode stop took " . ms($stopped) . ' ms, the containers were gone after ' . ms($gone // 'never') . ' ms more');
 	is(scalar socket_dirs($node), 0, 'fast stop removes the directories') if $mode eq 'fast';
 	$_->end for @psqls;
 	$node->start;
@@ -234,7 +234,7 @@ for my $mode (qw(fast immediate))
 $start = time;
 $node->kill9;
 $gone = wait_gone($node, 5);
-ok(defined $gone && $gone < 2.5, 'kill -9 of the postmaster: the containers were gone after ' . ms($gone // 'never') . ' ms');
+ok(defined $gone && $gone < patience(2.5), 'kill -9 of the postmaster: the containers were gone after ' . ms($gone // 'never') . ' ms');
 $_->end for @psqls;
 # the orphaned backends see it and end
 ok(wait_until(sub { !grep { kill 0, $_->pid } @psqls }, 10), 'so are the backends');

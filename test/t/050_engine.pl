@@ -26,7 +26,8 @@ sub try_engine
 	my $result = fails($psql, q{SELECT py_eval('1')}, $state, $pattern, $name);
 	like($result->{err}, qr/^DETAIL: .*^HINT: /ms, "$name: DETAIL and HINT") if $state ne '57014';
 	is($psql->query('SELECT count(*) FROM py_sessions()')->{out}, '0', "$name: no session");
-	$psql->query('RESET hxpy.docker_host');
+	# A limit that is too short for this engine may be too short for the real one, too.
+	$psql->query('RESET hxpy.docker_host; RESET hxpy.docker_timeout');
 	is($psql->query(q{SELECT py_eval('6 * 7')})->{out}, '42', "$name: the same backend works with the real engine");
 	$psql->end;
 	return $result;
@@ -94,24 +95,24 @@ for my $name (qw(hang hanglater))
 {
 	my $host = "unix://$dir/fake/$name";
 	my $result = try_engine($host, '08006', qr/did not answer in time.*within 29[0-9] ms|did not answer in time.*within 300 ms/s, "$name: hxpy.docker_timeout", q{SET hxpy.docker_timeout = '300ms'});
-	ok($result->{seconds} < 1.3, "$name: ended in time, " . ms($result->{seconds}) . ' ms');
+	ok($result->{seconds} < patience(1.3), "$name: ended in time, " . ms($result->{seconds}) . ' ms');
 	my $psql = hxpy_psql($node, setup => ["SET hxpy.docker_host = '$host'"]);
 	$result = fails($psql, q{SET statement_timeout = '300ms'; SELECT py_open()}, '57014', qr/statement timeout/, "$name: statement_timeout");
-	ok($result->{seconds} < 1.3, "$name: ended in time, " . ms($result->{seconds}) . ' ms');
+	ok($result->{seconds} < patience(1.3), "$name: ended in time, " . ms($result->{seconds}) . ' ms');
 	$psql->query('RESET statement_timeout');
 	$psql->send('SELECT py_open()');
 	sleep 0.2;
 	my $start = time;
 	kill 'INT', $psql->pid;
 	$result = fails($psql, $psql->wait, '57014', qr/user request/, "$name: cancel");
-	ok($result->{ended} - $start < 1, "$name: cancel took " . ms($result->{ended} - $start) . ' ms');
+	ok($result->{ended} - $start < patience(1), "$name: cancel took " . ms($result->{ended} - $start) . ' ms');
 	$psql->send('SELECT py_open()');
 	sleep 0.2;
 	$start = time;
 	kill 'TERM', $psql->pid;
 	$result = $psql->wait;
 	like($result->{err}, qr/57P01/, "$name: terminate");
-	ok($result->{ended} - $start < 1, "$name: terminate took " . ms($result->{ended} - $start) . ' ms');
+	ok($result->{ended} - $start < patience(1), "$name: terminate took " . ms($result->{ended} - $start) . ' ms');
 	$psql->end;
 }
 
@@ -131,6 +132,7 @@ sub proxy
 	my $psql = hxpy_psql($node, setup => ["SET hxpy.docker_host = '" . proxy('none:') . "'"]);
 	gives($psql, q{SELECT py_eval('1')}, '1', 'a proxy that changes nothing');
 	$psql->end;
+	ok(defined wait_gone($node, 3), '... and what it has made goes with the session');
 }
 for my $rule ('strip:PidsLimit', 'strip:SecurityOpt', 'strip:CapDrop', 'strip:ReadonlyRootfs', 'strip:Memory', 'strip:NanoCpus', 'strip:Ulimits', 'strip:Tmpfs',
 	'strip:LogConfig', 'strip:OomScoreAdj', 'strip:NetworkMode', 'strip:MemorySwap', 'strip:AutoRemove', 'set:Privileged=true',
@@ -183,7 +185,7 @@ for my $case (['/create', 57014, 'INT', 'late'], ['/create', '57P01', 'TERM', 'l
 	my $result = $psql->wait;
 	is($result->{state}, $state, "SIG$signal while $word is $rule: " . first_error($result));
 	note 'it took ' . ms($result->{ended} - $start) . ' ms';
-	ok($result->{ended} - $start < 3, '... ends in time');
+	ok($result->{ended} - $start < patience(3), '... ends in time');
 	$psql->end;
 	sleep 0.8 if $rule eq 'late';
 	ok(defined wait_gone($node, 3), '... and leaves nothing') or docker('rm', '-f', containers($node));
@@ -196,7 +198,7 @@ my $psql = hxpy_psql($node, setup => [q{SET hxpy.allowed_images = '*'}]);
 fails($psql, q{SELECT py_open(image => 'nosuch:1')}, '42704', qr/has no image "nosuch:1".*HINT:.*docker pull nosuch:1/s, 'no such image');
 my $result = fails($psql, "SELECT py_open(image => '$dies')", '08004', qr/ended before Python could connect.*DETAIL:.*No module named.*hxpy.*HINT/s,
 	'a container that dies at once');
-ok($result->{seconds} < 3, 'is noticed at once, ' . ms($result->{seconds}) . ' ms');
+ok($result->{seconds} < patience(3), 'is noticed at once, ' . ms($result->{seconds}) . ' ms');
 ok(defined wait_gone($node, 2), '... and leaves nothing');
 is(scalar socket_dirs($node), 0, '... no directory either');
 gives($psql, q{SELECT py_eval('6 * 7')}, '42', 'a good image after it');

@@ -101,7 +101,7 @@ sub hostile
 
 	$tried++;
 	my $what = $result->{state} eq '00000' ? $result->{out} : "$result->{state} $result->{err}";
-	my $ok = $what =~ /^(?:$states)(?: (?!with|and)|$)/ && ($result->{seconds} < ($limit // 20000) / 1000 + $grace + 1 || diag "it took $result->{seconds} s");
+	my $ok = $what =~ /^(?:$states)(?: (?!with|and)|$)/ && ($result->{seconds} < ($limit // 20000) / 1000 + $grace + patience(1) || diag "it took $result->{seconds} s");
 	return $ok if $ok;
 	fail("$call: $code");
 	diag substr($what, 0, 2000), "\nexpected $states";
@@ -510,7 +510,7 @@ for my $case (['eval', 'deaf(); stay()'], ['eval', 'cut(20); stay()'], ['eval', 
 	kill 'INT', $psql->pid;
 	my $result = $psql->wait;
 	# What was over its limit has failed before the cancel.
-	my $good = $result->{state} =~ /^(57014|53400)$/ && $result->{ended} - $start < $grace + 1;
+	my $good = $result->{state} =~ /^(57014|53400)$/ && $result->{ended} - $start < $grace + patience(1);
 	ok($good, sprintf 'cancel of %s: %.0f ms', $code, ($result->{ended} - $start) * 1000) or diag $result->{state} . substr $result->{err}, 0, 500;
 	gives($psql, q{SELECT py_eval('g', '6 * 7')}, '42', '... and the good session works');
 	$tried++;

@@ -261,7 +261,7 @@ fails($alice, "SELECT py_io_list('$_')", '42501', qr/symbolic link/, "list: $_")
 for my $path (qw(fifo socket dir))
 {
 	my $result = fails($alice, "SELECT py_io_read('$path')", '42809', qr/not a regular file/, "read: $path");
-	ok($result->{seconds} < 5, '... at once');
+	ok($result->{seconds} < patience(5), '... at once');
 }
 fails($alice, q{SELECT py_io_read('closed/file')}, '42501', qr/Permission denied.*os\.chmod/s, 'read: a closed directory');
 fails($alice, q{SELECT py_io_read('private')}, '42501', qr/Permission denied.*os\.chmod/s, 'read: a private file');
@@ -284,7 +284,7 @@ lease = os.open("/io/leased", os.O_RDWR | os.O_CREAT, 0o666)
 fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
 });
 my $result = fails($alice, q{SELECT py_io_read('leased')}, '55006', qr/is in use/, 'read: a file with a lease');
-ok($result->{seconds} < 5, '... at once');
+ok($result->{seconds} < patience(5), '... at once');
 python($psql, q{os.close(lease)});
 
 # sizes

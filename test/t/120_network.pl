@@ -192,7 +192,7 @@ for my $code ('while True: pass', 'import time; time.sleep(100)')
 	kill 'INT', $psql->pid;
 	my $result = fails($psql, $psql->wait, '57014', qr/keeps its variables/, "cancel: $code");
 	note 'it took ' . ms($result->{ended} - $start) . ' ms';
-	ok($result->{ended} - $start < 2, '... in time');
+	ok($result->{ended} - $start < patience(2), '... in time');
 }
 fails($psql, q{SELECT py_timeout('s', '200 ms'), py_exec('s', 'while True: pass')}, '57014', qr/py_timeout/, 'a timeout');
 gives($psql, q{SELECT py_timeout('s', NULL), py_eval('s', 'mult(a, 3)')}, 's|300', 'the session lives on');
@@ -209,7 +209,7 @@ $psql->send(q{SELECT py_exec('s2', 'import time; time.sleep(50)')});
 sleep 0.3;
 docker_ok('rm', '-f', '-v', containers($node, 's2'));
 my $result = fails($psql, $psql->wait, '08006', qr/was lost/, 'the container is removed under a request');
-ok($result->{seconds} < 10, '... which is noticed, ' . ms($result->{seconds}) . ' ms');
+ok($result->{seconds} < patience(10), '... which is noticed, ' . ms($result->{seconds}) . ' ms');
 kill 'TERM', $other->pid;
 ok(wait_until(sub { 1 == containers($node, 's') }, 5), 'a backend that ends takes its container along');
 $other->end;
@@ -327,7 +327,7 @@ for my $case (@impostor)
 	# Those that end by the limit; the others must not come near it.
 	my $limit = $state eq '08001' ? '3s' : '30s';
 	my $result = fails($fooled, "SET hxpy.open_timeout = '$limit'; SELECT py_open('f', image => '$image', memory => '${choice}MB', network => '$network')", $state, $pattern, "impostor: $name");
-	ok($result->{seconds} < 10, '... in time, ' . ms($result->{seconds}) . ' ms');
+	ok($result->{seconds} < patience(10), '... in time, ' . ms($result->{seconds}) . ' ms');
 	ok(wait_until(sub { !containers($node, 'f') }, 3), '... and nothing is left');
 }
 $fooled->query(q{SET hxpy.open_timeout = '1min'});
@@ -336,7 +336,7 @@ sleep 1;
 my $start = time;
 kill 'INT', $fooled->pid;
 $result = fails($fooled, $fooled->wait, '57014', qr/user request/, 'cancel while nobody listens');
-ok($result->{ended} - $start < 1.5, '... took ' . ms($result->{ended} - $start) . ' ms');
+ok($result->{ended} - $start < patience(1.5), '... took ' . ms($result->{ended} - $start) . ' ms');
 gives($fooled, "SELECT py_eval(py_open('f', network => '$network'), '6 * 7')", '42', 'the same backend goes on');
 $fooled->end;
 
@@ -373,7 +373,7 @@ my $asked = time;
 $result = $gone->wait(90);
 fails($gone, $result, '08006', qr/was lost/, 'a peer that is gone is noticed');
 # Somebody looks only now; 50 s are documented.
-ok($result->{ended} - $asked < 1 || $result->{ended} - $gone_since < 75, '... within a minute')
+ok($result->{ended} - $asked < patience(1) || $result->{ended} - $gone_since < patience(75), '... within a minute')
   or diag $result->{ended} - $gone_since;
 ok(wait_until(sub { !containers($node, 'gone') }, 30), '... and the container notices, too')
   or diag docker('inspect', '--format', '{{json .State}}', $gone_id), docker('top', $gone_id), docker('logs', $gone_id);

@@ -98,7 +98,7 @@ is($node->safe_psql('postgres', q{SELECT backend_xmin IS NULL AND backend_xid IS
 	't', 'the launcher holds back no VACUUM and is in no database');
 $psql->query(q{CREATE DATABASE d1});
 my $result = $psql->query(q{DROP DATABASE d1});
-ok($result->{state} eq '00000' && $result->{seconds} < 5, 'CREATE and DROP DATABASE, ' . ms($result->{seconds}) . ' ms') or diag $result->{err};
+ok($result->{state} eq '00000' && $result->{seconds} < patience(5), 'CREATE and DROP DATABASE, ' . ms($result->{seconds}) . ' ms') or diag $result->{err};
 my $cpu = cpu_time(launcher_pid($node));
 sleep 2;
 $cpu = cpu_time(launcher_pid($node)) - $cpu;
@@ -141,9 +141,9 @@ docker_ok('rm', '-f', @pool);
 ok(wait_until(sub { my @now = pool_containers($node); @now == 1 && $now[0] ne $pool[0] }, 10), 'one that is removed, too');
 ok(defined wait_pool_full($node, 1), '... by one that is ready');
 @pool = pool_containers($node);
-docker_ok('pause', @pool);
+freeze(@pool);
 $result = $psql->query(q{SELECT py_eval(py_open('s'), '6 * 7')});
-ok($result->{out} eq '42' && $result->{seconds} < 6, 'a container that is frozen is given up after ' . ms($result->{seconds}) . ' ms') or diag $result->{err};
+ok($result->{out} eq '42' && $result->{seconds} < patience(6), 'a container that is frozen is given up after ' . ms($result->{seconds}) . ' ms') or diag $result->{err};
 ok(wait_until(sub { !inspect($pool[0]) }, 10), '... and removed');
 $psql->query(q{SELECT py_close('s')});
 ok(defined wait_pool_full($node, 1), '... and replaced');
@@ -154,14 +154,14 @@ for my $case ([ 'INT', '57014' ], [ 'TERM', '57P01' ])
 	my ($signal, $state) = @$case;
 	@pool = pool_containers($node);
 	my $victim = hxpy_psql($node);
-	docker_ok('pause', @pool);
+	freeze(@pool);
 	$victim->send(q{SELECT py_open('s')});
 	sleep 0.4;
 	kill $signal, $victim->pid;
 	my $sent = time;
 	$result = $victim->wait;
 	like($result->{err}, qr/$state/, "SIG$signal during a claim");
-	ok($result->{ended} - $sent < 1.5, '... ends it after ' . ms($result->{ended} - $sent) . ' ms');
+	ok($result->{ended} - $sent < patience(1.5), '... ends it after ' . ms($result->{ended} - $sent) . ' ms');
 	$victim->end;
 	ok(wait_until(sub { !inspect($pool[0]) }, 10), '... its container is removed');
 	ok(defined wait_pool_full($node, 1), '... and replaced');
@@ -202,7 +202,7 @@ for my $case ([ 'INT', '57014' ], [ 'TERM', '57P01' ])
 	kill $signal, $victim->pid;
 	$result = $victim->wait;
 	like($result->{err}, qr/$state/, "SIG$signal of one that waits for its turn");
-	ok($result->{ended} - $sent < 1, '... ends it after ' . ms($result->{ended} - $sent) . ' ms');
+	ok($result->{ended} - $sent < patience(1), '... ends it after ' . ms($result->{ended} - $sent) . ' ms');
 	$victim->end;
 }
 my $waits = hxpy_psql($node);

@@ -14,6 +14,7 @@ use warnings FATAL => 'all';
 use Carp;
 use Exporter 'import';
 use JSON::PP ();
+use List::Util qw(max min);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -22,7 +23,7 @@ use Time::HiRes qw(time sleep);
 our @EXPORT = qw(
   hxpy_cluster hxpy_finish hxpy_psql hxpy_rounds hxpy_image
   containers socket_dirs wait_until wait_gone docker docker_ok
-  gives fails first_error median ms variant_image label_image tag_image
+  gives fails first_error median ms patience freeze variant_image label_image tag_image
   start_engine start_process stop_process our_image make_network
   hxpy_standby ask pool_stat pool_containers wait_pool_full launcher_pid reconfigure
   start_again wait_restarted inspect session_container only_pool log_size log_after process_start
@@ -239,11 +240,29 @@ sub socket_dirs
 	return @paths;
 }
 
+# How long something may take that takes no more than this on a machine of its own: while
+# others want the processors, too, each gets its share of them only.
+sub patience
+{
+	my ($seconds) = @_;
+	my ($load) = slurp_file('/proc/loadavg') =~ /^(\S+)/;
+	my $processors = () = slurp_file('/proc/cpuinfo') =~ /^processor/mg;
+	return $seconds * max(1, min(10, $load / max(1, $processors)));
+}
+
+# Freeze a container; the engine gives that up after a moment when the machine is busy.
+sub freeze
+{
+	my ($id) = @_;
+	my ($output, $status);
+	wait_until(sub { ($output, $status) = docker('pause', $id); $status == 0 }, 10) or croak $output;
+}
+
 # Call until it returns something true, which is returned; false after a time.
 sub wait_until
 {
 	my ($condition, $seconds) = @_;
-	my $end = time + $seconds;
+	my $end = time + patience($seconds);
 
 	for (;;)
 	{
