@@ -606,7 +606,8 @@ sub wait
 	my $n = $self->{count};
 	my $end = time + ($seconds // $DEADLINE);
 
-	until ($self->{out} =~ /^<<$n> \w+\n/m && $self->{err} =~ /^<<$n>\n/m)
+	# psql goes on after an error that has no SQLSTATE: the end of its connection.
+	until ($self->{out} =~ /^<<$n> \w*\n/m && $self->{err} =~ /^<<$n>\n/m)
 	{
 		last unless $self->{select}->count;
 		croak "statement $n did not end: $self->{err}" if time > $end;
@@ -614,7 +615,7 @@ sub wait
 	}
 	my $ended = time;
 	my ($out, $err) = @{$self}{qw(out err)};
-	my $state = $out =~ s/^<<$n> (\w+)\n//m ? $1 : '';
+	my $state = $out =~ s/^<<$n> (\w*)\n//m ? $1 : '';
 	$err =~ s/^<<$n>\n//m;
 	chomp($out, $err);
 	return { out => $out, err => $err, state => $state,
