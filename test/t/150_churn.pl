@@ -70,8 +70,7 @@ sub next_job
 	if (!$connection->{open})
 	{
 		my $options = $dice < 0.1 ? q{, memory => '512MB'} : '';
-		# numpy cannot be imported again when its import was interrupted.
-		return begin($connection, 'open', "SELECT py_open('s'$options), py_eval(py_exec('s', E'import numpy, pandas\\nx = $n'), 'x')", "s|$n",
+		return begin($connection, 'open', "SELECT py_open('s'$options), py_eval(py_exec('s', 'x = $n'), 'x')", "s|$n",
 			after => sub { $connection->{open} = 1; $connection->{x} = $n },
 			$dice > 0.9 ? (signal => 'INT', signal_at => time + rand 0.3) : ());
 	}
