@@ -256,7 +256,7 @@ def test_pandas():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"val": [1.5, None], "My Col": ["x", None], 2: [True, False]})
     grid = loads(dumps(frame))
-    assert grid.col_names() == ["val", "myCol", "v2"] and grid.col("v2").meta() == {}
+    assert grid.col_names() == ["val", "myCol", "v2"] and grid.col("v2").meta() == {"sqlName": "2"}
     assert grid.col("myCol").meta() == {"sqlName": "My Col"}
     assert grid.to_dicts() == [{"val": 1.5, "myCol": "x", "v2": True}, {"v2": False}]
     stamp = pandas.Timestamp("2021-03-22 13:57:00.123456789", tz="America/New_York")

@@ -1,6 +1,7 @@
 """hxpy.progress: what is refused, what is sent, and how often."""
 
 import math
+import os
 import threading
 from fractions import Fraction
 
@@ -14,8 +15,11 @@ from hxpy import columns, protocol, worker
 class FakeWorker:
     """Takes the frames of a request that runs, or of none."""
 
+    is_forked = worker.Worker.is_forked
+
     def __init__(self):
         self.shared = [1] * 5
+        self.process = os.getpid()
         self.frames = []
 
     def send(self, kind, request, parts):
