@@ -36,16 +36,19 @@ class Session:
 
     def define(self, name: str, value: Any) -> None:
         """Set a variable; a name that Python would not take is an error (42602)."""
-        self.undefine(name)
+        self.check_name(name)
         self.namespace[name] = value
 
-    def undefine(self, name: str) -> None:
-        """Forget a variable, if it is there; the name is checked as by define."""
+    def check_name(self, name: str) -> None:
+        """Raise an error (42602) for a name that Python would not take."""
         if not name.isidentifier() or keyword.iskeyword(name):
             raise HxpyError("42602", f'invalid Python variable name "{name}"', "",
                             "A name has letters, digits and _, no digit in front, "
                             "and is no keyword of Python.")
-        self.namespace.pop(name, None)
+
+    def undefine(self, name: str) -> Any:
+        """Forget a variable, if it is there, and return its value."""
+        return self.namespace.pop(name, None)
 
     def execute(self, source: str) -> None:
         """Run statements; whatever they raise passes through."""

@@ -77,6 +77,7 @@ class Worker:
         self.pipe = os.dup(1)           # the user's code may put something else in its place
         self.masked = False
         self.postponed = False
+        self.replaced: Any = None   # the old value of the variable that the next request sets
         self.broken_off: list[str] = []     # modules whose import an interrupt has ended
         self.streaming = False      # frames of the request's stream are still to come
         self.output_left = 0
@@ -201,6 +202,10 @@ class Worker:
             if handler is None or request == 0:
                 raise ProtocolError(f"unexpected frame of type {kind}")
             self.streaming = kind in (protocol.GRID, protocol.APPLY)
+            if kind == protocol.GRID:
+                # As long as no interrupt can mean the request: however it ends, the old
+                # value is gone.
+                self.replaced = self.session.undefine(columns.decode_batch(payload)[0].values()[0])
             self.reply(request, handler, payload)
 
     def reply(self, request: int, handler: Callable[[Buffer], Sequence[Buffer]],
@@ -213,6 +218,7 @@ class Worker:
         try:
             try:
                 self.shared[RUNNING] = request
+                self.replaced = None        # what its end calls can be interrupted
                 if self.shared[TARGET] == request:
                     raise KeyboardInterrupt     # it came before the request did
                 answer, kind = handler(payload), protocol.RESULT
@@ -335,11 +341,11 @@ class Worker:
     def grid(self, payload: Buffer) -> Sequence[Buffer]:
         """Set a variable to the streamed table, as a Grid or a matrix.
 
-        When the stream fails, the variable is undefined.
+        When the stream fails, the variable stays undefined.
         """
         tables = import_tables()
         name, kind, meta, *schema = columns.decode_batch(payload)
-        self.session.undefine(name.values()[0])
+        self.session.check_name(name.values()[0])
         matrix = kind.values()[0] == "matrix"
         reader = tables.TableReader(schema, hayson.loads(meta.values()[0]), matrix)
         for batch in self.batches():

@@ -377,6 +377,19 @@ def test_interrupt_before_the_request(server):
     assert server.exec("z = 2") == []
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_a_table_that_fails_leaves_no_old_value(server, early):
+    """Also when its query fails before the worker has come to the request."""
+    assert server.exec("x = 1") == []
+    if early:
+        server.interrupt(server.request + 1)
+        time.sleep(0.1)
+    server.send(protocol.GRID, columns.encode_texts(name="x", kind="grid", meta="null"))
+    server.data.send(protocol.ABORT, server.request)
+    assert "KeyboardInterrupt" in server.reply()["message"]
+    assert server.eval("'x' in globals()") is False
+
+
 def test_sigint_ignored_by_the_user(server):
     server.exec("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
     server.start("while True:\n    pass")
