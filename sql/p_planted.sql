@@ -3,8 +3,8 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 BEGIN;
-CREATE TEMP TABLE script AS
-  SELECT pg_read_file(setting || '/extension/hxpy--1.0.sql') AS body FROM pg_config WHERE name = 'SHAREDIR';
+\getenv sources PG_ABS_SRCDIR
+CREATE TEMP TABLE script AS SELECT pg_read_file(:'sources' || '/hxpy--1.0.sql') AS body;
 CREATE TEMP TABLE own AS
   SELECT proname, proargtypes FROM pg_proc JOIN pg_depend ON objid = pg_proc.oid AND classid = 'pg_proc'::regclass
    WHERE deptype = 'e' AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'hxpy');
