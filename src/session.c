@@ -420,18 +420,25 @@ hxpy_session_finish(uint64 id)
 		destroy_session(session);
 }
 
-/* Close the current role's sessions; returns how many. */
+/*
+ * Close the current role's sessions, and those that hxpy has for it; returns how many
+ * the role has opened.
+ */
 int
 hxpy_session_close_all(void)
 {
 	List	   *list = hxpy_session_list();
 	ListCell   *cell;
+	int			count = 0;
 
 	foreach(cell, list)
 		check_not_busy(lfirst(cell));
 	foreach(cell, list)
+	{
+		count += !hxpy_session_is_own(lfirst(cell));
 		destroy_session(lfirst(cell));
-	return list_length(list);
+	}
+	return count;
 }
 
 /* Close every role's sessions, whatever they do: nothing reads from them any more. */
