@@ -31,6 +31,14 @@ SELECT * FROM py_eval_grid('g', 'df.iloc[:0]') AS t(id int, x float8, s text);
 SELECT * FROM py_eval_grid('g', 'iter([])') AS t(a int);
 SELECT * FROM py_eval_grid('g', 'df.set_index("s")') AS t(s text, id int, x float8);
 SELECT * FROM py_eval_grid('g', 'df.assign(g=["p", "p", "q"]).groupby("g").agg({"id": ["min", "max"]})') AS t(g text, id_min int, id_max int);
+-- an index without a name, rows that are Series, matrices
+SELECT * FROM py_eval_grid('g', 'df[["x"]].describe()') AS t(x float8, index text) LIMIT 2;
+SELECT * FROM py_eval_grid('g', 'df[df.id > 1]') AS t(a int, b float8, c text);
+SELECT * FROM py_eval_grid('g', '[r for _, r in df.iterrows()]') AS t(id int, x float8, s text);
+SELECT * FROM py_eval_rows('g', 'df[["x"]].corr()');
+SELECT * FROM py_eval_rows('g', 'pd.DataFrame(np.arange(2).reshape(1, 2))');
+SELECT * FROM py_eval_grid('g', 'np.matrix([[1, 2]])') AS t(v1 int, v0 int);
+SELECT * FROM py_eval_grid('g', 'pd.period_range("2024", periods=1, freq="M")') AS t(a text);
 -- pandas' dtypes
 SELECT py_exec('g', $$
 types = pd.DataFrame({

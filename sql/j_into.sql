@@ -61,6 +61,16 @@ SELECT * FROM into_g;
 SELECT py_eval_into('g', '5', 'into_h');
 SELECT py_eval_into('g', 'df', 'nosuch.table');
 SELECT py_eval_into('g', 'df', 'a.b.c.d');
+-- an index without a name; keys and types of late rows, but of an iterator's
+SELECT py_eval_into('g', 'df.describe()[["x"]]', 'into_h');
+SELECT * FROM into_h WHERE index = 'max';
+SELECT py_eval_into('g', 'df[["id", "x"]].corr().rename_axis(columns=None)', 'into_h', 'replace');
+TABLE into_h;
+SELECT py_eval_into('g', '[{"a": i} for i in range(20000)] + [{"a": 0.5, "b": pd.Timestamp(0)}]', 'into_h', 'replace');
+SELECT pg_typeof(a), a, pg_typeof(b), b FROM into_h WHERE b IS NOT NULL;
+SELECT py_eval_into('g', '({"a": i if i < 20000 else "x"} for i in range(20001))', 'into_h', 'replace');
+SELECT py_eval_into('g', '[2**60 + 1, 0.5]', 'into_h', 'replace');
+TABLE into_h;
 -- rights
 GRANT EXECUTE ON FUNCTION py_eval_into(text, text, text, text), py_exec(text, text) TO hxpy_regress_user;
 GRANT SELECT ON into_a TO hxpy_regress_user;
@@ -90,5 +100,5 @@ BEGIN READ ONLY;
 SELECT py_eval_into('g', '[]', 'into_a', 'append');
 ROLLBACK;
 SELECT py_eval('g', '"alive"');
-DROP TABLE into_a, "Into B", into_c, into_d, into_e, into_f, into_g;
+DROP TABLE into_a, "Into B", into_c, into_d, into_e, into_f, into_g, into_h;
 DROP FUNCTION shout;

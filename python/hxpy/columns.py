@@ -15,11 +15,12 @@ import operator
 import re
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import hayson, protocol
-from .errors import ConversionError
+from .errors import ConversionError, way_out
 from .protocol import Buffer, ProtocolError
 
 __all__ = ["Column", "decode_batch", "decode_texts", "encode_batch", "encode_column",
@@ -430,7 +431,7 @@ def _no_mapping(value: Any, want: Column, hint: str = "") -> ConversionError:
     name = kind.__qualname__ if kind.__module__ == "builtins" else \
         f"{kind.__module__}.{kind.__qualname__}"
     return ConversionError("42846", f'Python type "{name}" has no mapping to {want.sql_name()}',
-                           hint)
+                           way_out(kind) or hint)
 
 
 def _out_of_range(value: Any, want: Column) -> ConversionError:
@@ -541,7 +542,7 @@ def _to_json(value: Any, want: Column) -> str:
     try:
         return hayson.dumps(value)
     except hayson.HaysonTypeError as error:
-        raise ConversionError("42846", str(error)) from None
+        raise ConversionError("42846", str(error), error.hint) from None
     except (ValueError, RecursionError) as error:
         raise ConversionError("22023", str(error)) from None
 
@@ -864,7 +865,7 @@ def first_unfit(want: Column, values: Sequence[Any],
 
 def _flatten(value: Any, want: Column) -> tuple[Any, tuple[int, ...]]:
     """Return an array-like as (1-D ndarray of native type or list, shape)."""
-    if isinstance(value, (list, tuple, range)):
+    if isinstance(value, (list, tuple, range, deque)):
         return _flatten_list(list(value), want)
     if type(value).__module__ == "array" or isinstance(value, memoryview):
         return _flatten_list(value.tolist(), want)
@@ -880,6 +881,8 @@ def _flatten(value: Any, want: Column) -> tuple[Any, tuple[int, ...]]:
             value = value.to_numpy()
         module = "numpy"
     if module == "numpy" and hasattr(value, "ravel") and hasattr(value, "tolist"):
+        if type(value).__name__ == "matrix":
+            value = value.A     # a matrix would stay two-dimensional
         if value.ndim == 0:
             raise _no_mapping(value, want, "A 0-dimensional array is no array in SQL: "
                               "use .item().")
@@ -920,7 +923,7 @@ def _listed(item: Any) -> list[Any]:
 
 
 def _is_nested(item: Any) -> bool:
-    return isinstance(item, (list, tuple)) or (
+    return isinstance(item, (list, tuple, deque)) or (
         type(item).__module__.partition(".")[0] in ("numpy", "pandas")
         and getattr(item, "ndim", 0) > 0 and hasattr(item, "tolist"))
 

@@ -6,7 +6,14 @@ HxpyError
 
 from __future__ import annotations
 
-__all__ = ["ConversionError", "HxpyError"]
+__all__ = ["ConversionError", "HxpyError", "way_out"]
+
+# What a value of a type without a mapping can be turned into, by the type's package and name.
+_WAYS_OUT = {
+    ("pandas", "Period"): "Use its start_time, or its str(); of a column .dt.start_time or "
+                          ".astype(str).",
+    ("pandas", "Interval"): "Use its left and right, or its str(); of a column .astype(str).",
+}
 
 
 class HxpyError(Exception):
@@ -21,6 +28,13 @@ class HxpyError(Exception):
         self.message = message
         self.detail = detail
         self.hint = hint
+
+
+def way_out(kind: type) -> str:
+    """Return the HINT for a type without a mapping; "" if there is none."""
+    if kind.__module__.startswith("scipy.sparse"):
+        return "Make it dense: use its toarray()."
+    return _WAYS_OUT.get((kind.__module__.partition(".")[0], kind.__qualname__), "")
 
 
 class ConversionError(HxpyError):

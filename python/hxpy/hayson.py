@@ -42,6 +42,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set, ValuesVi
 from enum import Enum
 from typing import IO, Any
 
+from .errors import way_out
 from .haystack import tz
 from .haystack._cells import array_to_list, bare, to_list
 from .haystack.coord import Coord
@@ -71,6 +72,7 @@ class _Located(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+        self.hint = ""
         self.path = "$"
         self.line: int | None = None
         self.column: int | None = None
@@ -157,13 +159,15 @@ def _encode(value: Any, stack: _Stack) -> Any:
     cls = type(value)
     encoder = _ENCODERS.get(cls) or _find_encoder(cls)
     if encoder is None:
-        raise HaysonTypeError(f'cannot convert Python type "{_type_name(cls)}" to Hayson')
+        error = HaysonTypeError(f'cannot convert Python type "{_type_name(cls)}" to Hayson')
+        error.hint = way_out(cls)
+        raise error
     try:
         return encoder(value, stack)
     except (HaysonError, HaysonTypeError):
         raise
-    except ValueError as error:  # a time zone without a name and the like
-        raise HaysonError(str(error)) from None
+    except ValueError as failure:  # a time zone without a name and the like
+        raise HaysonError(str(failure)) from None
 
 
 def _type_name(cls: type) -> str:

@@ -20,6 +20,8 @@ _CACHED_SOURCES = 256       # compiled sources kept
 _CACHED_LENGTH = 65536      # longer sources are compiled each time
 _KNOWN_SOURCES = 1024       # sources whose lines tracebacks show
 _TRACEBACK_LENGTH = 8192    # characters
+_GROUP_MEMBERS = 15         # of an ExceptionGroup that are shown, as Python does
+_GROUP_DEPTH = 10
 
 
 class Session:
@@ -92,7 +94,8 @@ def describe_exception(error: BaseException) -> tuple[str, str]:
 
     The message is "Type: text".  The traceback holds the frames of the user's
     code and what it called, not hxpy's own, with source lines; causes and
-    contexts come before it as in Python's own print.
+    contexts come before it as in Python's own print, the members of an
+    ExceptionGroup after it.
     """
     import traceback
 
@@ -115,6 +118,7 @@ def describe_exception(error: BaseException) -> tuple[str, str]:
                 body = text + location
                 if body.strip():
                     parts.append(f"Python traceback (most recent call last):\n{body}")
+        parts.extend(_members(error, ""))
         context = "\n".join(part.rstrip("\n") for part in parts)
     except Exception as failure:    # a __str__ of the user's that fails
         return f"{type(error).__name__}: <{type(failure).__name__} in its text>", ""
@@ -143,6 +147,23 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
         seen.add(id(link))
         links.append((link, text))
     return reversed(links)
+
+
+def _members(error: BaseException, place: str) -> Iterator[str]:
+    """Yield the text of each member of an ExceptionGroup, and of the groups among them."""
+    import traceback
+
+    if not isinstance(error, BaseExceptionGroup):
+        return
+    for number, member in enumerate(error.exceptions, 1):
+        if number > _GROUP_MEMBERS or place.count(".") >= _GROUP_DEPTH:
+            yield f"Exceptions {place}{number} to {place}{len(error.exceptions)} are left out."
+            return
+        frames = "".join(traceback.format_list(
+            traceback.StackSummary.extract(_user_frames(member))))
+        only = "".join(traceback.format_exception_only(type(member), member))
+        yield f"Exception {place}{number} of the group:\n{frames}{only}"
+        yield from _members(member, f"{place}{number}.")
 
 
 def _user_frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:

@@ -219,7 +219,8 @@ def _hayson(value: Any, chunk: Chunk, row: int, place: int | None = None) -> str
     try:
         return hayson.dumps(value)
     except (hayson.HaysonTypeError, ValueError, RecursionError) as error:
-        failure = ConversionError("42846" if isinstance(error, TypeError) else "22023", str(error))
+        failure = ConversionError("42846" if isinstance(error, TypeError) else "22023", str(error),
+                                  getattr(error, "hint", ""))
         column = "Row" if place is None else f'Column "{chunk.names[place]}", row'
         failure.detail = f"{column} {chunk.start + row + 1}."
         raise failure from None

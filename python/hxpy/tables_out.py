@@ -26,7 +26,7 @@ import pandas
 
 from . import columns, protocol
 from .columns import Column
-from .errors import ConversionError
+from .errors import ConversionError, way_out
 from .haystack._cells import bare, label_text, to_list
 from .haystack.grid import Grid
 from .haystack.number import Number
@@ -91,9 +91,11 @@ def chunks(value: Any, rows: int) -> Iterator[Chunk]:
     if table is not None:
         yield from _sliced(table, rows, 0)
         return
-    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable) \
+            or way_out(type(value)):
         raise ConversionError("42846", f'Python type "{_type_name(value)}" is no table',
-                              "Return a DataFrame, a Grid, an array, a dict of columns, or rows.")
+                              way_out(type(value)) or "Return a DataFrame, a Grid, an array, "
+                              "a dict of columns, or rows.")
     iterator = iter(value)
     for first in iterator:
         items = itertools.chain((first,), iterator)
@@ -158,7 +160,7 @@ def _whole(value: Any, start: int) -> Chunk | None:
         cells = [value[name] for name in value.col_names()]
         return _chunk(names, cells, [not isinstance(column, list) for column in cells])
     if isinstance(value, numpy.ndarray):
-        return _array(value)
+        return _array(value.A if isinstance(value, numpy.matrix) else value)
     if isinstance(value, Mapping):
         return _mapping(value)
     return None
@@ -184,6 +186,10 @@ def _chunk(labels: Sequence[Any], cells: list[Any], nan_is_null: list[bool],
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise ConversionError("42701", f'column "{twice}" comes twice in the table',
                               "Rename one of them.")
+    for name in names:
+        if "\0" in name or not name.isascii() and name.encode(errors="ignore").decode() != name:
+            raise ConversionError("22021", f"the column name {name!r} has a NUL or a lone "
+                                  "surrogate, which text in SQL has not", "Rename the column.")
     lengths = {len(column) for column in cells}
     if len(lengths) > 1:
         error = _mismatch("the columns of the table have different lengths")
@@ -306,8 +312,10 @@ def _row_labels(kind: str, block: list[Any], known: Iterable[Any]) -> list[Any]:
     """Return the columns of rows; known: those that can be looked at, the first chunk or all."""
     first = block[0]
     if kind == "dict":
+        # One look at each class, not at each row.
+        mappings = {cls for cls in set(map(type, known)) if issubclass(cls, Mapping)}
         return list(dict.fromkeys(itertools.chain.from_iterable(
-            row for row in known if isinstance(row, Mapping))))
+            row for row in known if type(row) in mappings)))
     if kind == "series":
         return _series_labels([row for row in known if isinstance(row, pandas.Series)])
     if kind == "dataclass":

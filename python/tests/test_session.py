@@ -196,3 +196,26 @@ def test_pickle_of_a_class_of_main(session):
 def test_inspect_finds_sources(session):
     session.execute("import inspect\ndef f():\n    return 'the source'")
     assert "the source" in session.evaluate("inspect.getsource(f)")
+
+
+def test_members_of_exception_groups(session):
+    message, context = failure(session, """
+        def check(value):
+            raise ValueError(f"bad {value}")
+        errors = []
+        for value in 1, 2:
+            try:
+                check(value)
+            except ValueError as error:
+                errors.append(error)
+        raise ExceptionGroup("two", [errors[0], ExceptionGroup("inner", [errors[1], OSError("no")])])
+    """)
+    assert message == "ExceptionGroup: two (2 sub-exceptions)"
+    first, second = context.index("Exception 1 of the group:"), context.index("Exception 2 of")
+    assert first < context.index("ValueError: bad 1") < second < context.index("inner (2 sub")
+    assert context.index("Exception 2.1 of the group:") < context.index("ValueError: bad 2")
+    assert context.index("Exception 2.2 of the group:") < context.index("OSError: no")
+    assert context.count('raise ValueError(f"bad {value}")') == 2 and "hxpy/session.py" not in context
+    _, context = failure(session, "raise ExceptionGroup('many', [ValueError(i) for i in range(99)])")
+    assert "ValueError: 14" in context and "ValueError: 15" not in context
+    assert "Exceptions 16 to 99 are left out." in context

@@ -461,6 +461,50 @@ def test_what_is_no_table(value):
     assert caught.value.sqlstate == "42846"
 
 
+@pytest.mark.parametrize("value, hint", [
+    (pandas.Period("2024-01", "M"), "start_time"), (pandas.Interval(1, 2), "left and right"),
+    (pandas.Series(pandas.period_range("2024", periods=2, freq="M")), "start_time"),
+    ({"x": pandas.interval_range(0, 2)}, "left and right"),
+    ([{"x": pandas.Period("2024-01", "M")}], "start_time")])
+def test_the_hint_names_the_way_out(value, hint):
+    for function in table, lambda value: [encode_rows(chunk) for chunk in chunks(value, 9)]:
+        with pytest.raises(ConversionError) as caught:
+            function(value)
+        assert caught.value.sqlstate == "42846" and hint in caught.value.hint
+
+
+def test_sparse_and_other_arrays():
+    sparse = pytest.importorskip("scipy.sparse")
+    numbers = want(protocol.ARRAY)
+    numbers.children.append(want(protocol.FLOAT64))
+    for value in sparse.eye(2, format="csr"), sparse.coo_array(numpy.eye(2)):
+        for function in table, lambda value: columns.encode_column(numbers, [value]), \
+                lambda value: columns.encode_column(want(protocol.JSON), [value]):
+            with pytest.raises(ConversionError) as caught:
+                function(value)
+            assert caught.value.sqlstate == "42846" and "toarray" in caught.value.hint
+    matrix = numpy.matrix([[1.5, 2], [3, 4]])
+    assert table(matrix) == (["v0", "v1"], [(1.5, 2.0), (3.0, 4.0)])
+    for value in matrix, collections.deque([collections.deque([1.5, 2]), [3, 4]]):
+        column = columns.encode_column(numbers, [value])
+        batch = columns.decode_batch(b"".join(columns.encode_batch([column])))
+        assert batch[0].values()[0].tolist() == [[1.5, 2.0], [3.0, 4.0]]
+    assert table(collections.deque([collections.deque([1, "a"]), (2, "b")]), 1) \
+        == (["c0", "c1"], [(1, "a"), (2, "b")])
+    assert table({"x": [collections.deque([1, 2])]})[0] == ["x"]
+    assert infer(next(chunks({"x": [collections.deque([1])]}, 9)))[0].tag == protocol.ARRAY
+
+
+@pytest.mark.parametrize("name", ["a\ud800", "\udcff", "a\0b"])
+def test_names_that_are_no_text(name):
+    for value in {name: [1]}, pandas.DataFrame({name: [1]}), [{name: 1}]:
+        for function in table, lambda value: list(chunks(value, 9)):
+            with pytest.raises(ConversionError, match="column name") as caught:
+                function(value)
+            assert caught.value.sqlstate == "22021" and caught.value.hint
+    assert table({"größe \U0001f600": [1]})[0] == ["größe \U0001f600"]
+
+
 def test_streams_are_lazy():
     taken = []
 
