@@ -6,7 +6,7 @@ EXTENSION = hxpy
 MODULE_big = hxpy
 DATA = hxpy--1.0.sql
 # PGXS sets srcdir: what needs it is expanded late, or stands below the include.
-OBJS = $(patsubst %.c,src/%.o,$(notdir $(sort $(wildcard $(srcdir)/src/*.c))))
+OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(addprefix $(srcdir)/src/,*.c */*.c */*/*.c))))
 REGRESS = $(patsubst %.sql,%,$(notdir $(sort $(wildcard $(srcdir)/sql/*.sql))))
 REGRESS_OPTS = --dbname=hxpy_regression
 EXTRA_CLEAN = src/built-for src/seccomp.inc
@@ -21,13 +21,14 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS) $(OBJS:.o=.bc): src/built-for $(srcdir)/hxpy.control $(wildcard $(srcdir)/src/*.h)
-src/sandbox.o src/sandbox.bc: src/seccomp.inc
+$(OBJS) $(OBJS:.o=.bc): src/built-for $(srcdir)/hxpy.control \
+	$(wildcard $(addprefix $(srcdir)/src/,*.h */*.h */*/*.h))
+src/engine/docker/sandbox.o src/engine/docker/sandbox.bc: src/seccomp.inc
 
 # The PostgreSQL and the compiler that the objects are made for: they are made anew
 # when it changes.
 src/built-for: FORCE
-	@mkdir -p $(@D)
+	@mkdir -p $(sort $(dir $(OBJS)))
 	@{ $(PG_CONFIG) && $(CC) --version; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 

@@ -11,12 +11,12 @@
 #include "miscadmin.h"
 
 #include "hxpy.h"
-#include "grid.h"
+#include "move/grid.h"
 #include "guc.h"
-#include "launcher.h"
-#include "pool.h"
-#include "session.h"
-#include "stats.h"
+#include "launch/launcher.h"
+#include "launch/pool.h"
+#include "session/session.h"
+#include "launch/stats.h"
 
 PG_MODULE_MAGIC;
 

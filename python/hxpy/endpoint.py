@@ -17,7 +17,7 @@ import socket
 __all__ = ["DIRECTORY", "KEY_FILE", "PoolPlace", "connect", "is_pooled"]
 
 DIRECTORY = "/run/hxpy"
-SESSION_SOCKET = DIRECTORY + "/sock"    # src/directory.h
+SESSION_SOCKET = DIRECTORY + "/sock"    # src/launch/directory.h
 POOL_SOCKET = DIRECTORY + "/pool"
 KEY_FILE = DIRECTORY + "/key"           # only in sessions with a network: tcp.py
 

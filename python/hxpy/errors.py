@@ -19,7 +19,7 @@ _WAYS_OUT = {
 class HxpyError(Exception):
     """An error of hxpy itself: SQLSTATE, message and, if any, detail and hint.
 
-    The server accepts an SQLSTATE only from its own list (src/error.c).
+    The server accepts an SQLSTATE only from its own list (src/session/error.c).
     """
 
     def __init__(self, sqlstate: str, message: str, detail: str = "", hint: str = "") -> None:

@@ -1,6 +1,6 @@
 """The wire: constants, frames and the connection that carries them.
 
-Source of every number: docs/protocol.md; src/protocol.h mirrors this file and
+Source of every number: docs/protocol.md; src/codec/protocol.h mirrors this file and
 `python/tests/test_protocol.py` compares the two.  A frame is a 16-byte header
 (magic, version, type, request number, payload length; little-endian) and its
 payload.  Nothing here knows what a payload means.

@@ -12,10 +12,10 @@ from hxpy import columns, protocol
 from hxpy.protocol import Connection, ConnectionClosed, ProtocolError
 
 TOP = Path(__file__).resolve().parents[2]
-HEADER = TOP / "src" / "protocol.h"
+HEADER = TOP / "src" / "codec" / "protocol.h"
 GOLDEN = TOP / "test" / "golden" / "golden.json"
 
-needs_header = pytest.mark.skipif(not HEADER.exists(), reason="src/protocol.h is not here")
+needs_header = pytest.mark.skipif(not HEADER.exists(), reason="src/codec/protocol.h is not here")
 needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason="test/golden is not here")
 FRAMES = json.loads(GOLDEN.read_text())["frames"] if GOLDEN.exists() else []
 
@@ -52,7 +52,7 @@ def test_constants_are_those_of_the_header():
             assert here.pop(plain) == value, name
         elif plain in here:
             assert here.pop(plain) == value, name
-    assert set(here) <= {"MAGIC", "VERSION", "MAX_DEPTH"}, "not in src/protocol.h"
+    assert set(here) <= {"MAGIC", "VERSION", "MAX_DEPTH"}, "not in src/codec/protocol.h"
 
 
 def test_every_tag_has_a_decoder():

@@ -1,6 +1,6 @@
 /*
  * wire_fuzz.c
- *	  Fuzzer of the parser of batches (src/wire.c), which needs no PostgreSQL.
+ *	  Fuzzer of the parser of batches (src/codec/wire.c), which needs no PostgreSQL.
  *
  * Parses the input and, where it is well-formed, reads all that a caller may read of it.
  * With libFuzzer LLVMFuzzerTestOneInput is driven; with -DREPLAY a main() of our own
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol.h"
-#include "wire.h"
+#include "codec/protocol.h"
+#include "codec/wire.h"
 
 /* a WireColumn takes at least the 16 bytes of its head; the outermost counts twice */
 #define MAX_ALLOCATED(size) (sizeof(WireColumn) * (HXPY_MAX_COLUMNS * (HXPY_MAX_DEPTH + 2) + (size) / 16))

@@ -14,7 +14,7 @@
 #include "utils/guc.h"
 
 #include "hxpy.h"
-#include "column.h"
+#include "codec/column.h"
 #include "guc.h"
 
 PG_MODULE_MAGIC;

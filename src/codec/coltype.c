@@ -1,0 +1,313 @@
+/*
+ * coltype.c
+ *	  How SQL types travel: the set-up that is done once for many values.
+ *
+ * The table of docs/types.md in C.  A ColumnType belongs to the memory context
+ * that was current when it was made.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "hxpy.h"
+#include "codec/column.h"
+#include "guc.h"
+#include "codec/protocol.h"
+
+/* Return text in UTF-8, palloc'd. */
+char *
+hxpy_coltype_to_utf8(const char *text)
+{
+	char	   *converted = pg_server_to_any(text, strlen(text), PG_UTF8);
+
+	return converted == text ? pstrdup(text) : converted;
+}
+
+/* Return the tag of one of the Haystack domains of this extension, 0 for other domains. */
+static uint8
+haystack_domain_tag(Oid domain, const char *name)
+{
+	uint8		tag;
+
+	if (strcmp(name, "hs_ref") == 0)
+		tag = HXPY_TAG_REF;
+	else if (strcmp(name, "hs_uri") == 0)
+		tag = HXPY_TAG_URI;
+	else if (strcmp(name, "hs_symbol") == 0)
+		tag = HXPY_TAG_SYMBOL;
+	else
+		return 0;
+	if (getExtensionOfObject(TypeRelationId, domain) != get_extension_oid("hxpy", true))
+		return 0;
+	return tag;
+}
+
+/*
+ * Strip domains off a type: sets the base type and its typmod, and returns the
+ * tag of a Haystack domain met on the way, else 0.
+ */
+static uint8
+strip_domains(ColumnType *type, Oid type_id, int32 typmod)
+{
+	uint8		tag = 0;
+
+	for (;;)
+	{
+		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type_id));
+		Form_pg_type form;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for type %u", type_id);
+		form = (Form_pg_type) GETSTRUCT(tuple);
+		if (form->typtype != TYPTYPE_DOMAIN)
+		{
+			type->base_id = type_id;
+			type->typmod = typmod;
+			type->typlen = form->typlen;
+			type->typbyval = form->typbyval;
+			type->typalign = form->typalign;
+			ReleaseSysCache(tuple);
+			return tag;
+		}
+		if (tag == 0)
+			tag = haystack_domain_tag(type_id, NameStr(form->typname));
+		typmod = form->typtypmod;
+		type_id = form->typbasetype;
+		ReleaseSysCache(tuple);
+	}
+}
+
+/* Return the tag of a base type that is neither array nor composite. */
+static uint8
+scalar_tag(Oid base_id)
+{
+	switch (base_id)
+	{
+		case BOOLOID:
+			return HXPY_TAG_BOOL;
+		case INT2OID:
+			return HXPY_TAG_INT16;
+		case INT4OID:
+			return HXPY_TAG_INT32;
+		case INT8OID:
+			return HXPY_TAG_INT64;
+		case FLOAT4OID:
+			return HXPY_TAG_FLOAT32;
+		case FLOAT8OID:
+			return HXPY_TAG_FLOAT64;
+		case DATEOID:
+			return HXPY_TAG_DATE;
+		case TIMEOID:
+			return HXPY_TAG_TIME;
+		case TIMESTAMPOID:
+			return HXPY_TAG_TIMESTAMP;
+		case TIMESTAMPTZOID:
+			return HXPY_TAG_TIMESTAMPTZ;
+		case INTERVALOID:
+			return HXPY_TAG_INTERVAL;
+		case UUIDOID:
+			return HXPY_TAG_UUID;
+		case NUMERICOID:
+			return HXPY_TAG_NUMERIC;
+		case JSONOID:
+		case JSONBOID:
+			return HXPY_TAG_JSON;
+		case BYTEAOID:
+			return HXPY_TAG_BYTEA;
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case NAMEOID:
+		case CHAROID:
+		case UNKNOWNOID:
+			return HXPY_TAG_TEXT;
+		default:
+			return type_is_enum(base_id) ? HXPY_TAG_TEXT : HXPY_TAG_OTHER;
+	}
+}
+
+/* Return the `extra` of a type's columns. */
+static char *
+type_extra(const ColumnType *type)
+{
+	switch (type->tag)
+	{
+		case HXPY_TAG_NUMERIC:
+			return hxpy_numeric == HXPY_NUMERIC_DECIMAL ? "decimal" : "";
+		case HXPY_TAG_DATE:
+		case HXPY_TAG_TIMESTAMP:
+			return type->for_input ? pstrdup(pg_get_timezone_name(session_timezone)) : "";
+		case HXPY_TAG_TIMESTAMPTZ:
+			return pstrdup(pg_get_timezone_name(session_timezone));
+		case HXPY_TAG_OTHER:
+		case HXPY_TAG_RECORD:
+			return hxpy_coltype_to_utf8(format_type_be(type->base_id));
+		case HXPY_TAG_TEXT:
+			return type_is_enum(type->base_id) ?
+				hxpy_coltype_to_utf8(format_type_be(type->base_id)) : "";
+		default:
+			return "";
+	}
+}
+
+/* Look up the output or input function of a type that travels as text. */
+static void
+set_conversion(ColumnType *type)
+{
+	Oid			function;
+
+	type->is_varlena_text = type->base_id == TEXTOID || type->base_id == VARCHAROID ||
+		type->base_id == BPCHAROID || type->base_id == JSONOID;
+	if (type->for_input)
+	{
+		getTypeInputInfo(type->base_id, &function, &type->ioparam);
+		fmgr_info(function, &type->convert);
+	}
+	else
+	{
+		bool		is_varlena;
+
+		getTypeOutputInfo(type->base_id, &function, &is_varlena);
+		fmgr_info(function, &type->convert);
+	}
+}
+
+/*
+ * Give a record type its fields.  The descriptor is copied.
+ */
+void
+hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(type));
+
+	type->tupdesc = CreateTupleDescCopy(tupdesc);
+	if (type->tupdesc->tdtypeid == RECORDOID)
+		type->tupdesc = BlessTupleDesc(type->tupdesc);
+	type->children = palloc0(tupdesc->natts * sizeof(ColumnType *));
+	type->child_names = palloc0(tupdesc->natts * sizeof(char *));
+	type->nchildren = 0;
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (attribute->attisdropped)
+			continue;
+		type->children[type->nchildren] =
+			hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, type->for_input);
+		type->child_names[type->nchildren] =
+			hxpy_coltype_to_utf8(NameStr(attribute->attname));
+		type->nchildren++;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Tell whether a type is a vector: an array of its own kind, with one dimension from 0
+ * and no NULLs, which only its input function knows to make.
+ */
+static bool
+is_vector(Oid base_id)
+{
+	return base_id == INT2VECTOROID || base_id == OIDVECTOROID;
+}
+
+/*
+ * Return the element of a type that travels as array, else InvalidOid: a type may
+ * call itself an array of others and still have a form of its own.
+ */
+static Oid
+array_element(const ColumnType *type)
+{
+	Oid			element;
+
+	if (type->base_id == RECORDARRAYOID)
+		return RECORDOID;
+	element = type->typlen == -1 ? get_element_type(type->base_id) : InvalidOid;
+	if (OidIsValid(element) && !is_vector(type->base_id) &&
+		get_array_type(element) != type->base_id)
+		return InvalidOid;
+	return element;
+}
+
+/* Set up an array type's element. */
+static void
+set_element(ColumnType *type, Oid element)
+{
+	type->tag = HXPY_TAG_ARRAY;
+	type->nchildren = 1;
+	type->children = palloc(sizeof(ColumnType *));
+	type->child_names = palloc(sizeof(char *));
+	type->children[0] = hxpy_coltype_create(element, type->typmod, type->for_input);
+	type->child_names[0] = "";
+}
+
+/* Set up a composite type; an anonymous record gets its fields from its first value. */
+static void
+set_composite(ColumnType *type)
+{
+	TupleDesc	tupdesc;
+
+	type->tag = HXPY_TAG_RECORD;
+	if (type->base_id == RECORDOID)
+	{
+		if (type->for_input)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("a value of type record has no known fields"),
+					 errhint("Name a composite type, for example NULL::my_type.")));
+		return;
+	}
+	tupdesc = lookup_rowtype_tupdesc(type->base_id, type->typmod);
+	hxpy_coltype_set_record(type, tupdesc);
+	ReleaseTupleDesc(tupdesc);
+}
+
+/*
+ * Set up the travel of a type: to Python, or (`for_input`) back from it.
+ */
+ColumnType *
+hxpy_coltype_create(Oid type_id, int32 typmod, bool for_input)
+{
+	ColumnType *type = palloc0(sizeof(ColumnType));
+	Oid			element;
+
+	check_stack_depth();
+	type->type_id = type_id;
+	type->for_input = for_input;
+	type->tag = strip_domains(type, type_id, typmod);
+	if (type->tag == 0)
+	{
+		if (type_is_rowtype(type->base_id))
+			set_composite(type);
+		else if (OidIsValid(element = array_element(type)))
+			set_element(type, element);
+		else
+			type->tag = scalar_tag(type->base_id);
+	}
+	type->extra = type_extra(type);
+	if (hxpy_wire_is_text(type->tag) || is_vector(type->base_id))
+		set_conversion(type);
+	return type;
+}
+
+/* Return how many columns a type makes: its own, and those of elements or fields. */
+uint32
+hxpy_coltype_count(const ColumnType *type)
+{
+	uint32		count = 1;
+
+	for (int i = 0; i < type->nchildren; i++)
+		count += hxpy_coltype_count(type->children[i]);
+	return count;
+}

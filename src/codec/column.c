@@ -1,0 +1,642 @@
+/*
+ * column.c
+ *	  Datum → column → wire.
+ *
+ * Columns are filled value by value and then written into the gather list of a
+ * frame.  The list refers to the columns' buffers: a column must not change
+ * until the frame is sent.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+#include "utils/uuid.h"
+
+#include "hxpy.h"
+#include "codec/column.h"
+#include "guc.h"
+#include "codec/protocol.h"
+#include "text.h"
+
+/* what Python's datetime holds: the years 1 to 9999, since 1970-01-01 */
+#define PYTHON_MIN_DAY	(-719162)
+#define PYTHON_MAX_DAY	2932896
+#define PYTHON_MIN_USEC ((int64) PYTHON_MIN_DAY * USECS_PER_DAY)
+#define PYTHON_MAX_USEC (((int64) PYTHON_MAX_DAY + 1) * USECS_PER_DAY - 1)
+
+/*
+ * Make the columns of elements or fields, if the type knows them by now; an
+ * anonymous record does from its first value on.  Rows so far were NULL.
+ */
+static void
+make_children(Column *column)
+{
+	ColumnType *type = column->type;
+	MemoryContext context = column->data.context;
+
+	if (column->children != NULL || type->nchildren == 0)
+		return;
+	column->children = MemoryContextAlloc(context, type->nchildren * sizeof(Column *));
+	for (int i = 0; i < type->nchildren; i++)
+	{
+		column->children[i] =
+			hxpy_column_create(type->children[i], type->child_names[i], context);
+		if (type->tag == HXPY_TAG_RECORD)
+			for (uint64 row = 0; row < column->count; row++)
+				hxpy_column_append(column->children[i], (Datum) 0, true);
+	}
+}
+
+/* Make an empty column of a type.  The name must live as long as the column. */
+Column *
+hxpy_column_create(ColumnType *type, const char *name, MemoryContext context)
+{
+	Column	   *column = MemoryContextAllocZero(context, sizeof(Column));
+
+	column->type = type;
+	column->name = name;
+	hxpy_buffer_init(&column->nulls, context);
+	hxpy_buffer_init(&column->data, context);
+	hxpy_buffer_init(&column->offsets, context);
+	hxpy_buffer_init(&column->dims, context);
+	make_children(column);
+	return column;
+}
+
+/* Append a date: days since 1970-01-01; false when Python cannot hold it. */
+static bool
+append_date(Column *column, DateADT date)
+{
+	int32		days = date + HXPY_EPOCH_DAYS;
+
+	if (DATE_NOT_FINITE(date) || days < PYTHON_MIN_DAY || days > PYTHON_MAX_DAY)
+		return false;
+	hxpy_buffer_append(&column->data, &days, sizeof(days));
+	return true;
+}
+
+/*
+ * Append a timestamp with or without time zone: microseconds since 1970-01-01; false
+ * when Python cannot hold it.
+ */
+static bool
+append_timestamp(Column *column, Timestamp timestamp)
+{
+	int64		usecs;
+
+	if (TIMESTAMP_NOT_FINITE(timestamp) ||
+		pg_add_s64_overflow(timestamp, HXPY_EPOCH_USECS, &usecs) ||
+		usecs < PYTHON_MIN_USEC || usecs > PYTHON_MAX_USEC)
+		return false;
+	hxpy_buffer_append(&column->data, &usecs, sizeof(usecs));
+	return true;
+}
+
+/* Append a time of day: microseconds; false for 24:00. */
+static bool
+append_time(Column *column, TimeADT time)
+{
+	if (time >= USECS_PER_DAY)
+		return false;
+	hxpy_buffer_append(&column->data, &time, sizeof(time));
+	return true;
+}
+
+/* Append an interval: microseconds; false when it has no fixed length, or too great a one. */
+static bool
+append_interval(Column *column, const Interval *interval)
+{
+	int64		usecs;
+
+	if (interval->month != 0 ||
+		pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &usecs) ||
+		pg_add_s64_overflow(usecs, interval->time, &usecs))
+		return false;
+	hxpy_buffer_append(&column->data, &usecs, sizeof(usecs));
+	return true;
+}
+
+/* Append text in the server's encoding, after the separator that it needs. */
+static void
+append_utf8(Column *column, const char *text, size_t length)
+{
+	char	   *utf8 = pg_server_to_any(text, length, PG_UTF8);
+
+	if (utf8 != text)
+		length = strlen(utf8);
+	hxpy_buffer_append(&column->data, utf8, length);
+	if (utf8 != text)
+		pfree(utf8);
+}
+
+/* Append a value that travels as text. */
+static void
+append_text(Column *column, Datum value)
+{
+	ColumnType *type = column->type;
+
+	if (type->is_varlena_text)
+	{
+		struct varlena *text = PG_DETOAST_DATUM_PACKED(value);
+
+		append_utf8(column, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
+		if ((Pointer) text != DatumGetPointer(value))
+			pfree(text);
+	}
+	else
+	{
+		char	   *text = OutputFunctionCall(&type->convert, value);
+
+		append_utf8(column, text, strlen(text));
+		pfree(text);
+	}
+}
+
+/* Append a bytea. */
+static void
+append_bytea(Column *column, Datum value)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+
+	hxpy_buffer_append(&column->data, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	column->elements += VARSIZE_ANY_EXHDR(bytes);
+	if ((Pointer) bytes != DatumGetPointer(value))
+		pfree(bytes);
+}
+
+/* Append the sizes of an array; they are written when some array is not flat. */
+static void
+append_dims(Column *column, int32 ndim, const int *sizes)
+{
+	hxpy_buffer_append(&column->dims, &ndim, sizeof(ndim));
+	hxpy_buffer_append(&column->dims, sizes, ndim * sizeof(int32));
+	if (ndim != 1)
+		column->has_dims = true;
+}
+
+/* Tell whether an array's data are the column's values as they stand. */
+static bool
+is_native_array(const ArrayType *array, const ColumnType *element)
+{
+	return !ARR_HASNULL(array) && element->tag >= HXPY_TAG_BOOL &&
+		element->tag <= HXPY_TAG_FLOAT64;
+}
+
+/* Append zero bytes; a buffer that nothing was put into has no memory. */
+static void
+append_zeros(ByteBuffer *buffer, size_t length)
+{
+	if (length == 0)
+		return;
+	memset(hxpy_buffer_reserve(buffer, length), 0, length);
+	buffer->length += length;
+}
+
+/* Append an array. */
+static void
+append_array(Column *column, Datum value)
+{
+	ArrayType  *array = DatumGetArrayTypeP(value);
+	Column	   *child = column->children[0];
+	ColumnType *element = child->type;
+	int			nitems = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	int			empty = 0;
+
+	if (ARR_NDIM(array) == 0)
+		append_dims(column, 1, &empty);
+	else
+		append_dims(column, ARR_NDIM(array), ARR_DIMS(array));
+	if (is_native_array(array, element))
+	{
+		hxpy_buffer_append(&child->data, ARR_DATA_PTR(array),
+						   (size_t) nitems * hxpy_wire_width(element->tag));
+		if (child->has_nulls)
+			append_zeros(&child->nulls, nitems);
+		child->count += nitems;
+	}
+	else
+	{
+		Datum	   *values;
+		bool	   *nulls;
+
+		deconstruct_array(array, ARR_ELEMTYPE(array), element->typlen, element->typbyval,
+						  element->typalign, &values, &nulls, &nitems);
+		for (int i = 0; i < nitems; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			hxpy_column_append(child, values[i], nulls[i]);
+		}
+		pfree(values);
+		pfree(nulls);
+	}
+	column->elements += nitems;
+	if ((Pointer) array != DatumGetPointer(value))
+		pfree(array);
+}
+
+/*
+ * Give an anonymous record's column the fields of its first value; rows that
+ * went before were NULL.
+ */
+static void
+adopt_record(Column *column, TupleDesc tupdesc)
+{
+	ColumnType *type = column->type;
+
+	if (type->tupdesc == NULL)
+		hxpy_coltype_set_record(type, tupdesc);
+	make_children(column);
+}
+
+/* Append a composite value: each field to its own column. */
+static void
+append_record(Column *column, Datum value)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+	TupleDesc	tupdesc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+												 HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple;
+	Datum	   *values = palloc(tupdesc->natts * sizeof(Datum));
+	bool	   *nulls = palloc(tupdesc->natts * sizeof(bool));
+	int			child = 0;
+
+	adopt_record(column, tupdesc);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, tupdesc, values, nulls);
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		if (TupleDescAttr(tupdesc, i)->attisdropped)
+			continue;
+		if (child >= column->type->nchildren ||
+			column->type->children[child]->type_id != TupleDescAttr(tupdesc, i)->atttypid)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("the rows of a column have different fields")));
+		hxpy_column_append(column->children[child++], values[i], nulls[i]);
+	}
+	if (child < column->type->nchildren)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the rows of a column have different fields")));
+	ReleaseTupleDesc(tupdesc);
+	pfree(values);
+	pfree(nulls);
+	if ((Pointer) header != DatumGetPointer(value))
+		pfree(header);
+}
+
+/* Append what stands in the place of a NULL: zeros, an empty text, NULL fields. */
+static void
+append_blank(Column *column)
+{
+	static const char zeros[16] = {0};
+	size_t		width = hxpy_wire_width(column->type->tag);
+	int			empty = 0;
+
+	if (!column->has_nulls)
+	{
+		append_zeros(&column->nulls, column->count);
+		column->has_nulls = true;
+	}
+	if (width > 0)
+		hxpy_buffer_append(&column->data, zeros, width);
+	else if (column->type->tag == HXPY_TAG_ARRAY)
+		append_dims(column, 1, &empty);
+	else if (column->type->tag == HXPY_TAG_RECORD && column->children != NULL)
+	{
+		for (int i = 0; i < column->type->nchildren; i++)
+			hxpy_column_append(column->children[i], (Datum) 0, true);
+	}
+}
+
+/* Report a value that Python cannot hold. */
+static void
+unsupported_error(const Column *column, Datum value)
+{
+	if (column->type->tag == HXPY_TAG_INTERVAL &&
+		!HxpyIntervalIsInfinite(DatumGetIntervalP(value)) && DatumGetIntervalP(value)->month != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERVAL_FIELD_OVERFLOW),
+				 errmsg("an interval with months or years has no fixed length in Python"),
+				 errhint("Pass days instead, or extract(epoch FROM ...), or the text; or see hxpy.unsupported.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("%s out of range for Python", format_type_be(column->type->base_id)),
+			 errdetail("Python holds the years 1 to 9999, times before 24:00 and no infinity."),
+			 errhint("Pass the value as text, or NULL in its place; or see hxpy.unsupported.")));
+}
+
+/*
+ * Append what hxpy.unsupported wants in the place of a value that Python cannot hold;
+ * returns its byte of the null mask.
+ */
+static uint8
+append_unsupported(Column *column, Datum value)
+{
+	MemoryContext context = column->data.context;
+	Oid			function;
+	bool		is_varlena;
+
+	if (hxpy_unsupported == HXPY_UNSUPPORTED_ERROR)
+		unsupported_error(column, value);
+	append_blank(column);
+	if (hxpy_unsupported == HXPY_UNSUPPORTED_NULL)
+		return HXPY_MASK_NULL;
+	if (column->texts == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		column->texts = hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "", context);
+		MemoryContextSwitchTo(old);
+	}
+	getTypeOutputInfo(column->type->base_id, &function, &is_varlena);
+	hxpy_column_append(column->texts,
+					   CStringGetTextDatum(OidOutputFunctionCall(function, value)), false);
+	return HXPY_MASK_TEXT;
+}
+
+/* Append a value that is not NULL; returns its byte of the null mask. */
+static uint8
+append_value(Column *column, Datum value)
+{
+	bool		fits = true;
+
+	switch (column->type->tag)
+	{
+		case HXPY_TAG_BOOL:
+			{
+				bool		truth = DatumGetBool(value);
+
+				hxpy_buffer_append(&column->data, &truth, sizeof(truth));
+				break;
+			}
+		case HXPY_TAG_INT16:
+			{
+				int16		number = DatumGetInt16(value);
+
+				hxpy_buffer_append(&column->data, &number, sizeof(number));
+				break;
+			}
+		case HXPY_TAG_INT32:
+			{
+				int32		number = DatumGetInt32(value);
+
+				hxpy_buffer_append(&column->data, &number, sizeof(number));
+				break;
+			}
+		case HXPY_TAG_INT64:
+			{
+				int64		number = DatumGetInt64(value);
+
+				hxpy_buffer_append(&column->data, &number, sizeof(number));
+				break;
+			}
+		case HXPY_TAG_FLOAT32:
+			{
+				float4		number = DatumGetFloat4(value);
+
+				hxpy_buffer_append(&column->data, &number, sizeof(number));
+				break;
+			}
+		case HXPY_TAG_FLOAT64:
+			{
+				float8		number = DatumGetFloat8(value);
+
+				hxpy_buffer_append(&column->data, &number, sizeof(number));
+				break;
+			}
+		case HXPY_TAG_DATE:
+			fits = append_date(column, DatumGetDateADT(value));
+			break;
+		case HXPY_TAG_TIME:
+			fits = append_time(column, DatumGetTimeADT(value));
+			break;
+		case HXPY_TAG_TIMESTAMP:
+		case HXPY_TAG_TIMESTAMPTZ:
+			fits = append_timestamp(column, DatumGetTimestamp(value));
+			break;
+		case HXPY_TAG_INTERVAL:
+			fits = append_interval(column, DatumGetIntervalP(value));
+			break;
+		case HXPY_TAG_UUID:
+			hxpy_buffer_append(&column->data, DatumGetUUIDP(value)->data, UUID_LEN);
+			break;
+		case HXPY_TAG_BYTEA:
+			append_bytea(column, value);
+			break;
+		case HXPY_TAG_ARRAY:
+			append_array(column, value);
+			break;
+		case HXPY_TAG_RECORD:
+			append_record(column, value);
+			break;
+		default:
+			append_text(column, value);
+	}
+	return fits ? 0 : append_unsupported(column, value);
+}
+
+/* Append one value. */
+void
+hxpy_column_append(Column *column, Datum value, bool isnull)
+{
+	uint8		tag = column->type->tag;
+	uint8		mask = HXPY_MASK_NULL;
+
+	if (column->type->nchildren > 0)
+	{
+		check_stack_depth();
+		make_children(column);
+	}
+	if (hxpy_wire_is_text(tag) && column->count > 0)
+		hxpy_buffer_append(&column->data, "", 1);
+	if ((tag == HXPY_TAG_ARRAY || tag == HXPY_TAG_BYTEA))
+		hxpy_buffer_append(&column->offsets, &column->elements, sizeof(uint64));
+	if (isnull)
+		append_blank(column);
+	else
+		mask = append_value(column, value);
+	if (column->has_nulls)
+		hxpy_buffer_append(&column->nulls, &mask, 1);
+	column->count++;
+}
+
+/* Where the value that is being appended stands. */
+typedef struct Place
+{
+	const Column *column;
+	uint64		row;			/* of the query, from 1 */
+} Place;
+
+/* Say in an error where the value stands. */
+static void
+place_context(void *arg)
+{
+	const Place *place = arg;
+
+	errcontext("column \"%s\", row %llu",
+			   hxpy_text_clean(place->column->name, strlen(place->column->name)),
+			   (unsigned long long) place->row);
+}
+
+/* Append a row's values to its columns; errors name the column, and the row by this number. */
+void
+hxpy_column_append_row(Column **columns, int ncolumns, const Datum *values, const bool *nulls,
+					   uint64 row)
+{
+	Place		place = {.row = row};
+	ErrorContextCallback callback = {error_context_stack, place_context, &place};
+
+	error_context_stack = &callback;
+	for (int i = 0; i < ncolumns; i++)
+	{
+		place.column = columns[i];
+		hxpy_column_append(columns[i], values[i], nulls[i]);
+	}
+	error_context_stack = callback.previous;
+}
+
+/* Empty a column, keeping its memory. */
+void
+hxpy_column_reset(Column *column)
+{
+	column->count = 0;
+	column->elements = 0;
+	column->has_nulls = false;
+	column->has_dims = false;
+	column->nulls.length = 0;
+	column->data.length = 0;
+	column->offsets.length = 0;
+	column->dims.length = 0;
+	if (column->texts != NULL)
+		hxpy_column_reset(column->texts);
+	for (int i = 0; i < column->type->nchildren && column->children != NULL; i++)
+		hxpy_column_reset(column->children[i]);
+}
+
+/* Return about how many bytes a column holds. */
+size_t
+hxpy_column_size(const Column *column)
+{
+	size_t		size = column->nulls.length + column->data.length + column->offsets.length +
+		column->dims.length;
+
+	if (column->texts != NULL)
+		size += hxpy_column_size(column->texts);
+	for (int i = 0; i < column->type->nchildren && column->children != NULL; i++)
+		size += hxpy_column_size(column->children[i]);
+	return size;
+}
+
+/* Write a buffer and its padding. */
+static void
+write_padded(const ByteBuffer *buffer, GatherList *list)
+{
+	hxpy_gather_refer(list, buffer->data, buffer->length);
+	hxpy_gather_pad(list, buffer->length);
+}
+
+/* Write a length. */
+static void
+write_length(uint64 length, GatherList *list)
+{
+	hxpy_gather_copy(list, &length, sizeof(length));
+}
+
+/* Write a column's header, name and extra. */
+static void
+write_head(uint8 tag, uint8 flags, const char *name, const char *extra, uint64 count,
+		   GatherList *list)
+{
+	size_t		name_length = strlen(name);
+	size_t		extra_length = strlen(extra);
+	uint8		head[2] = {tag, flags};
+	uint16		short_length = (uint16) name_length;
+	uint32		long_length = (uint32) extra_length;
+
+	hxpy_gather_copy(list, head, sizeof(head));
+	hxpy_gather_copy(list, &short_length, sizeof(short_length));
+	hxpy_gather_copy(list, &long_length, sizeof(long_length));
+	hxpy_gather_copy(list, &count, sizeof(count));
+	hxpy_gather_copy(list, name, name_length);
+	hxpy_gather_copy(list, extra, extra_length);
+	hxpy_gather_pad(list, name_length + extra_length);
+}
+
+/*
+ * Write a column.  The list refers to the column's buffers.  A column without
+ * values tells the worker which type is wanted.
+ */
+void
+hxpy_column_write(Column *column, GatherList *list)
+{
+	const ColumnType *type = column->type;
+	bool		has_texts = column->texts != NULL && column->texts->count > 0;
+
+	make_children(column);
+	write_head(type->tag, (column->has_nulls ? HXPY_FLAG_HAS_NULLS : 0) |
+			   (has_texts ? HXPY_FLAG_HAS_TEXTS : 0), column->name, type->extra, column->count, list);
+	if (column->has_nulls)
+		write_padded(&column->nulls, list);
+	if (hxpy_wire_width(type->tag) > 0)
+		write_padded(&column->data, list);
+	else if (hxpy_wire_is_text(type->tag))
+	{
+		write_length(column->data.length, list);
+		write_padded(&column->data, list);
+	}
+	else if (type->tag == HXPY_TAG_RECORD)
+		write_length(type->nchildren, list);
+	else
+	{
+		hxpy_gather_refer(list, column->offsets.data, column->offsets.length);
+		write_length(column->elements, list);	/* the last offset */
+		if (type->tag == HXPY_TAG_BYTEA)
+			write_padded(&column->data, list);
+		else if (column->has_dims)
+		{
+			write_length(column->dims.length / sizeof(int32), list);
+			write_padded(&column->dims, list);
+		}
+		else
+			write_length(0, list);
+	}
+	for (int i = 0; i < type->nchildren; i++)
+		hxpy_column_write(column->children[i], list);
+	if (has_texts)
+		hxpy_column_write(column->texts, list);
+}
+
+/* Write the head of a batch. */
+void
+hxpy_column_write_batch(int ncolumns, GatherList *list)
+{
+	uint32		head[2] = {ncolumns, 0};
+
+	hxpy_gather_copy(list, head, sizeof(head));
+}
+
+/* Write a text column of one value, given in UTF-8. */
+void
+hxpy_column_write_text(const char *name, const char *text, GatherList *list)
+{
+	size_t		length = strlen(text);
+
+	write_head(HXPY_TAG_TEXT, 0, name, "", 1, list);
+	write_length(length, list);
+	hxpy_gather_refer(list, text, length);
+	hxpy_gather_pad(list, length);
+}

@@ -1,0 +1,527 @@
+/*
+ * datum.c
+ *	  Wire column → Datum.
+ *
+ * wire.c has checked the form; here each value is checked for what its type
+ * allows, because the worker is hostile: text must be valid in its encoding,
+ * dates in range, and everything that has an input function goes through it.
+ * Readers point into the batch; Datums are palloc'd in the current context.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "common/int.h"
+#include "datatype/timestamp.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#include "hxpy.h"
+#include "codec/column.h"
+#include "codec/protocol.h"
+
+/* Allocate for the parser. */
+static void *
+parse_alloc(size_t size)
+{
+	return palloc0(Max(size, 1));
+}
+
+/*
+ * Parse a batch from the worker; an ill-formed one, or one of more columns than
+ * wanted, counted with those that they hold, is an error.
+ */
+WireColumn *
+hxpy_datum_parse_batch(const char *data, size_t length, uint32 max_columns, uint32 *ncolumns)
+{
+	WireColumn *columns;
+	const char *error = hxpy_wire_parse(data, length, max_columns, parse_alloc, &columns, ncolumns);
+
+	if (error != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("invalid frame from the Python worker"),
+				 errdetail_internal("%s", error)));
+	return columns;
+}
+
+/*
+ * Make a reader of a parsed column, whose form must be that of the type.
+ */
+static ColumnReader *
+make_reader(ColumnType *type, const WireColumn *wire)
+{
+	ColumnReader *reader = palloc0(sizeof(ColumnReader));
+
+	if (wire->tag != type->tag || wire->nchildren != (uint32) type->nchildren)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("invalid frame from the Python worker"),
+				 errdetail("A column is not of the type that was asked for.")));
+	reader->type = type;
+	reader->wire = wire;
+	reader->text = wire->data;
+	reader->children = palloc(Max(type->nchildren, 1) * sizeof(ColumnReader *));
+	for (int i = 0; i < type->nchildren; i++)
+		reader->children[i] = make_reader(type->children[i], &wire->children[i]);
+	return reader;
+}
+
+/*
+ * Make the readers of a batch's columns, which must be of these types and as long as
+ * each other: *nrows values.
+ */
+ColumnReader **
+hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t length, uint64 *nrows)
+{
+	uint32		ncolumns;
+	uint32		max_columns = 0;
+	WireColumn *columns;
+	ColumnReader **readers = palloc(Max(ntypes, 1) * sizeof(ColumnReader *));
+	bool		matches;
+
+	for (int i = 0; i < ntypes; i++)
+		max_columns += hxpy_coltype_count(types[i]);
+	columns = hxpy_datum_parse_batch(data, length, max_columns, &ncolumns);
+	matches = ncolumns == (uint32) ntypes;
+	*nrows = ncolumns > 0 ? columns[0].count : 0;
+	for (uint32 i = 0; matches && i < ncolumns; i++)
+		matches = columns[i].count == *nrows;
+	if (!matches)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("invalid frame from the Python worker"),
+				 errdetail("A batch has other columns than asked for.")));
+	for (int i = 0; i < ntypes; i++)
+		readers[i] = make_reader(types[i], &columns[i]);
+	return readers;
+}
+
+/* Report a date or time that its type does not hold. */
+static void
+range_error(const ColumnType *type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("%s out of range", format_type_be(type->base_id))));
+}
+
+/* Make a date of days since 1970-01-01. */
+static Datum
+date_datum(const ColumnType *type, int32 days)
+{
+	DateADT		date;
+
+	if (pg_sub_s32_overflow(days, HXPY_EPOCH_DAYS, &date) || !IS_VALID_DATE(date))
+		range_error(type);
+	return DateADTGetDatum(date);
+}
+
+/* Make a timestamp of microseconds since 1970-01-01. */
+static Datum
+timestamp_datum(const ColumnType *type, int64 usecs)
+{
+	Timestamp	timestamp;
+
+	if (pg_sub_s64_overflow(usecs, HXPY_EPOCH_USECS, &timestamp) || !IS_VALID_TIMESTAMP(timestamp))
+		range_error(type);
+	return TimestampGetDatum(timestamp);
+}
+
+/* Make a time of microseconds. */
+static Datum
+time_datum(const ColumnType *type, int64 usecs)
+{
+	if (usecs < 0 || usecs > USECS_PER_DAY)
+		range_error(type);
+	return TimeADTGetDatum(usecs);
+}
+
+/* Make an interval of microseconds: whole days and the rest, as Python's timedelta. */
+static Datum
+interval_datum(const ColumnType *type, int64 usecs)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+	int64		days = usecs / USECS_PER_DAY;
+
+	if (days < PG_INT32_MIN || days > PG_INT32_MAX)
+		range_error(type);
+	interval->day = (int32) days;
+	interval->time = usecs - days * USECS_PER_DAY;
+	return IntervalPGetDatum(interval);
+}
+
+/* Read the next value of a fixed-width column. */
+static Datum
+next_fixed(ColumnReader *reader, uint64 index)
+{
+	const ColumnType *type = reader->type;
+	const char *data = reader->wire->data;
+
+	switch (type->tag)
+	{
+		case HXPY_TAG_BOOL:
+			return BoolGetDatum(data[index] != 0);
+		case HXPY_TAG_INT16:
+			{
+				int16		number;
+
+				memcpy(&number, data + index * sizeof(number), sizeof(number));
+				return Int16GetDatum(number);
+			}
+		case HXPY_TAG_INT32:
+			return Int32GetDatum(hxpy_wire_int32(data, index));
+		case HXPY_TAG_INT64:
+			return Int64GetDatum(hxpy_wire_int64(data, index));
+		case HXPY_TAG_FLOAT32:
+			{
+				float4		number;
+
+				memcpy(&number, data + index * sizeof(number), sizeof(number));
+				return Float4GetDatum(number);
+			}
+		case HXPY_TAG_FLOAT64:
+			{
+				float8		number;
+
+				memcpy(&number, data + index * sizeof(number), sizeof(number));
+				return Float8GetDatum(number);
+			}
+		case HXPY_TAG_DATE:
+			return date_datum(type, hxpy_wire_int32(data, index));
+		case HXPY_TAG_TIME:
+			return time_datum(type, hxpy_wire_int64(data, index));
+		case HXPY_TAG_TIMESTAMP:
+		case HXPY_TAG_TIMESTAMPTZ:
+			return timestamp_datum(type, hxpy_wire_int64(data, index));
+		case HXPY_TAG_INTERVAL:
+			return interval_datum(type, hxpy_wire_int64(data, index));
+		default:
+			{
+				pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+
+				Assert(type->tag == HXPY_TAG_UUID);
+				memcpy(uuid->data, data + index * UUID_LEN, UUID_LEN);
+				return UUIDPGetDatum(uuid);
+			}
+	}
+}
+
+/* Round a time to the digits that its column holds. */
+static Datum
+round_time(const ColumnType *type, Datum value)
+{
+	Datum		typmod = Int32GetDatum(type->typmod);
+
+	switch (type->tag)
+	{
+		case HXPY_TAG_TIME:
+			return DirectFunctionCall2(time_scale, value, typmod);
+		case HXPY_TAG_TIMESTAMP:
+			return DirectFunctionCall2(timestamp_scale, value, typmod);
+		case HXPY_TAG_TIMESTAMPTZ:
+			return DirectFunctionCall2(timestamptz_scale, value, typmod);
+		case HXPY_TAG_INTERVAL:
+			return DirectFunctionCall2(interval_scale, value, typmod);
+		default:
+			return value;
+	}
+}
+
+/* Step over the next value of a text column; returns where it stands and its length. */
+static const char *
+next_piece(ColumnReader *reader, uint64 index, size_t *length)
+{
+	const char *piece = reader->text;
+	const char *end = reader->wire->data + reader->wire->data_length;
+
+	if (index + 1 < reader->wire->count)
+	{
+		const char *separator = memchr(piece, 0, end - piece);
+
+		Assert(separator != NULL);
+		*length = separator - piece;
+		reader->text = separator + 1;
+	}
+	else
+	{
+		*length = end - piece;
+		reader->text = end;
+	}
+	return piece;
+}
+
+/* Make a value of a text-like tag through its type's input function. */
+static Datum
+make_text(ColumnType *type, const char *piece, size_t length)
+{
+	char	   *text;
+	char	   *copy;
+	Datum		value;
+
+	if (length >= MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a Python str of %zu bytes is too long for a value of PostgreSQL",
+						length),
+				 errhint("Return it in pieces, as rows.")));
+	text = pg_any_to_server(piece, length, PG_UTF8);
+	if (text != piece)
+		length = strlen(text);
+	if (type->base_id == TEXTOID)
+		return PointerGetDatum(cstring_to_text_with_len(text, length));
+	copy = text != piece ? text : pnstrdup(piece, length);
+	value = InputFunctionCall(&type->convert, copy, type->ioparam, type->typmod);
+	pfree(copy);
+	return value;
+}
+
+/* Make a bytea of the bytes between two offsets. */
+static Datum
+make_bytea(const WireColumn *wire, uint64 index)
+{
+	int64		start = hxpy_wire_int64(wire->offsets, index);
+	int64		length = hxpy_wire_int64(wire->offsets, index + 1) - start;
+
+	if (length >= MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("Python bytes of length %lld are too long for a value of PostgreSQL",
+						(long long) length),
+				 errhint("Return them in pieces, as rows.")));
+	return PointerGetDatum(cstring_to_text_with_len(wire->data + start, length));
+}
+
+/* Make an array whose data are the column's values as they stand. */
+static ArrayType *
+make_native_array(const ColumnType *element, ColumnReader *child, int nitems, int ndim,
+				  const int *sizes)
+{
+	size_t		width = hxpy_wire_width(element->tag);
+	size_t		bytes = (size_t) nitems * width;
+	size_t		overhead = ARR_OVERHEAD_NONULLS(ndim);
+	ArrayType  *array = palloc0(overhead + bytes);
+	char	   *data;
+
+	SET_VARSIZE(array, overhead + bytes);
+	array->ndim = ndim;
+	array->dataoffset = 0;
+	array->elemtype = element->type_id;
+	memcpy(ARR_DIMS(array), sizes, ndim * sizeof(int));
+	for (int i = 0; i < ndim; i++)
+		ARR_LBOUND(array)[i] = 1;
+	data = ARR_DATA_PTR(array);
+	memcpy(data, child->wire->data + child->next * width, bytes);
+	if (element->tag == HXPY_TAG_BOOL)
+	{
+		for (int i = 0; i < nitems; i++)
+			data[i] = data[i] != 0;
+	}
+	child->next += nitems;
+	return array;
+}
+
+/* Read the next array's sizes; returns its number of dimensions. */
+static int
+next_dims(ColumnReader *reader, int64 nitems, int *sizes)
+{
+	const WireColumn *wire = reader->wire;
+	int			ndim;
+
+	if (wire->dims_count == 0)
+	{
+		sizes[0] = (int) nitems;
+		return 1;
+	}
+	ndim = hxpy_wire_int32(wire->dims, reader->dims_next++);
+	for (int i = 0; i < ndim; i++)
+		sizes[i] = hxpy_wire_int32(wire->dims, reader->dims_next++);
+	return ndim;
+}
+
+/* Make an int2vector or oidvector through its input function. */
+static Datum
+make_vector(ColumnType *type, const Datum *values, const bool *nulls, int nitems, int ndim)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < nitems; i++)
+	{
+		if (ndim != 1 || nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_ARRAY_ELEMENT_ERROR),
+					 errmsg("a value of type %s has one dimension and no NULLs",
+							format_type_be(type->base_id))));
+		if (type->base_id == OIDVECTOROID)
+			appendStringInfo(&text, " %u", DatumGetObjectId(values[i]));
+		else
+			appendStringInfo(&text, " %d", DatumGetInt16(values[i]));
+	}
+	return InputFunctionCall(&type->convert, text.data, type->ioparam, type->typmod);
+}
+
+/* Read the next value of an array column. */
+static Datum
+next_array(ColumnReader *reader, uint64 index)
+{
+	ColumnReader *child = reader->children[0];
+	ColumnType *element = child->type;
+	int64		nitems = hxpy_wire_int64(reader->wire->offsets, index + 1) -
+		hxpy_wire_int64(reader->wire->offsets, index);
+	int			sizes[MAXDIM];
+	int			lower[MAXDIM] = {1, 1, 1, 1, 1, 1};
+	bool		vector = OidIsValid(reader->type->convert.fn_oid);
+	bool		native = !vector && child->wire->nulls == NULL &&
+		element->type_id == element->base_id &&
+		element->tag >= HXPY_TAG_BOOL && element->tag <= HXPY_TAG_FLOAT64;
+	int			ndim;
+	Datum	   *values;
+	bool	   *nulls;
+
+	/* Other elements become Datums first. */
+	if (nitems > (int64) MaxArraySize ||
+		nitems * (native ? hxpy_wire_width(element->tag) : sizeof(Datum)) >
+		MaxAllocSize - ARR_OVERHEAD_NONULLS(MAXDIM))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("array size exceeds the maximum allowed"),
+				 errhint("Return the values as rows.")));
+	ndim = next_dims(reader, nitems, sizes);
+	if (nitems == 0 && !vector)
+		return PointerGetDatum(construct_empty_array(element->type_id));
+	if (native)
+		return PointerGetDatum(make_native_array(element, child, nitems, ndim, sizes));
+
+	values = palloc(nitems * sizeof(Datum));
+	nulls = palloc(nitems * sizeof(bool));
+	for (int64 i = 0; i < nitems; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		values[i] = hxpy_datum_next(child, &nulls[i]);
+	}
+	if (vector)
+		return make_vector(reader->type, values, nulls, (int) nitems, ndim);
+	return PointerGetDatum(construct_md_array(values, nulls, ndim, sizes, lower,
+											  element->type_id, element->typlen,
+											  element->typbyval, element->typalign));
+}
+
+/* Read the next value of a record column. */
+static Datum
+next_record(ColumnReader *reader)
+{
+	TupleDesc	tupdesc = reader->type->tupdesc;
+	Datum	   *values = palloc(tupdesc->natts * sizeof(Datum));
+	bool	   *nulls = palloc(tupdesc->natts * sizeof(bool));
+	int			child = 0;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		nulls[i] = TupleDescAttr(tupdesc, i)->attisdropped;
+		if (nulls[i])
+			values[i] = (Datum) 0;
+		else
+			values[i] = hxpy_datum_next(reader->children[child++], &nulls[i]);
+	}
+	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
+}
+
+/*
+ * Step a record's fields over a NULL row without making Datums: their domains
+ * may forbid the NULLs that stand there.
+ */
+static void
+skip_value(ColumnReader *reader)
+{
+	uint64		index = reader->next++;
+	size_t		length;
+
+	CHECK_FOR_INTERRUPTS();
+	if (hxpy_wire_is_text(reader->type->tag))
+		next_piece(reader, index, &length);
+	else if (reader->type->tag == HXPY_TAG_RECORD)
+	{
+		for (int i = 0; i < reader->type->nchildren; i++)
+			skip_value(reader->children[i]);
+	}
+	else if (reader->type->tag == HXPY_TAG_ARRAY)
+	{
+		int64		nitems = hxpy_wire_int64(reader->wire->offsets, index + 1) -
+			hxpy_wire_int64(reader->wire->offsets, index);
+		int			sizes[MAXDIM];
+
+		next_dims(reader, nitems, sizes);
+		for (int64 i = 0; i < nitems; i++)
+			skip_value(reader->children[0]);
+	}
+}
+
+/*
+ * Read the next value.  The caller has not read more values than the column
+ * holds.
+ */
+Datum
+hxpy_datum_next(ColumnReader *reader, bool *isnull)
+{
+	ColumnType *type = reader->type;
+	const WireColumn *wire = reader->wire;
+	uint64		index = reader->next;
+	Datum		value = (Datum) 0;
+	size_t		length;
+
+	check_stack_depth();
+	Assert(index < wire->count);
+	*isnull = type->tag == HXPY_TAG_NULL || (wire->nulls != NULL && wire->nulls[index] != 0);
+	if (*isnull)
+		skip_value(reader);
+	else
+	{
+		reader->next++;
+		if (hxpy_wire_width(type->tag) > 0)
+		{
+			value = next_fixed(reader, index);
+			if (type->typmod >= 0)
+				value = round_time(type, value);
+		}
+		else if (hxpy_wire_is_text(type->tag))
+		{
+			const char *piece = next_piece(reader, index, &length);
+
+			value = make_text(type, piece, length);
+		}
+		else if (type->tag == HXPY_TAG_BYTEA)
+			value = make_bytea(wire, index);
+		else if (type->tag == HXPY_TAG_ARRAY)
+			value = next_array(reader, index);
+		else
+			value = next_record(reader);
+	}
+	if (type->type_id != type->base_id)
+		domain_check(value, *isnull, type->type_id, &type->domain_cache,
+					 GetMemoryChunkContext(type));
+	return value;
+}
+
+/* Read a batch of one value. */
+Datum
+hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnull)
+{
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(data, length, hxpy_coltype_count(type),
+												 &ncolumns);
+
+	if (ncolumns != 1 || columns[0].count != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("invalid frame from the Python worker"),
+				 errdetail("A value was expected.")));
+	return hxpy_datum_next(make_reader(type, &columns[0]), isnull);
+}

@@ -1,0 +1,600 @@
+/*
+ * launcher.c
+ *	  The launcher: a background worker that fills the pool and reaps containers.
+ *
+ * The containers of the pool are member.c's, what is removed is reaper.c's; here are
+ * the kinds of containers that are kept, and the loop that drives all.
+ *
+ * Everything happens in one loop that waits for the latch, the engine's answers and the
+ * members' sockets together; the shared lock is held for moments, never while it
+ * talks to the engine.  An error ends the step that raised it, is logged, and slows
+ * further starts of that kind down.  It is connected to no database, so that it holds
+ * up nobody who drops one.
+ */
+#include "postgres.h"
+
+#include <sys/epoll.h>
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "hxpy.h"
+#include "launch/directory.h"
+#include "engine/docker/docker.h"
+#include "guc.h"
+#include "engine/docker/http.h"
+#include "launch/launcher.h"
+#include "launch/member.h"
+#include "launch/network.h"
+#include "launch/pool.h"
+#include "launch/reaper.h"
+#include "launch/stats.h"
+#include "text.h"
+
+#define RESTART_SECONDS		2	/* after the launcher has failed */
+#define IMAGES_MS			5000	/* between looks at the images' ids */
+#define SAMPLE_MS			10000	/* between looks at memory and CPU */
+#define ENGINE_RETRY_MS		1000
+#define YIELD_MS			30	/* of refilling to a session that has just come */
+#define BACKOFF_MIN_MS		500 /* between starts of a kind that fail */
+#define BACKOFF_MAX_MS		30000
+#define STOP_MS				5000	/* for cleaning up before the server stops */
+#define STOP_CALL_MS		1000
+#define STOP_STEP_MS		50
+
+/* What this process knows of a kind besides what is shared. */
+typedef struct KindState
+{
+	TimestampTz retry_at;		/* no start before */
+	int			backoff_ms;		/* after the last failure, 0 for none */
+} KindState;
+
+MemoryContext hxpy_launcher_context;
+MemoryContext hxpy_launcher_round;	/* of one turn of the loop */
+static KindState kind_states[HXPY_POOL_KINDS];
+static uint64 seen_ended = 0;
+static TimestampTz images_at = 0;
+static TimestampTz sample_at = 0;
+
+/* ---------- errors ---------- */
+
+/*
+ * Take the current error's message and forget the error.  To be called in a PG_CATCH
+ * block, with the memory context to go on with.
+ */
+char *
+hxpy_launcher_take_error(MemoryContext context)
+{
+	ErrorData  *error;
+	char	   *text;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	text = error->detail ? psprintf("%s: %s", error->message, error->detail) :
+		pstrdup(error->message);
+	FreeErrorData(error);
+	return text;
+}
+
+/* Copy a message to where it has HXPY_POOL_TEXT bytes, without half a character. */
+static void
+copy_message(char *to, const char *text)
+{
+	int			length = pg_mbcliplen(text, strlen(text), HXPY_POOL_TEXT - 1);
+
+	memcpy(to, text, length);
+	to[length] = '\0';
+}
+
+/* Note, and log once, that the engine cannot be used; NULL: that it can. */
+void
+hxpy_launcher_note_engine(const char *error)
+{
+	char		message[HXPY_POOL_TEXT];
+	bool		changed;
+
+	copy_message(message, error ? error : "");
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	changed = strcmp(hxpy_pool->engine_error, message) != 0;
+	if (changed)
+		hxpy_pool->engine_error_at = GetCurrentTimestamp();
+	strlcpy(hxpy_pool->engine_error, message, HXPY_POOL_TEXT);
+	LWLockRelease(hxpy_pool->lock);
+	if (changed)
+		ereport(LOG, (errmsg("hxpy launcher: %s", error ? error : "the Docker engine is back")));
+}
+
+/* Tell whether the engine could not be used when it was looked at last. */
+bool
+hxpy_launcher_lacks_engine(void)
+{
+	/* Nobody else writes it. */
+	return hxpy_pool->engine_error[0] != '\0';
+}
+
+/*
+ * Note that a start of a kind has failed, or that it has not; -1 for one that is no
+ * longer kept.
+ */
+void
+hxpy_launcher_note_start(int kind, const char *error)
+{
+	PoolKind   *shared;
+	KindState  *state;
+	bool		repeated;
+
+	if (kind < 0)
+		return;
+	shared = &hxpy_pool->kinds[kind];
+	state = &kind_states[kind];
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	repeated = error != NULL && strncmp(shared->error, error, HXPY_POOL_TEXT - 1) == 0;
+	copy_message(shared->error, error ? error : "");
+	if (error == NULL)
+		shared->started++;
+	else
+	{
+		shared->failed++;
+		shared->error_at = GetCurrentTimestamp();
+	}
+	LWLockRelease(hxpy_pool->lock);
+	if (error == NULL)
+	{
+		state->backoff_ms = 0;
+		return;
+	}
+	if (!repeated)
+		ereport(LOG, (errmsg("hxpy launcher: no container of image \"%s\" for the pool: %s",
+							 shared->spec.image, error),
+					  shared->image_id[0] ? 0 :
+					  errhint("Build it with docker/build, or get it with: docker pull %s",
+							  shared->spec.image)));
+	state->backoff_ms = Min(Max(state->backoff_ms * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
+	state->retry_at = hxpy_launcher_in_ms(state->backoff_ms);
+}
+
+/* ---------- kinds ---------- */
+
+/*
+ * Look up the id of a kind's image; an engine that does not answer is an error and
+ * changes nothing.
+ */
+static void
+look_up_image(int kind)
+{
+	PoolKind   *shared = &hxpy_pool->kinds[kind];
+	const char *image = shared->spec.image;
+	const char *volatile id = NULL;
+	char	   *volatile error = NULL;
+
+	PG_TRY();
+	{
+		id = json_string_value(json_object_get(hxpy_docker_inspect_image(image), "Id"));
+	}
+	PG_CATCH();
+	{
+		/* A name that is none must not hold up the others. */
+		if (ProcDiePending || (geterrcode() != ERRCODE_INVALID_NAME &&
+							   geterrcode() != ERRCODE_INVALID_PARAMETER_VALUE))
+			PG_RE_THROW();
+		error = hxpy_launcher_take_error(hxpy_launcher_round);
+	}
+	PG_END_TRY();
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	strlcpy(shared->image_id, id ? id : "", sizeof(shared->image_id));
+	LWLockRelease(hxpy_pool->lock);
+	if (id == NULL && !shared->error[0])
+		hxpy_launcher_note_start(kind, error ? error :
+								 psprintf("the Docker engine has no image \"%s\"", image));
+}
+
+/* Look up the ids of the kinds' images. */
+static void
+look_up_images(void)
+{
+	images_at = hxpy_launcher_in_ms(IMAGES_MS);
+	for (int i = 0; i < hxpy_pool->nkinds; i++)
+		look_up_image(i);
+}
+
+/* Find the members' kinds again. */
+static void
+update_members(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, hxpy_members)
+	{
+		Member	   *member = lfirst(cell);
+
+		member->kind = hxpy_member_kind(member);
+	}
+}
+
+/* Tell whether a database is still there. */
+static bool
+has_database(Oid database)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		found;
+
+	StartTransactionCommand();
+	found = get_database_name(database) != NULL;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return found;
+}
+
+/* Forget the kinds of databases that were dropped. */
+static void
+drop_kinds(void)
+{
+	for (int i = hxpy_pool->nkinds - 1; i >= 0; i--)
+	{
+		Oid			database = hxpy_pool->kinds[i].spec.io_database;
+
+		if (!OidIsValid(database) || has_database(database))
+			continue;
+		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+		hxpy_pool->kinds[i] = hxpy_pool->kinds[--hxpy_pool->nkinds];
+		LWLockRelease(hxpy_pool->lock);
+		kind_states[i] = kind_states[hxpy_pool->nkinds];
+		update_members();
+	}
+}
+
+/*
+ * Make a kind of each image of the pool; those that stay keep their counters, and their
+ * databases' kinds.
+ */
+static void
+make_kinds(void)
+{
+	static PoolKind kinds[HXPY_POOL_KINDS];
+	/* Containers of the pool have no network, and sessions would not take them. */
+	List	   *images = hxpy_network_is_none(hxpy_network) ?
+		hxpy_text_split(hxpy_pool_images) : NIL;
+	ListCell   *cell;
+	int			count = 0;
+	int			patterns;
+
+	memset(kinds, 0, sizeof(kinds));
+	foreach(cell, images)
+	{
+		PoolSpec	spec;
+		bool		known = false;
+
+		if (count == HXPY_POOL_KINDS ||
+			!hxpy_pool_make_spec(&spec, lfirst(cell), InvalidOid,
+								 Min(hxpy_memory, hxpy_max_memory),
+								 Min(hxpy_cpus, hxpy_max_cpus)))
+		{
+			ereport(LOG, (errmsg("hxpy launcher: no pool of image \"%s\"", (char *) lfirst(cell)),
+						  errdetail("hxpy.pool_images may name %d images, and no setting of containers may have more than %d bytes.",
+									HXPY_POOL_KINDS, HXPY_POOL_TEXT - 1)));
+			continue;
+		}
+		for (int i = 0; i < count; i++)
+			known = known || memcmp(&kinds[i].spec, &spec, sizeof(spec)) == 0;
+		if (known)
+			continue;
+		kinds[count].spec = spec;
+		kinds[count].asked_at = GetCurrentTimestamp();
+		count++;
+	}
+	patterns = count;
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < hxpy_pool->nkinds; i++)
+	{
+		PoolSpec	pattern = hxpy_pool->kinds[i].spec;
+		bool		learned = OidIsValid(pattern.io_database);
+
+		pattern.io_database = InvalidOid;
+		for (int j = 0; j < patterns; j++)
+		{
+			if (memcmp(&kinds[j].spec, &pattern, sizeof(pattern)) != 0)
+				continue;
+			if (!learned)
+				kinds[j] = hxpy_pool->kinds[i];
+			else if (count < HXPY_POOL_KINDS)
+				kinds[count++] = hxpy_pool->kinds[i];
+		}
+	}
+	memcpy(hxpy_pool->kinds, kinds, sizeof(kinds));
+	hxpy_pool->nkinds = count;
+	strlcpy(hxpy_pool->launcher_host, hxpy_docker_host, HXPY_POOL_TEXT);
+	LWLockRelease(hxpy_pool->lock);
+	memset(kind_states, 0, sizeof(kind_states));
+	update_members();
+}
+
+/* Tell whether a kind only stands for those of databases. */
+static bool
+is_pattern(const PoolKind *kind)
+{
+	return kind->spec.io_directory[0] && !OidIsValid(kind->spec.io_database);
+}
+
+/* Remove the members that nobody wants, and start those that are missing. */
+static void
+fill_pool(void)
+{
+	int			count[HXPY_POOL_KINDS] = {0};
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *list = list_copy(hxpy_members);
+	ListCell   *cell;
+
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < hxpy_pool->nkinds; i++)
+	{
+		PoolKind   *kind = &hxpy_pool->kinds[i];
+		bool		idle = hxpy_pool_idle > 0 &&
+			TimestampDifferenceExceeds(kind->asked_at, now, hxpy_pool_idle * 1000);
+
+		kind->wanted = idle || !kind->image_id[0] || is_pattern(kind) ? 0 : hxpy_pool_size;
+	}
+	LWLockRelease(hxpy_pool->lock);
+	foreach(cell, list)
+	{
+		Member	   *member = lfirst(cell);
+		int			kind = hxpy_member_kind(member);
+
+		member->kind = kind;
+		if (member->step == MEMBER_CLAIMED)
+			continue;
+		if (kind >= 0 && count[kind] < hxpy_pool->kinds[kind].wanted)
+			count[kind]++;
+		else if (!hxpy_member_is_starting(member) &&
+				 (member->step != MEMBER_READY || hxpy_member_withdraw(member)))
+			hxpy_member_forget(member, true);
+	}
+	/* The look at images and containers tells when it is back. */
+	if (hxpy_launcher_lacks_engine())
+		return;
+	for (int i = 0; i < hxpy_pool->nkinds; i++)
+	{
+		TimestampTz *retry_at = &kind_states[i].retry_at;
+
+		/* A session that is just being opened needs the processors more. */
+		if (count[i] > 0)
+			*retry_at = Max(*retry_at,
+							TimestampTzPlusMilliseconds(hxpy_pool->kinds[i].asked_at, YIELD_MS));
+		while (count[i] < hxpy_pool->kinds[i].wanted && *retry_at <= now && hxpy_member_start(i))
+			count[i]++;
+	}
+}
+
+/* Do what is due: look at the images, at the containers, at their memory and CPU. */
+static void
+do_due(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	/* The look at memory and CPU asks the engine later, elsewhere. */
+	bool		asks = (images_at <= now && hxpy_pool->nkinds > 0) || hxpy_reaper_due <= now;
+
+	if (Min(Min(images_at, hxpy_reaper_due), sample_at) > now)
+		return;
+	PG_TRY();
+	{
+		if (images_at <= now)
+		{
+			drop_kinds();
+			look_up_images();
+		}
+		if (hxpy_reaper_due <= now)
+			hxpy_reaper_sweep();
+		if (sample_at <= now)
+		{
+			sample_at = hxpy_launcher_in_ms(SAMPLE_MS);
+			hxpy_stats_begin_sample();
+		}
+		if (asks)
+			hxpy_launcher_note_engine(NULL);
+	}
+	PG_CATCH();
+	{
+		TimestampTz retry = hxpy_launcher_in_ms(ENGINE_RETRY_MS);
+		char	   *error;
+
+		if (ProcDiePending)
+			PG_RE_THROW();
+		error = hxpy_launcher_take_error(hxpy_launcher_round);
+		/* It may come out of has_database(). */
+		AbortOutOfAnyTransaction();
+		MemoryContextSwitchTo(hxpy_launcher_round);
+		hxpy_launcher_note_engine(error);
+		images_at = Max(images_at, retry);
+		hxpy_reaper_due = Max(hxpy_reaper_due, retry);
+		sample_at = Max(sample_at, retry);
+	}
+	PG_END_TRY();
+}
+
+/* ---------- the loop ---------- */
+
+/* See whether sessions have ended; their containers end a moment later. */
+static void
+notice_ends(void)
+{
+	uint64		ended;
+
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	ended = hxpy_pool->ended;
+	LWLockRelease(hxpy_pool->lock);
+	if (ended != seen_ended)
+		hxpy_reaper_hurry(HXPY_REAPER_SOON_MS);
+	seen_ended = ended;
+}
+
+/* Return the milliseconds until something is due by the clock. */
+static long
+time_left(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next = Min(Min(hxpy_reaper_due, images_at), sample_at);
+	ListCell   *cell;
+
+	for (int i = 0; i < hxpy_pool->nkinds; i++)
+	{
+		if (kind_states[i].retry_at > now)
+			next = Min(next, kind_states[i].retry_at);
+	}
+	foreach(cell, hxpy_members)
+	{
+		Member	   *member = lfirst(cell);
+
+		if (member->step == MEMBER_WARMING)
+			next = Min(next, TimestampTzPlusMilliseconds(member->begun, HXPY_MEMBER_READY_MS));
+	}
+	return TimestampDifferenceMilliseconds(now, next);
+}
+
+/* Run one turn of the loop. */
+static void
+run_round(void)
+{
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		make_kinds();
+		images_at = 0;
+	}
+	notice_ends();
+	do_due();
+	hxpy_member_handle_slots();
+	hxpy_member_handle_sockets();
+	hxpy_member_handle_answers();
+	hxpy_reaper_end_removals();
+	hxpy_stats_go_on();
+	fill_pool();
+	(void) hxpy_http_drive(hxpy_member_events, time_left(), HXPY_WAIT_LAUNCHER);
+}
+
+/* Run one turn of the loop; only termination is no error that ends the process. */
+static void
+run_until_error(void)
+{
+	PG_TRY();
+	{
+		run_round();
+	}
+	PG_CATCH();
+	{
+		if (!ProcDiePending)
+			PG_RE_THROW();
+		(void) hxpy_launcher_take_error(hxpy_launcher_round);
+	}
+	PG_END_TRY();
+}
+
+/* Leave no word of this process in shared memory. */
+static void
+leave_pool(int code, Datum arg)
+{
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	hxpy_pool->launcher_pid = 0;
+	hxpy_pool->launcher_latch = NULL;
+	hxpy_pool->launcher_starts = 0;
+	/* Without us they die; what backends have claimed they lead on. */
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		PoolSlot   *slot = &hxpy_pool->slots[i];
+
+		if (slot->state != POOL_CLAIMED)
+			slot->state = POOL_FREE;
+	}
+	LWLockRelease(hxpy_pool->lock);
+	ConditionVariableBroadcast(&hxpy_pool->turn);
+}
+
+/*
+ * Clean up before the server stops: close the pool, and remove containers until none
+ * is left.  Backends end meanwhile; those that are slow leave theirs to the next start.
+ */
+static void
+stop(void)
+{
+	TimestampTz deadline = hxpy_launcher_in_ms(STOP_MS);
+	TimestampTz created = hxpy_launcher_in_ms(STOP_CALL_MS);
+
+	HOLD_INTERRUPTS();
+	/* Nobody else reads it in this process any more. */
+	hxpy_docker_timeout = Min(hxpy_docker_timeout, STOP_CALL_MS);
+	/* What is not there yet cannot be removed. */
+	while (hxpy_member_any_creating() && GetCurrentTimestamp() < created)
+		(void) hxpy_http_drive(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);
+	hxpy_member_forget_all();
+	while (GetCurrentTimestamp() < deadline)
+	{
+		MemoryContextReset(hxpy_launcher_round);
+		if (!hxpy_reaper_sweep_at_stop())
+			break;
+		(void) hxpy_http_drive(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);
+		hxpy_reaper_end_removals();
+	}
+	hxpy_directory_clean();
+}
+
+/* Run the launcher. */
+void
+hxpy_launcher_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	hxpy_launcher_context = AllocSetContextCreate(TopMemoryContext, "hxpy launcher",
+											 ALLOCSET_DEFAULT_SIZES);
+	hxpy_launcher_round = AllocSetContextCreate(hxpy_launcher_context, "hxpy launcher's round",
+										  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(hxpy_launcher_round);
+	hxpy_member_events = epoll_create1(EPOLL_CLOEXEC);
+	if (hxpy_member_events < 0)
+		elog(ERROR, "epoll_create1 failed: %m");
+	before_shmem_exit(leave_pool, (Datum) 0);
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	hxpy_pool->launcher_pid = MyProcPid;
+	hxpy_pool->launcher_latch = MyLatch;
+	seen_ended = hxpy_pool->ended;
+	LWLockRelease(hxpy_pool->lock);
+	make_kinds();
+	while (!ProcDiePending)
+	{
+		MemoryContextReset(hxpy_launcher_round);
+		run_until_error();
+	}
+	stop();
+	/* Status 0 would end it for ever; the server may go on. */
+	proc_exit(1);
+}
+
+/* Register the background worker. */
+void
+hxpy_launcher_init(void)
+{
+	BackgroundWorker worker = {
+		.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION,
+		.bgw_start_time = BgWorkerStart_ConsistentState,
+		.bgw_restart_time = RESTART_SECONDS,
+		.bgw_library_name = "hxpy",
+		.bgw_function_name = "hxpy_launcher_main",
+		.bgw_name = "hxpy launcher",
+		.bgw_type = "hxpy launcher"
+	};
+
+	RegisterBackgroundWorker(&worker);
+}

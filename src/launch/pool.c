@@ -1,0 +1,459 @@
+/*
+ * pool.c
+ *	  The pool of containers that wait for a session: shared memory.
+ *
+ * The launcher (launcher.c) fills slots, backends claim containers out of them.  A slot
+ * always has one process that leads it on, which its state names (pool.h), so that the
+ * lock is held for moments only and never while anybody talks to the engine.  Whoever
+ * starts a container, launcher or backend, waits for its turn first: no more than
+ * hxpy.pool_starts are under way at once, and a backend that waits takes a container of
+ * the pool as soon as there is one.
+ *
+ * Without shared_preload_libraries there is no shared memory, no launcher and no pool,
+ * and nobody waits.  A backend that is killed takes all shared memory along.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+
+#include "hxpy.h"
+#include "guc.h"
+#include "launch/launcher.h"
+#include "launch/pool.h"
+#include "launch/stats.h"
+#include "text.h"
+#include "wait.h"
+
+PG_FUNCTION_INFO_V1(py_stat_pool);
+
+PoolShared *hxpy_pool = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+/* what this backend must give back if it ends now */
+static bool holds_turn = false;
+static int	claimed_slot = -1;
+
+/* ---------- start ---------- */
+
+/* Ask for shared memory. */
+static void
+request_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(sizeof(PoolShared));
+	RequestNamedLWLockTranche("hxpy_pool", 1);
+}
+
+/* Make the pool, or find it. */
+static void
+start_memory(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	hxpy_pool = ShmemInitStruct("hxpy pool", sizeof(PoolShared), &found);
+	if (!found)
+	{
+		memset(hxpy_pool, 0, sizeof(PoolShared));
+		hxpy_pool->lock = &GetNamedLWLockTranche("hxpy_pool")->lock;
+		ConditionVariableInit(&hxpy_pool->turn);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* Hook into the making of shared memory; to be called while the server preloads libraries. */
+void
+hxpy_pool_init(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_memory;
+}
+
+/* ---------- the launcher, seen from backends ---------- */
+
+/*
+ * Tell whether there is a launcher, which removes containers that have ended, and it
+ * has the engine that the current settings name.
+ */
+bool
+hxpy_pool_has_launcher(void)
+{
+	bool		found;
+
+	if (hxpy_pool == NULL)
+		return false;
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	found = hxpy_pool->launcher_pid != 0 &&
+		strncmp(hxpy_pool->launcher_host, hxpy_docker_host, HXPY_POOL_TEXT - 1) == 0;
+	LWLockRelease(hxpy_pool->lock);
+	return found;
+}
+
+/* Wake the launcher; to be called with the lock. */
+static void
+wake_launcher(void)
+{
+	if (hxpy_pool->launcher_pid != 0)
+		SetLatch(hxpy_pool->launcher_latch);
+}
+
+/* Wake the launcher. */
+void
+hxpy_pool_wake_launcher(void)
+{
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	wake_launcher();
+	LWLockRelease(hxpy_pool->lock);
+}
+
+/* Tell the launcher that a session has ended; does not ereport. */
+void
+hxpy_pool_session_ended(void)
+{
+	if (hxpy_pool == NULL)
+		return;
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	hxpy_pool->ended++;
+	wake_launcher();
+	LWLockRelease(hxpy_pool->lock);
+}
+
+/* ---------- claims ---------- */
+
+/* Copy a text into a spec; false when it is too long. */
+static bool
+put_text(char *to, const char *text)
+{
+	return strlcpy(to, text, HXPY_POOL_TEXT) < HXPY_POOL_TEXT;
+}
+
+/*
+ * Fill a spec out of an image's name, limits and the current settings; the database
+ * counts only with /io.  False when one of the texts is too long for a container of the
+ * pool.
+ */
+bool
+hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory, double cpus)
+{
+	memset(spec, 0, sizeof(*spec));
+	if (hxpy_io_directory[0])
+	{
+		spec->io_database = database;
+		spec->io_mode = hxpy_io_mode;
+	}
+	spec->memory = memory;
+	spec->pids_limit = hxpy_pids_limit;
+	spec->tmp_size = hxpy_tmp_size;
+	spec->uid_base = hxpy_uid_base;
+	spec->cpus = cpus;
+	return put_text(spec->image, image) && put_text(spec->runtime, hxpy_runtime) &&
+		put_text(spec->docker_host, hxpy_docker_host) &&
+		put_text(spec->socket_directory, hxpy_socket_directory) &&
+		put_text(spec->io_directory, hxpy_io_directory);
+}
+
+/* Return the kind of a spec, NULL when there is none; to be called with the lock. */
+PoolKind *
+hxpy_pool_find_kind(const PoolSpec *spec)
+{
+	for (int i = 0; i < hxpy_pool->nkinds; i++)
+	{
+		if (memcmp(&hxpy_pool->kinds[i].spec, spec, sizeof(*spec)) == 0)
+			return &hxpy_pool->kinds[i];
+	}
+	return NULL;
+}
+
+/*
+ * Make a kind for a database's files, when its image has one, with the lock held; else
+ * NULL.
+ */
+static PoolKind *
+make_kind(const PoolSpec *spec)
+{
+	PoolSpec	pattern = *spec;
+	PoolKind   *image;
+	PoolKind   *kind;
+
+	pattern.io_database = InvalidOid;
+	image = hxpy_pool_find_kind(&pattern);
+	if (image == NULL || hxpy_pool->nkinds == HXPY_POOL_KINDS)
+		return NULL;
+	kind = &hxpy_pool->kinds[hxpy_pool->nkinds];
+	memset(kind, 0, sizeof(*kind));
+	kind->spec = *spec;
+	strlcpy(kind->image_id, image->image_id, sizeof(kind->image_id));
+	hxpy_pool->nkinds++;
+	return kind;
+}
+
+/* Give back what this backend holds, when it ends in the midst of a start. */
+static void
+give_back(int code, Datum arg)
+{
+	if (claimed_slot >= 0)
+	{
+		PoolClaim	claim = {.slot = claimed_slot};
+
+		hxpy_pool_end_claim(&claim, false);
+	}
+	hxpy_pool_leave();
+}
+
+/* Register the exit callback, once in a backend. */
+static void
+watch_exit(void)
+{
+	static bool done = false;
+
+	if (!done)
+		before_shmem_exit(give_back, (Datum) 0);
+	done = true;
+}
+
+/* Claim a container that is ready, with the lock held; false when there is none. */
+static bool
+claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
+{
+	PoolKind   *kind = hxpy_pool_find_kind(spec);
+
+	if (kind == NULL && OidIsValid(spec->io_database))
+		kind = make_kind(spec);
+	if (kind == NULL)
+		return false;
+	kind->asked_at = GetCurrentTimestamp();
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		PoolSlot   *slot = &hxpy_pool->slots[i];
+
+		if (slot->state != POOL_READY || memcmp(&slot->spec, spec, sizeof(*spec)) != 0)
+			continue;
+		slot->state = POOL_CLAIMED;
+		claimed_slot = claim->slot = i;
+		strlcpy(claim->name, slot->name, sizeof(claim->name));
+		strlcpy(claim->id, slot->id, sizeof(claim->id));
+		claim->uid = slot->uid;
+		/* In the pool or in a session's slot: the launcher finds it at any moment. */
+		hxpy_stats_set_container(session, slot->name);
+		kind->taken++;
+		return true;
+	}
+	return false;
+}
+
+/* Claim a container that is ready; false when there is none. */
+bool
+hxpy_pool_claim(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
+{
+	bool		claimed;
+
+	watch_exit();
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	claimed = claim_ready(spec, session, claim);
+	LWLockRelease(hxpy_pool->lock);
+	return claimed;
+}
+
+/*
+ * End a claim: the container has become a session's, or is of no use.  Does not
+ * ereport.
+ */
+void
+hxpy_pool_end_claim(const PoolClaim *claim, bool connected)
+{
+	claimed_slot = -1;
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	hxpy_pool->slots[claim->slot].state = connected ? POOL_TAKEN : POOL_FAILED;
+	wake_launcher();
+	LWLockRelease(hxpy_pool->lock);
+}
+
+/* ---------- turns ---------- */
+
+/* Take a turn to start a container, with the lock held; false when all are taken. */
+static bool
+take_turn(void)
+{
+	if (hxpy_pool->launcher_starts + hxpy_pool->backend_starts >= hxpy_pool_starts)
+		return false;
+	hxpy_pool->backend_starts++;
+	holds_turn = true;
+	return true;
+}
+
+/* Count a session that finds nothing ready, with the lock held. */
+static void
+count_miss(const PoolSpec *spec)
+{
+	PoolKind   *kind = hxpy_pool_find_kind(spec);
+
+	if (kind == NULL)
+		return;
+	kind->missed++;
+	wake_launcher();
+}
+
+/* Raise the error of a backend whose turn did not come. */
+static void
+raise_no_turn(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("no container could be started within hxpy.open_timeout"),
+			 errdetail("At most %d containers are started at once (hxpy.pool_starts).",
+					   hxpy_pool_starts),
+			 errhint("Raise hxpy.open_timeout, now %d ms, or hxpy.pool_size.",
+					 hxpy_open_timeout)));
+}
+
+/*
+ * Wait until a container of this spec (NULL: none would do) is ready, or until it is
+ * our turn to start one.  Raises an error after hxpy.open_timeout.
+ */
+PoolTurn
+hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
+{
+	instr_time	start;
+	PoolTurn	turn = POOL_TURN_WAIT;
+
+	if (!hxpy_pool_has_launcher())
+		return POOL_TURN_START;
+	watch_exit();
+	INSTR_TIME_SET_CURRENT(start);
+	for (;;)
+	{
+		instr_time	now;
+		long		left;
+
+		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+		if (spec != NULL && claim_ready(spec, session, claim))
+			turn = POOL_TURN_CLAIMED;
+		else if (take_turn())
+		{
+			turn = POOL_TURN_START;
+			if (spec != NULL)
+				count_miss(spec);
+		}
+		LWLockRelease(hxpy_pool->lock);
+		if (turn != POOL_TURN_WAIT)
+			break;
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, start);
+		left = hxpy_open_timeout - (long) INSTR_TIME_GET_MILLISEC(now);
+		if (left <= 0)
+			raise_no_turn();
+		/* The launcher may have gone meanwhile: look again now and then. */
+		ConditionVariableTimedSleep(&hxpy_pool->turn, Min(left, 1000),
+									hxpy_wait_event(HXPY_WAIT_POOL));
+	}
+	ConditionVariableCancelSleep();
+	return turn;
+}
+
+/* Give a turn back, if this backend has one; does not ereport. */
+void
+hxpy_pool_leave(void)
+{
+	if (!holds_turn)
+		return;
+	holds_turn = false;
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	hxpy_pool->backend_starts--;
+	LWLockRelease(hxpy_pool->lock);
+	ConditionVariableBroadcast(&hxpy_pool->turn);
+	hxpy_pool_wake_launcher();
+}
+
+/* ---------- what SQL sees ---------- */
+
+/* Count a kind's containers in one state. */
+static int
+count_slots(const PoolShared *pool, const PoolKind *kind, PoolState state)
+{
+	int			count = 0;
+
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		if (pool->slots[i].state == state &&
+			memcmp(&pool->slots[i].spec, &kind->spec, sizeof(PoolSpec)) == 0)
+			count++;
+	}
+	return count;
+}
+
+/* Make an array member of a moment, NULL when there was none. */
+static void
+put_moment(TimestampTz moment, Datum *value, bool *isnull)
+{
+	*value = TimestampTzGetDatum(moment);
+	*isnull = moment == 0;
+}
+
+/*
+ * py_stat_pool(): what the launcher keeps, a row for each image.
+ */
+Datum
+py_stat_pool(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		may_read = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	PoolShared *pool;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (hxpy_pool == NULL)
+		return (Datum) 0;
+	/* The rows are made of a copy: no work with the lock held. */
+	pool = palloc(sizeof(PoolShared));
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	memcpy(pool, hxpy_pool, sizeof(PoolShared));
+	LWLockRelease(hxpy_pool->lock);
+	for (int i = 0; i < pool->nkinds; i++)
+	{
+		const PoolKind *kind = &pool->kinds[i];
+		bool		engine = pool->engine_error[0] != '\0';
+		const char *error = engine ? pool->engine_error : kind->error;
+		const char *database = OidIsValid(kind->spec.io_database) ?
+			get_database_name(kind->spec.io_database) : NULL;
+		Datum		values[13];
+		bool		nulls[13] = {0};
+
+		values[0] = CStringGetTextDatum(kind->spec.image);
+		values[1] = database ? CStringGetTextDatum(database) : (Datum) 0;
+		nulls[1] = database == NULL;
+		values[2] = CStringGetTextDatum(kind->image_id);
+		nulls[2] = !kind->image_id[0];
+		values[3] = Int32GetDatum(kind->wanted);
+		values[4] = Int32GetDatum(count_slots(pool, kind, POOL_READY));
+		values[5] = Int32GetDatum(count_slots(pool, kind, POOL_STARTING));
+		values[6] = Int64GetDatum(kind->started);
+		values[7] = Int64GetDatum(kind->taken);
+		values[8] = Int64GetDatum(kind->missed);
+		values[9] = Int64GetDatum(kind->failed);
+		put_moment(kind->asked_at, &values[10], &nulls[10]);
+		/* The launcher has no database, and so no encoding. */
+		values[11] = CStringGetTextDatum(may_read ? hxpy_text_clean(error, strlen(error)) : "");
+		nulls[11] = !may_read || !error[0];
+		put_moment(!error[0] ? 0 : engine ? pool->engine_error_at : kind->error_at,
+				   &values[12], &nulls[12]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,556 @@
+/*
+ * into.c
+ *	  Rows from Python → a table.
+ *
+ * COPY FROM itself reads the rows, batch by batch, so that constraints, defaults,
+ * generated and identity columns, triggers, partitions and indexes are served as
+ * by any COPY, with multi-inserts.  Its values come from the worker's batch by
+ * datum.c, as all others do: COPY is given rows of empty fields in its binary
+ * form, which say only what is NULL, and a receive function of ours in the place
+ * of the types' own.  (Those take text in the client's encoding, which must not
+ * matter here.)  COPY's callback has no argument: the stream under way is a static
+ * variable, set around the call.  Row security is refused as COPY does.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/copy.h"
+#include "commands/copyfrom_internal.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_node.h"
+#include "parser/parse_relation.h"
+#include "port/pg_bswap.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#include "hxpy.h"
+#include "codec/column.h"
+#include "move/grid.h"
+#include "move/into.h"
+#include "codec/protocol.h"
+#include "text.h"
+
+static const char copy_signature[11] = "PGCOPY\n\377\r\n";	/* and its final NUL */
+
+/* A stream of rows on its way into a table. */
+typedef struct IntoStream
+{
+	PySession  *session;
+	int			ncolumns;
+	ColumnType **types;
+	TupleDesc	wanted;			/* what the worker was told of the table; NULL of a new one */
+	uint32		max_columns;	/* of an announcement */
+	MemoryContext batch_context;
+	ColumnReader **readers;		/* of the current batch; NULL before the first */
+	ByteBuffer	bytes;			/* COPY's binary form of the batch */
+	size_t		given;			/* bytes of it that COPY has taken */
+	bool		ended;
+} IntoStream;
+
+static IntoStream *current_stream = NULL;
+
+/* ---------- the table ---------- */
+
+/* Return the SQL type of new columns of a tag. */
+static Oid
+type_of_tag(const WireColumn *column, Oid extension_schema)
+{
+	const char *domain = NULL;
+	Oid			type;
+
+	switch (column->tag)
+	{
+		case HXPY_TAG_BOOL:
+			return BOOLOID;
+		case HXPY_TAG_INT16:
+			return INT2OID;
+		case HXPY_TAG_INT32:
+			return INT4OID;
+		case HXPY_TAG_INT64:
+			return INT8OID;
+		case HXPY_TAG_FLOAT32:
+			return FLOAT4OID;
+		case HXPY_TAG_FLOAT64:
+			return FLOAT8OID;
+		case HXPY_TAG_DATE:
+			return DATEOID;
+		case HXPY_TAG_TIME:
+			return TIMEOID;
+		case HXPY_TAG_TIMESTAMP:
+			return TIMESTAMPOID;
+		case HXPY_TAG_TIMESTAMPTZ:
+			return TIMESTAMPTZOID;
+		case HXPY_TAG_INTERVAL:
+			return INTERVALOID;
+		case HXPY_TAG_UUID:
+			return UUIDOID;
+		case HXPY_TAG_NUMERIC:
+			return NUMERICOID;
+		case HXPY_TAG_JSON:
+			return JSONBOID;
+		case HXPY_TAG_BYTEA:
+			return BYTEAOID;
+		case HXPY_TAG_REF:
+			domain = "hs_ref";
+			break;
+		case HXPY_TAG_URI:
+			domain = "hs_uri";
+			break;
+		case HXPY_TAG_SYMBOL:
+			domain = "hs_symbol";
+			break;
+		case HXPY_TAG_ARRAY:
+			type = get_array_type(type_of_tag(column->children, extension_schema));
+			return OidIsValid(type) ? type : JSONBOID;
+		default:
+			return TEXTOID;
+	}
+	type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(domain),
+						   ObjectIdGetDatum(extension_schema));
+	return OidIsValid(type) ? type : TEXTOID;
+}
+
+/* Return a column's name in the server's encoding, checked as an identifier. */
+static char *
+column_name(const WireColumn *column)
+{
+	char	   *name = pnstrdup(column->name, column->name_length);
+	bool		has_nul = strlen(name) != column->name_length;
+
+	name = pg_any_to_server(name, strlen(name), PG_UTF8);
+	if (has_nul || name[0] == '\0' || strlen(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid column name \"%s\"",
+						hxpy_text_clean(column->name, Min(column->name_length, 2 * NAMEDATALEN))),
+				 errdetail("A name has 1 to %d bytes, and no NUL among them.", NAMEDATALEN - 1),
+				 errhint("Rename the column in Python.")));
+	return name;
+}
+
+/* Run a statement as the current user. */
+static void
+run_statement(const char *statement)
+{
+	int			result;
+
+	SPI_connect();
+	result = SPI_execute(statement, false, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+}
+
+/* Return a table's name, quoted where needed. */
+static char *
+quote_range_var(const RangeVar *table)
+{
+	return quote_qualified_identifier(table->schemaname, table->relname);
+}
+
+/* Create the table with the columns of a batch. */
+static void
+create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns,
+			 Oid extension_schema)
+{
+	StringInfoData statement;
+
+	initStringInfo(&statement);
+	appendStringInfo(&statement, "CREATE TABLE %s (", quote_range_var(table));
+	for (uint32 i = 0; i < ncolumns; i++)
+		appendStringInfo(&statement, "%s%s %s", i > 0 ? ", " : "",
+						 quote_identifier(column_name(&columns[i])),
+						 format_type_be_qualified(type_of_tag(&columns[i], extension_schema)));
+	appendStringInfoChar(&statement, ')');
+	run_statement(statement.data);
+}
+
+/*
+ * Check that the current user may insert into a table, or at least into one of its
+ * columns, before the table is locked.
+ */
+static void
+check_before_lock(const RangeVar *table, Oid relid, Oid old_relid, void *arg)
+{
+	if (OidIsValid(relid) &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_INSERT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(relid, GetUserId(), ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, get_relkind_objtype(get_rel_relkind(relid)),
+					   table->relname);
+}
+
+/* Open a table that rows are to be appended to, if the current user may do so. */
+static Relation
+open_table(const RangeVar *table, LOCKMODE lock)
+{
+	Relation	rel = table_open(RangeVarGetRelidExtended(table, lock, 0, check_before_lock, NULL),
+								 NoLock);
+
+	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, false) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write into table \"%s\" with row-level security",
+						RelationGetRelationName(rel)),
+				 errhint("Use INSERT INTO ... SELECT * FROM py_eval_grid(...).")));
+	if (XactReadOnly && !rel->rd_islocaltemp)
+		PreventCommandIfReadOnly("py_eval_into");
+	return rel;
+}
+
+/* Check that the current user may insert into columns of a table, as COPY FROM does. */
+static void
+check_insert(ParseState *pstate, Relation rel, const List *attnums)
+{
+	Bitmapset  *columns = NULL;
+	ListCell   *cell;
+
+	foreach(cell, attnums)
+		columns = bms_add_member(columns, lfirst_int(cell) - FirstLowInvalidHeapAttributeNumber);
+	HxpyCheckInsert(pstate, rel, columns);
+}
+
+/* ---------- the rows ---------- */
+
+/*
+ * Give COPY the next value of a column; stands in the place of the receive function
+ * of the column's type.
+ */
+static Datum
+receive_value(PG_FUNCTION_ARGS)
+{
+	IntoStream *stream = current_stream;
+	int			column = (int) (intptr_t) fcinfo->flinfo->fn_extra;
+
+	return hxpy_datum_next(stream->readers[column], &fcinfo->isnull);
+}
+
+/* Let COPY take the values of the columns from the stream. */
+static void
+replace_receivers(CopyFromState copy, const List *attnums)
+{
+	ListCell   *cell;
+
+	foreach(cell, attnums)
+	{
+		FmgrInfo   *receiver = &copy->in_functions[lfirst_int(cell) - 1];
+
+		receiver->fn_addr = receive_value;
+		receiver->fn_strict = false;	/* it steps over NULLs, too */
+		receiver->fn_extra = (void *) (intptr_t) foreach_current_index(cell);
+	}
+}
+
+/* Begin a batch: its values wait in the readers, its rows stand in COPY's binary form. */
+static void
+take_batch(IntoStream *stream, const char *payload, size_t length)
+{
+	MemoryContext old = MemoryContextSwitchTo(stream->batch_context);
+	uint64		nrows;
+	uint16		nfields = pg_hton16((uint16) stream->ncolumns);
+	static const uint32 empty = 0;
+	static const uint32 null = PG_UINT32_MAX;
+
+	stream->readers = hxpy_datum_readers(stream->types, stream->ncolumns, payload, length, &nrows);
+	MemoryContextSwitchTo(old);
+	for (uint64 row = 0; row < nrows; row++)
+	{
+		hxpy_buffer_append(&stream->bytes, &nfields, sizeof(nfields));
+		for (int i = 0; i < stream->ncolumns; i++)
+		{
+			const uint8 *nulls = stream->readers[i]->wire->nulls;
+
+			hxpy_buffer_append(&stream->bytes, nulls != NULL && nulls[row] != 0 ? &null : &empty,
+							   sizeof(uint32));
+		}
+	}
+	hxpy_stats_add_rows_out(stream->session->slot, nrows);
+}
+
+/* End a batch, of which COPY has taken every value: it reads no further than it has got. */
+static void
+end_batch(IntoStream *stream)
+{
+	for (int i = 0; stream->readers != NULL && i < stream->ncolumns; i++)
+	{
+		if (stream->readers[i]->next != stream->readers[i]->wire->count)
+			elog(ERROR, "COPY has left values of a batch");
+	}
+	stream->readers = NULL;
+	MemoryContextReset(stream->batch_context);
+	stream->bytes.length = 0;
+	stream->given = 0;
+}
+
+/* Get more bytes for COPY; at the end, the form's trailer. */
+static void
+refill(IntoStream *stream)
+{
+	const char *payload;
+	size_t		length;
+	int16		trailer = -1;
+
+	end_batch(stream);
+	if (hxpy_worker_next(stream->session->worker, &payload, &length))
+		take_batch(stream, payload, length);
+	else
+	{
+		hxpy_buffer_append(&stream->bytes, &trailer, sizeof(trailer));
+		stream->ended = true;
+	}
+}
+
+/* Give COPY its next bytes. */
+static int
+give_bytes(void *out, int minread, int maxread)
+{
+	IntoStream *stream = current_stream;
+	int			given = 0;
+
+	while (given < minread)
+	{
+		size_t		have = stream->bytes.length - stream->given;
+		size_t		step = Min(have, (size_t) (maxread - given));
+
+		memcpy((char *) out + given, stream->bytes.data + stream->given, step);
+		stream->given += step;
+		given += (int) step;
+		if (given < minread && stream->ended)
+			break;
+		if (given < minread)
+			refill(stream);
+	}
+	return given;
+}
+
+/* Write the rows of the stream into columns of a table; returns how many. */
+static uint64
+copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names, List *attnums)
+{
+	List	   *options = list_make1(makeDefElem("format", (Node *) makeString("binary"), -1));
+	IntoStream *outer = current_stream; /* a trigger of its table has called */
+	CopyFromState copy;
+	uint64		count;
+	uint32		zeros[2] = {0, 0};
+
+	hxpy_buffer_append(&stream->bytes, copy_signature, sizeof(copy_signature));
+	hxpy_buffer_append(&stream->bytes, zeros, sizeof(zeros));
+	PG_TRY();
+	{
+		current_stream = stream;
+		copy = BeginCopyFrom(pstate, rel, NULL, NULL, false, give_bytes, names, options);
+		replace_receivers(copy, attnums);
+		count = CopyFrom(copy);
+		EndCopyFrom(copy);
+	}
+	PG_FINALLY();
+	{
+		current_stream = outer;
+	}
+	PG_END_TRY();
+	return count;
+}
+
+/*
+ * Return the number of the table's column that a column of the batch goes to.  The
+ * table was not locked while Python computed.
+ */
+static AttrNumber
+find_column(const IntoStream *stream, Relation rel, const WireColumn *column, const char *name)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), name);
+
+	if (attnum <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of table \"%s\" does not exist",
+						hxpy_text_clean(column->name, column->name_length),
+						RelationGetRelationName(rel))));
+	if (stream->wanted != NULL &&
+		(attnum > stream->wanted->natts ||
+		 TupleDescAttr(stream->wanted, attnum - 1)->atttypid !=
+		 TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of table \"%s\" was changed while Python computed",
+						name, RelationGetRelationName(rel)),
+				 errhint("Call py_eval_into again.")));
+	return attnum;
+}
+
+/* Open the table and write the stream's rows into the columns of a batch. */
+static uint64
+write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns,
+			uint32 ncolumns)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	Relation	rel = open_table(table, RowExclusiveLock);
+	List	   *names = NIL;
+	List	   *attnums = NIL;
+	uint64		count;
+
+	stream->ncolumns = (int) ncolumns;
+	stream->types = palloc(Max(ncolumns, 1) * sizeof(ColumnType *));
+	for (uint32 i = 0; i < ncolumns; i++)
+	{
+		char	   *name = column_name(&columns[i]);
+		AttrNumber	attnum = find_column(stream, rel, &columns[i], name);
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+
+		stream->types[i] = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, true);
+		names = lappend(names, makeString(name));
+		attnums = lappend_int(attnums, attnum);
+	}
+	check_insert(pstate, rel, attnums);
+	count = copy_rows(stream, pstate, rel, names, attnums);
+	table_close(rel, NoLock);
+	free_parsestate(pstate);
+	return count;
+}
+
+/*
+ * Write the columns that a table can take, so that the worker chooses among them.
+ * Python may compute for long: meanwhile the table is not locked.
+ */
+static int
+write_table_wants(IntoStream *stream, const RangeVar *table, GatherList *list)
+{
+	Relation	rel = open_table(table, AccessShareLock);
+	TupleDesc	tupdesc = RelationGetDescr(rel);
+	int			count = 0;
+
+	stream->wanted = CreateTupleDescCopy(tupdesc);
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		ColumnType *type;
+
+		if (attribute->attisdropped || attribute->attgenerated)
+			continue;
+		type = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, true);
+		hxpy_column_write(hxpy_column_create(type,
+											 hxpy_coltype_to_utf8(NameStr(attribute->attname)),
+											 CurrentMemoryContext), list);
+		stream->max_columns += hxpy_coltype_count(type);
+		count++;
+	}
+	table_close(rel, AccessShareLock);
+	return count;
+}
+
+/* Send the instruction: with the table's columns to append, without to create. */
+static void
+send_instruction(IntoStream *stream, const char *expression, const RangeVar *table, bool append,
+				 GatherList *head)
+{
+	InstructionText texts[] = {{"expr", expression}, {"mode", append ? "append" : "create"}};
+	GatherList	wants;
+	int			nwants = 0;
+
+	hxpy_gather_init(&wants, CurrentMemoryContext);
+	if (append)
+		nwants = write_table_wants(stream, table, &wants);
+	hxpy_gather_init(head, CurrentMemoryContext);
+	hxpy_column_write_batch(lengthof(texts) + nwants, head);
+	hxpy_grid_write_texts(texts, lengthof(texts), head);
+	for (int i = 0; i < wants.npieces; i++)
+		hxpy_gather_copy(head, wants.pieces[i].data ? wants.pieces[i].data :
+						 wants.own.data + wants.pieces[i].offset, wants.pieces[i].length);
+	hxpy_session_begin(stream->session, HXPY_FRAME_EVAL_GRID, head, expression, false);
+}
+
+/*
+ * Take the announcement of the columns, and then the rows, into the table: a new one
+ * (IF_EXISTS_FAIL), one in the place of the old, or the old.
+ */
+static uint64
+receive_rows(IntoStream *stream, const RangeVar *table, IfExists if_exists, Oid extension_schema)
+{
+	const char *payload;
+	size_t		length;
+	char	   *announced;
+	WireColumn *columns;
+	uint32		ncolumns;
+
+	if (!hxpy_worker_next(stream->session->worker, &payload, &length))
+	{
+		stream->ended = true;
+		if (if_exists == IF_EXISTS_APPEND)
+			return 0;
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("the value has no rows, so that its columns are not known"),
+				 errhint("Create the table first and use if_exists => 'append'.")));
+	}
+	/* The payload goes with the next frame. */
+	announced = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
+	memcpy(announced, payload, length);
+	columns = hxpy_datum_parse_batch(announced, length, stream->max_columns, &ncolumns);
+	if (if_exists == IF_EXISTS_REPLACE)
+		run_statement(psprintf("DROP TABLE %s", quote_range_var(table)));
+	if (if_exists != IF_EXISTS_APPEND)
+		create_table(table, columns, ncolumns, extension_schema);
+	return write_table(stream, table, columns, ncolumns);
+}
+
+/*
+ * Write the rows of an expression's value into a table, which is created,
+ * replaced or appended to; returns how many.
+ */
+uint64
+hxpy_into_run(PySession *session, const char *expression, const char *table,
+			  IfExists if_exists, Oid extension_schema)
+{
+	MemoryContext context = CurrentMemoryContext;
+	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(table)));
+	Oid			relid = RangeVarGetRelid(range, NoLock, true);
+	bool		exists = OidIsValid(relid);
+	bool		append = exists && if_exists == IF_EXISTS_APPEND;
+	/* Each column of a new table may be an array. */
+	IntoStream	stream = {.session = session, .max_columns = 2 * HXPY_MAX_COLUMNS};
+	GatherList	head;
+	uint64		id = session->id;	/* a trigger may close it after the last batch */
+	volatile uint64 count = 0;
+
+	if (exists && if_exists == IF_EXISTS_FAIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists", range->relname),
+				 errhint("Give if_exists => 'append' or 'replace'.")));
+	/* What replaces a table stands where that stood, in pg_temp, too. */
+	if (exists)
+		range->schemaname = get_namespace_name_or_temp(get_rel_namespace(relid));
+	stream.batch_context = AllocSetContextCreate(context, "hxpy batch", ALLOCSET_DEFAULT_SIZES);
+	hxpy_buffer_init(&stream.bytes, context);
+	hxpy_worker_check_ready(session->worker);
+	PG_TRY();
+	{
+		send_instruction(&stream, expression, range, append, &head);
+		count = receive_rows(&stream, range, exists ? if_exists : IF_EXISTS_FAIL,
+							 extension_schema);
+		if (!stream.ended)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROTOCOL_VIOLATION),
+					 errmsg("rows after the end of the table")));
+	}
+	PG_CATCH();
+	{
+		hxpy_session_break_off(id, context);
+	}
+	PG_END_TRY();
+	MemoryContextDelete(stream.batch_context);
+	hxpy_buffer_free(&stream.bytes);
+	return count;
+}

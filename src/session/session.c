@@ -1,0 +1,557 @@
+/*
+ * session.c
+ *	  The sessions of this backend; transaction and exit callbacks.
+ *
+ * A hash table, made on first use, maps (role, name) to sessions.  A session
+ * owns a memory context, the worker's connection and the claim on its
+ * container's directory.  It survives errors and ROLLBACK; it ends by py_close,
+ * DISCARD ALL and with the backend.  Closing is closing sockets: the container
+ * ends by itself, so that nothing here waits for Docker.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "hxpy.h"
+#include "codec/column.h"
+#include "launch/container.h"
+#include "guc.h"
+#include "launch/network.h"
+#include "launch/pool.h"
+#include "codec/protocol.h"
+#include "session/session.h"
+#include "launch/stats.h"
+
+static void drop_sessions(void);
+
+static HTAB *sessions = NULL;
+static uint64 last_id = 0;
+static ProcessUtility_hook_type previous_utility_hook = NULL;
+
+/* Make the key of the current role's session of a name that fits. */
+static SessionKey
+make_key(const char *name)
+{
+	SessionKey	key;
+
+	memset(&key, 0, sizeof(key));
+	key.role = GetUserId();
+	strlcpy(key.name, name, NAMEDATALEN);
+	return key;
+}
+
+/*
+ * Refuse control characters in the name of a new session, C1 of ISO 6429 included: it
+ * reaches terminals by the container's label.
+ */
+static void
+check_name(const char *name)
+{
+	const char *text = pg_server_to_any(name, strlen(name), PG_UTF8);
+
+	for (const unsigned char *c = (const unsigned char *) text; *c != '\0'; c++)
+	{
+		if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_NAME),
+					 errmsg("invalid session name"),
+					 errdetail("The name has control characters.")));
+	}
+}
+
+/* Make the key of the current role's session of a name that the user gave. */
+static SessionKey
+session_key(const char *name)
+{
+	size_t		length = strlen(name);
+
+	if (length == 0 || length >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid session name \"%s\"", name),
+				 errdetail("A name has 1 to %d bytes.", NAMEDATALEN - 1)));
+	if (strncmp(name, HXPY_OWN_PREFIX, strlen(HXPY_OWN_PREFIX)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid session name \"%s\"", name),
+				 errdetail("Names that begin with \"%s\" are those of sessions of hxpy itself.",
+						   HXPY_OWN_PREFIX)));
+	return make_key(name);
+}
+
+/* Refuse where a session would be used behind its owner's back. */
+static void
+check_context(void)
+{
+	if (IsParallelWorker())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("Python sessions cannot be used in parallel workers")));
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot use Python sessions within a security-restricted operation")));
+}
+
+/* Free what a session owns and forget it; does not ereport. */
+static void
+destroy_session(PySession *session)
+{
+	MemoryContext context = session->context;
+
+	if (session->worker != NULL)
+		hxpy_worker_close(session->worker);
+	if (session->container != NULL)
+		hxpy_container_release(session->container);
+	hxpy_stats_close(session->slot);
+	hxpy_pool_session_ended();
+	hash_search(sessions, &session->key, HASH_REMOVE, NULL);
+	MemoryContextDelete(context);
+}
+
+/* Close all sessions when the backend ends. */
+static void
+close_at_exit(int code, Datum arg)
+{
+	drop_sessions();
+}
+
+/* Make the hash table and register the exit callback, once in a backend. */
+static void
+create_table(void)
+{
+	HASHCTL		control = {.keysize = sizeof(SessionKey),.entrysize = sizeof(PySession)};
+
+	if (sessions != NULL)
+		return;
+	sessions = hash_create("hxpy sessions", 8, &control, HASH_ELEM | HASH_BLOBS);
+	before_shmem_exit(close_at_exit, (Datum) 0);
+}
+
+/* Set options that say nothing. */
+void
+hxpy_session_default_options(SessionOptions *options)
+{
+	memset(options, 0, sizeof(*options));
+	options->timeout_ms = -1;
+	options->memory = -1;
+	options->cpus = -1;
+	options->persistent = true;
+}
+
+/* Raise the error of an option that differs from the open session's. */
+static void
+raise_difference(const PySession *session, const char *option)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("session \"%s\" is already open with another %s", session->key.name, option),
+			 errhint("Close it with py_close('%s') first, or leave the option out.",
+					 session->key.name)));
+}
+
+/* Check that the options of a second py_open are those of the first. */
+static void
+check_same_options(const PySession *session, const SessionOptions *options)
+{
+	const SessionOptions *open = &session->options;
+
+	if (options->image != NULL && strcmp(options->image, open->image) != 0 &&
+		strcmp(options->image, session->container->image) != 0)
+		raise_difference(session, "image");
+	if (options->network != NULL && strcmp(options->network, open->network) != 0)
+		raise_difference(session, "network");
+	if (options->log_level != NULL && strcmp(options->log_level, open->log_level) != 0)
+		raise_difference(session, "log_level");
+	if (options->timeout_ms >= 0 && options->timeout_ms != session->timeout_ms)
+		raise_difference(session, "timeout");
+	if (options->memory >= 0 && options->memory != open->memory)
+		raise_difference(session, "memory limit");
+	if (options->cpus >= 0 && options->cpus != open->cpus)
+		raise_difference(session, "CPU limit");
+	if (options->has_persistent && options->persistent != open->persistent)
+		raise_difference(session, "choice of persistent");
+}
+
+/* Complete and check the options of a new session; strings go to its context. */
+static void
+adopt_options(PySession *session, const SessionOptions *options)
+{
+	SessionOptions *own = &session->options;
+
+	*own = *options;
+	own->image = MemoryContextStrdup(session->context,
+									 options->image ? options->image : hxpy_image);
+	own->network = MemoryContextStrdup(session->context,
+									   options->network ? options->network : hxpy_network);
+	own->log_level = MemoryContextStrdup(session->context,
+										 options->log_level ? options->log_level : "");
+	if (own->memory < 0)
+		own->memory = Min(hxpy_memory, hxpy_max_memory);
+	if (own->cpus < 0)
+		own->cpus = Min(hxpy_cpus, hxpy_max_cpus);
+	session->timeout_ms = options->timeout_ms;
+	hxpy_network_check(own->network);
+	if (own->memory > hxpy_max_memory)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("memory of %d MB is more than hxpy.max_memory", own->memory),
+				 errhint("hxpy.max_memory is %d MB; a superuser can raise it.",
+						 hxpy_max_memory)));
+	if (own->cpus > hxpy_max_cpus)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("%g CPUs are more than hxpy.max_cpus", own->cpus),
+				 errhint("hxpy.max_cpus is %g; a superuser can raise it.", hxpy_max_cpus)));
+}
+
+/* Start a session's container and greet its worker. */
+static void
+start_session(PySession *session)
+{
+	ContainerOptions options = {
+		.session = session->key.name,
+		.images = session->options.image,
+		.network = session->options.network,
+		.memory = session->options.memory,
+		.cpus = session->options.cpus,
+		.slot = session->slot
+	};
+	GatherList	greeting;
+
+	session->container = hxpy_container_start(&options, session->context);
+	session->worker = hxpy_worker_create(session->container->control, session->container->data,
+										 session->key.name, (size_t) hxpy_output_limit * 1024,
+										 session->options.log_level[0] != '\0',
+										 session->context);
+	session->container->control = session->container->data = PGINVALID_SOCKET;
+	hxpy_gather_init(&greeting, CurrentMemoryContext);
+	hxpy_column_write_batch(3, &greeting);
+	hxpy_column_write_text("output_limit", psprintf("%d", hxpy_output_limit * 1024), &greeting);
+	hxpy_column_write_text("idle_timeout", psprintf("%d", hxpy_idle_timeout), &greeting);
+	hxpy_column_write_text("log_level", session->options.log_level, &greeting);
+	hxpy_worker_open(session->worker, &greeting, hxpy_open_timeout);
+	hxpy_worker_watch(session->worker, session->slot);
+}
+
+/* Open a new session under a key. */
+static PySession *
+create_session(const SessionKey *key, const SessionOptions *options)
+{
+	PySession  *session;
+	MemoryContext context;
+
+	check_name(key->name);
+	if (hash_get_num_entries(sessions) >= hxpy_max_sessions)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many Python sessions in this connection"),
+				 errhint("Close some with py_close; hxpy.max_sessions is %d.",
+						 hxpy_max_sessions)));
+	context = AllocSetContextCreate(TopMemoryContext, "hxpy session", ALLOCSET_SMALL_SIZES);
+	session = hash_search(sessions, key, HASH_ENTER, NULL);
+	memset((char *) session + sizeof(SessionKey), 0, sizeof(PySession) - sizeof(SessionKey));
+	session->id = ++last_id;
+	session->context = context;
+	PG_TRY();
+	{
+		adopt_options(session, options);
+		session->slot = hxpy_stats_open(key->name);
+		start_session(session);
+		session->opened = session->last_used = GetCurrentTimestamp();
+	}
+	PG_CATCH();
+	{
+		destroy_session(session);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return session;
+}
+
+/*
+ * Open a session, or return the one that is open; its options must not differ.
+ * A lost session is replaced.
+ */
+PySession *
+hxpy_session_open(const char *name, const SessionOptions *options)
+{
+	SessionKey	key = session_key(name);
+	PySession  *session;
+
+	check_context();
+	create_table();
+	session = hash_search(sessions, &key, HASH_FIND, NULL);
+	if (session != NULL && hxpy_worker_lost(session->worker) == NULL)
+	{
+		check_same_options(session, options);
+		return session;
+	}
+	if (session != NULL)
+		destroy_session(session);
+	return create_session(&key, options);
+}
+
+/* Return an open session; the default one is opened on first use. */
+PySession *
+hxpy_session_get(const char *name)
+{
+	SessionKey	key = session_key(name);
+	PySession  *session;
+
+	check_context();
+	create_table();
+	session = hash_search(sessions, &key, HASH_FIND, NULL);
+	if (session == NULL && strcmp(name, HXPY_DEFAULT_SESSION) == 0)
+	{
+		SessionOptions options;
+
+		hxpy_session_default_options(&options);
+		return create_session(&key, &options);
+	}
+	if (session == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+				 errmsg("session \"%s\" is not open", name),
+				 errhint("Open it with py_open('%s').", name)));
+	return session;
+}
+
+/*
+ * Return a session of the current role in which hxpy runs code of its own, opened on
+ * first use.  One that is at work, because a query streams into it, is left alone.
+ * Nothing in it lasts, so that one that has ended is replaced without a word.
+ */
+PySession *
+hxpy_session_own(void)
+{
+	check_context();
+	create_table();
+	for (int number = 1;; number++)
+	{
+		SessionKey	key = make_key(psprintf("%scodecs %d", HXPY_OWN_PREFIX, number));
+		PySession  *session = hash_search(sessions, &key, HASH_FIND, NULL);
+		SessionOptions options;
+
+		if (session != NULL && hxpy_worker_is_busy(session->worker))
+			continue;
+		if (session != NULL && !hxpy_worker_has_ended(session->worker))
+			return session;
+		if (session != NULL)
+			destroy_session(session);
+		hxpy_session_default_options(&options);
+		return create_session(&key, &options);
+	}
+}
+
+/* Tell whether a session is one of hxpy_session_own(). */
+bool
+hxpy_session_is_own(const PySession *session)
+{
+	return strncmp(session->key.name, HXPY_OWN_PREFIX, strlen(HXPY_OWN_PREFIX)) == 0;
+}
+
+/* Return the open session of an id, NULL when it is closed. */
+PySession *
+hxpy_session_find(uint64 id)
+{
+	HASH_SEQ_STATUS status;
+	PySession  *session;
+
+	if (sessions == NULL)
+		return NULL;
+	hash_seq_init(&status, sessions);
+	while ((session = hash_seq_search(&status)) != NULL)
+	{
+		if (session->id == id)
+		{
+			hash_seq_term(&status);
+			return session;
+		}
+	}
+	return NULL;
+}
+
+/* Refuse to close a session under a query that reads its rows. */
+static void
+check_not_busy(const PySession *session)
+{
+	if (hxpy_worker_is_busy(session->worker))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("session \"%s\" is busy with another request", session->key.name),
+				 errhint("Close the query or cursor that reads from it first.")));
+}
+
+/* Close a session of the current role; false when there is none. */
+bool
+hxpy_session_close(const char *name)
+{
+	SessionKey	key = session_key(name);
+	PySession  *session;
+
+	if (sessions == NULL)
+		return false;
+	session = hash_search(sessions, &key, HASH_FIND, NULL);
+	if (session == NULL)
+		return false;
+	check_not_busy(session);
+	destroy_session(session);
+	return true;
+}
+
+/*
+ * Close a session after the call that it was opened for, whoever the current role is
+ * by now, unless it is closed or in use again; does not ereport.
+ */
+void
+hxpy_session_finish(uint64 id)
+{
+	PySession  *session = hxpy_session_find(id);
+
+	if (session != NULL && !hxpy_worker_is_busy(session->worker))
+		destroy_session(session);
+}
+
+/*
+ * Close the current role's sessions, and those that hxpy has for it; returns how many
+ * the role has opened.
+ */
+int
+hxpy_session_close_all(void)
+{
+	List	   *list = hxpy_session_list();
+	ListCell   *cell;
+	int			count = 0;
+
+	foreach(cell, list)
+		check_not_busy(lfirst(cell));
+	foreach(cell, list)
+	{
+		count += !hxpy_session_is_own(lfirst(cell));
+		destroy_session(lfirst(cell));
+	}
+	return count;
+}
+
+/* Close every role's sessions, whatever they do: nothing reads from them any more. */
+static void
+drop_sessions(void)
+{
+	HASH_SEQ_STATUS status;
+	PySession  *session;
+
+	if (sessions == NULL)
+		return;
+	hash_seq_init(&status, sessions);
+	while ((session = hash_seq_search(&status)) != NULL)
+		destroy_session(session);
+}
+
+/* Return the sessions of the current role. */
+List *
+hxpy_session_list(void)
+{
+	HASH_SEQ_STATUS status;
+	PySession  *session;
+	List	   *list = NIL;
+
+	if (sessions == NULL)
+		return NIL;
+	hash_seq_init(&status, sessions);
+	while ((session = hash_seq_search(&status)) != NULL)
+	{
+		if (session->key.role == GetUserId())
+			list = lappend(list, session);
+	}
+	return list;
+}
+
+/* Return the time limit of a session's calls in milliseconds, 0 for none, and what set it. */
+static long
+call_limit(const PySession *session, const char **name)
+{
+	if (session->timeout_ms >= 0)
+	{
+		*name = "the session's timeout (py_timeout)";
+		return (long) session->timeout_ms;
+	}
+	*name = "hxpy.eval_timeout";
+	return hxpy_eval_timeout;
+}
+
+/*
+ * Run one instruction within the session's time limit.  The source is what others
+ * are shown of it, NULL for nothing.
+ */
+void
+hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
+					 const char *source, const char **reply, size_t *reply_length)
+{
+	const char *name;
+	long		limit = call_limit(session, &name);
+
+	hxpy_worker_request(session->worker, type, payload, source, limit, name, reply,
+						reply_length);
+	session->last_used = GetCurrentTimestamp();
+}
+
+/* Begin an instruction that streams, within the session's time limit; source as above. */
+void
+hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
+				   const char *source, bool streaming)
+{
+	const char *name;
+	long		limit = call_limit(session, &name);
+
+	hxpy_worker_begin(session->worker, type, payload, source, streaming, limit, name);
+	session->last_used = GetCurrentTimestamp();
+}
+
+/*
+ * End the request that the current error has broken off, as hxpy_worker_break_off(),
+ * unless its session was closed meanwhile.
+ */
+void
+hxpy_session_break_off(uint64 id, MemoryContext context)
+{
+	PySession  *session = hxpy_session_find(id);
+
+	if (session == NULL)
+		PG_RE_THROW();
+	hxpy_worker_break_off(session->worker, context);
+}
+
+/* Close all sessions after DISCARD ALL. */
+static void
+process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	bool		discards = IsA(pstmt->utilityStmt, DiscardStmt) &&
+		((DiscardStmt *) pstmt->utilityStmt)->target == DISCARD_ALL;
+
+	if (previous_utility_hook != NULL)
+		previous_utility_hook(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+							  dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+								dest, qc);
+	if (discards)
+		drop_sessions();
+}
+
+/* Hook into DISCARD ALL. */
+void
+hxpy_session_init(void)
+{
+	previous_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}

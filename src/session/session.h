@@ -1,0 +1,74 @@
+/*
+ * session.h
+ *	  The sessions of this backend.
+ */
+#ifndef HXPY_SESSION_H
+#define HXPY_SESSION_H
+
+#include "nodes/pg_list.h"
+#include "utils/timestamp.h"
+
+#include "launch/container.h"
+#include "launch/stats.h"
+#include "session/worker.h"
+
+#define HXPY_DEFAULT_SESSION	"default"
+#define HXPY_OWN_PREFIX			"hxpy."	/* of names that users cannot open */
+
+/* Sessions of different roles may have the same name. */
+typedef struct SessionKey
+{
+	Oid			role;
+	char		name[NAMEDATALEN];
+} SessionKey;
+
+/* What py_open was told; what was not told is NULL, negative or unset. */
+typedef struct SessionOptions
+{
+	const char *image;
+	const char *network;
+	const char *log_level;
+	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
+	int			memory;			/* MB, -1: hxpy.memory */
+	double		cpus;			/* -1: hxpy.cpus */
+	bool		persistent;
+	bool		has_persistent;
+} SessionOptions;
+
+/* Everything here lives in `context`, which ends with the session. */
+typedef struct PySession
+{
+	SessionKey	key;			/* must be first: the hash table's key */
+	uint64		id;				/* never used twice in a backend */
+	MemoryContext context;
+	SessionSlot *slot;			/* what others see of it */
+	Container  *container;
+	WorkerConn *worker;
+	SessionOptions options;		/* as opened: memory and cpus are set */
+	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
+	bool		initialized;	/* py_init has run code */
+	List	   *init_names;		/* variables that py_init has defined */
+	TimestampTz opened;
+	TimestampTz last_used;
+} PySession;
+
+extern void hxpy_session_init(void);
+extern void hxpy_session_default_options(SessionOptions *options);
+extern PySession *hxpy_session_open(const char *name, const SessionOptions *options);
+extern PySession *hxpy_session_get(const char *name);
+extern PySession *hxpy_session_own(void);
+extern bool hxpy_session_is_own(const PySession *session);
+extern PySession *hxpy_session_find(uint64 id);
+extern bool hxpy_session_close(const char *name);
+extern void hxpy_session_finish(uint64 id);
+extern int	hxpy_session_close_all(void);
+extern List *hxpy_session_list(void);
+extern void hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
+								 const char *source, const char **reply,
+								 size_t *reply_length);
+
+extern void hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
+							   const char *source, bool streaming);
+pg_noreturn extern void hxpy_session_break_off(uint64 id, MemoryContext context);
+
+#endif							/* HXPY_SESSION_H */

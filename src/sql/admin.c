@@ -1,0 +1,497 @@
+/*
+ * admin.c
+ *	  The SQL functions of the Docker side: images, containers, the engine.
+ *
+ * What only shows can be granted; what changes the engine, or shows a session's
+ * output, is for superusers even when it is granted.  Nothing here takes part in the
+ * transaction: what is done stays done after ROLLBACK.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "hxpy.h"
+#include "sql/arguments.h"
+#include "engine/docker/docker.h"
+#include "guc.h"
+#include "launch/image.h"
+#include "engine/docker/json.h"
+#include "launch/owner.h"
+#include "sql/pull.h"
+#include "sql/run.h"
+#include "launch/stats.h"
+#include "text.h"
+
+PG_FUNCTION_INFO_V1(py_images);
+PG_FUNCTION_INFO_V1(py_containers);
+PG_FUNCTION_INFO_V1(py_pull);
+PG_FUNCTION_INFO_V1(py_remove_container);
+PG_FUNCTION_INFO_V1(py_run);
+PG_FUNCTION_INFO_V1(py_engine);
+PG_FUNCTION_INFO_V1(py_container_logs);
+
+#define SHORT_ID_LEN		12
+#define LOGS_MAX_LINES		100000
+
+#define CONTAINER_COLUMNS	14
+#define OWNER_COLUMNS_END	11		/* those from 6 on are only for containers of ours */
+#define IMAGE_COLUMNS		9
+#define ENGINE_COLUMNS		12
+
+/* A row of py_images */
+typedef struct ImageRow
+{
+	char	   *name;
+	json_t	   *image;
+} ImageRow;
+
+/* Refuse everybody but superusers, whatever was granted to them. */
+static void
+check_superuser(const char *what)
+{
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser to %s", what),
+				 errhint("A superuser can wrap the call in a SECURITY DEFINER function that fixes its arguments.")));
+}
+
+/* Refuse those who may not monitor the server: "GRANT … ON ALL FUNCTIONS" is soon said. */
+static void
+check_monitor(const char *what)
+{
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errhint("Only roles with the privileges of pg_monitor may do so.")));
+}
+
+/* ---------- values of JSON ---------- */
+
+/* Return an object's text in the server's encoding; NULL when it has none. */
+static char *
+text_of(json_t *object, const char *key)
+{
+	json_t	   *value = json_object_get(object, key);
+
+	if (!json_is_string(value))
+		return NULL;
+	return hxpy_text_clean(json_string_value(value), json_string_length(value));
+}
+
+/* Set a column of a row to a text, or NULL. */
+static void
+set_text(Datum *values, bool *nulls, int column, const char *text)
+{
+	nulls[column] = text == NULL;
+	if (text != NULL)
+		values[column] = CStringGetTextDatum(text);
+}
+
+/* Set a column of a row to an object's time, given in seconds since 1970. */
+static void
+set_time(Datum *values, bool *nulls, int column, json_t *object, const char *key)
+{
+	json_t	   *value = json_object_get(object, key);
+
+	nulls[column] = !json_is_integer(value);
+	if (!nulls[column])
+		values[column] = TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t) json_integer_value(value)));
+}
+
+/* Set a column of a row to JSON of the engine, or NULL. */
+static void
+set_jsonb(Datum *values, bool *nulls, int column, json_t *value)
+{
+	char	   *text;
+
+	nulls[column] = value == NULL || json_is_null(value);
+	if (nulls[column])
+		return;
+	text = hxpy_json_write(value);
+	values[column] = DirectFunctionCall1(jsonb_in,
+										 CStringGetDatum(hxpy_text_clean(text, strlen(text))));
+}
+
+/* Append a text to a list of Datums. */
+static void
+append_text(Datum **texts, int *count, const char *text)
+{
+	*texts = *count == 0 ? palloc(sizeof(Datum)) : repalloc(*texts, (*count + 1) * sizeof(Datum));
+	(*texts)[(*count)++] = CStringGetTextDatum(hxpy_text_clean(text, strlen(text)));
+}
+
+/* Make an array of the strings of a JSON array, or of the keys of an object. */
+static Datum
+text_array(json_t *json)
+{
+	Datum	   *texts = NULL;
+	int			count = 0;
+	const char *key;
+	json_t	   *value;
+	size_t		index;
+
+	json_object_foreach(json, key, value)
+		append_text(&texts, &count, key);
+	json_array_foreach(json, index, value)
+	{
+		if (json_is_string(value))
+			append_text(&texts, &count, json_string_value(value));
+	}
+	return PointerGetDatum(construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* ---------- images ---------- */
+
+/* Tell whether a tag is one; untagged images may have one that says so. */
+static bool
+is_tag(json_t *tag)
+{
+	return json_is_string(tag) && strcmp(json_string_value(tag), "<none>:<none>") != 0;
+}
+
+/* Compare rows of py_images by name. */
+static int
+compare_images(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((ImageRow *) lfirst(a))->name, ((ImageRow *) lfirst(b))->name);
+}
+
+/* List the tags of all images, sorted. */
+static List *
+list_images(void)
+{
+	json_t	   *images = hxpy_docker_images();
+	List	   *rows = NIL;
+	json_t	   *image;
+	json_t	   *tag;
+	size_t		i;
+	size_t		j;
+
+	json_array_foreach(images, i, image)
+	{
+		json_array_foreach(json_object_get(image, "RepoTags"), j, tag)
+		{
+			ImageRow   *row;
+
+			if (!is_tag(tag))
+				continue;
+			row = palloc(sizeof(ImageRow));
+			row->name = hxpy_text_clean(json_string_value(tag), json_string_length(tag));
+			row->image = image;
+			rows = lappend(rows, row);
+		}
+	}
+	list_sort(rows, compare_images);
+	return rows;
+}
+
+/* Append the words of a JSON array to a command, separated by blanks. */
+static void
+append_words(StringInfo command, json_t *words)
+{
+	json_t	   *word;
+	size_t		index;
+
+	json_array_foreach(words, index, word)
+	{
+		if (json_is_string(word))
+			appendStringInfo(command, "%s%s", command->len > 0 ? " " : "", json_string_value(word));
+	}
+}
+
+/* Return what an image runs unless told otherwise; NULL for nothing. */
+static char *
+image_command(json_t *image)
+{
+	json_t	   *config = json_object_get(image, "Config");
+	StringInfoData command;
+
+	initStringInfo(&command);
+	append_words(&command, json_object_get(config, "Entrypoint"));
+	append_words(&command, json_object_get(config, "Cmd"));
+	return command.len > 0 ? hxpy_text_clean(command.data, command.len) : NULL;
+}
+
+/*
+ * py_images(): the engine's images by name.
+ */
+Datum
+py_images(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, list_images())
+	{
+		ImageRow   *row = lfirst(cell);
+		json_t	   *size = json_object_get(row->image, "Size");
+		json_t	   *details = hxpy_docker_inspect_image(row->name);
+		Datum		values[IMAGE_COLUMNS];
+		bool		nulls[IMAGE_COLUMNS] = {0};
+
+		values[0] = CStringGetTextDatum(row->name);
+		set_text(values, nulls, 1, text_of(row->image, "Id"));
+		set_time(values, nulls, 2, row->image, "Created");
+		values[3] = Int64GetDatum((int64) json_integer_value(size));
+		nulls[3] = !json_is_integer(size);
+		values[4] = BoolGetDatum(hxpy_image_is_allowed(row->name));
+		set_text(values, nulls, 5, text_of(json_object_get(row->image, "Labels"), "hxpy.version"));
+		set_jsonb(values, nulls, 6, json_object_get(row->image, "Labels"));
+		set_text(values, nulls, 7, image_command(details));
+		set_jsonb(values, nulls, 8, details);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * py_pull(image, quiet): get an image from its registry; returns its id.
+ */
+Datum
+py_pull(PG_FUNCTION_ARGS)
+{
+	char	   *image;
+	bool		quiet = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	const char *id;
+
+	check_superuser("pull an image");
+	image = hxpy_argument_text(fcinfo, 0, "image");
+	id = hxpy_pull_image(image, quiet);
+	if (!quiet && !hxpy_image_is_allowed(image))
+		ereport(NOTICE,
+				(errmsg("sessions may not use image \"%s\" yet", image),
+				 errhint("Add it to hxpy.allowed_images.")));
+	PG_RETURN_TEXT_P(cstring_to_text(id));
+}
+
+/* ---------- containers ---------- */
+
+/* Return the name of a container's image, which it may know by its id only. */
+static char *
+image_name(json_t *container, json_t *images)
+{
+	const char *id = json_string_value(json_object_get(container, "ImageID"));
+	json_t	   *image;
+	json_t	   *tag;
+	size_t		i;
+	size_t		j;
+
+	json_array_foreach(images, i, image)
+	{
+		const char *other = json_string_value(json_object_get(image, "Id"));
+
+		if (id == NULL || other == NULL || strcmp(id, other) != 0)
+			continue;
+		json_array_foreach(json_object_get(image, "RepoTags"), j, tag)
+		{
+			if (is_tag(tag))
+				return hxpy_text_clean(json_string_value(tag), json_string_length(tag));
+		}
+	}
+	return text_of(container, "Image");
+}
+
+/*
+ * Set the columns of a container that only this cluster's have.  Labels never change:
+ * one that a session has taken out of the pool does not name that session.
+ */
+static void
+set_owner(Datum *values, bool *nulls, const char *name, json_t *labels)
+{
+	const char *pid = json_string_value(json_object_get(labels, "hxpy.backend"));
+	bool		from_pool = json_object_get(labels, "hxpy.pool") != NULL;
+
+	if (!hxpy_owner_is_ours(labels))
+	{
+		for (int i = 6; i < OWNER_COLUMNS_END; i++)
+			nulls[i] = true;
+		return;
+	}
+	set_text(values, nulls, 6, json_object_get(labels, "hxpy.run") != NULL ? "run" :
+			 from_pool && !(name != NULL && hxpy_stats_uses_container(name)) ? "pool" : "session");
+	set_text(values, nulls, 7, text_of(labels, "hxpy.database"));
+	nulls[8] = pid == NULL || from_pool;
+	values[8] = Int32GetDatum(nulls[8] ? 0 : atoi(pid));
+	set_text(values, nulls, 9, text_of(labels, "hxpy.role"));
+	set_text(values, nulls, 10, text_of(labels, "hxpy.session"));
+}
+
+/*
+ * py_containers(all_of_engine): this cluster's containers, or all.
+ */
+Datum
+py_containers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		all = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
+	json_t	   *containers;
+	json_t	   *images;
+	json_t	   *container;
+	size_t		index;
+
+	check_monitor("see containers");
+	InitMaterializedSRF(fcinfo, 0);
+	containers = all ? hxpy_docker_list(NULL) : hxpy_owner_list();
+	images = hxpy_docker_images();
+	json_array_foreach(containers, index, container)
+	{
+		char	   *id = text_of(container, "Id");
+		const char *name = hxpy_owner_name(container);
+		Datum		values[CONTAINER_COLUMNS];
+		bool		nulls[CONTAINER_COLUMNS] = {0};
+
+		set_text(values, nulls, 0, id != NULL ? pnstrdup(id, SHORT_ID_LEN) : NULL);
+		set_text(values, nulls, 1, name != NULL ? hxpy_text_clean(name, strlen(name)) : NULL);
+		set_text(values, nulls, 2, image_name(container, images));
+		set_text(values, nulls, 3, text_of(container, "State"));
+		set_text(values, nulls, 4, text_of(container, "Status"));
+		set_time(values, nulls, 5, container, "Created");
+		set_owner(values, nulls, name, json_object_get(container, "Labels"));
+		set_jsonb(values, nulls, 11, json_object_get(container, "Labels"));
+		set_text(values, nulls, 12, text_of(container, "Command"));
+		set_jsonb(values, nulls, 13, container);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * Return the full id of a container of this cluster, given by its name or by at least
+ * 12 digits of its id; NULL when there is none.
+ */
+static const char *
+find_own_container(const char *name)
+{
+	json_t	   *container = hxpy_docker_inspect(name);
+	const char *id = json_string_value(json_object_get(container, "Id"));
+	char	   *real_name = text_of(container, "Name");
+
+	if (id == NULL)
+		return NULL;
+	/* The engine takes shorter ids, too, but those are easily another's. */
+	if ((real_name == NULL || strcmp(real_name + (real_name[0] == '/'), name) != 0) &&
+		(strlen(name) < SHORT_ID_LEN || strncmp(id, name, strlen(name)) != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" does not name a container", name),
+				 errhint("Give its name, or at least %d digits of its id, as py_containers() shows.",
+						 SHORT_ID_LEN)));
+	if (!hxpy_owner_is_ours(json_object_get(json_object_get(container, "Config"), "Labels")))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("container \"%s\" is not one of this cluster", name),
+				 errdetail("Its label \"hxpy.cluster\" is not this cluster's system identifier."),
+				 errhint("Use the docker command on the engine's host.")));
+	return id;
+}
+
+/*
+ * py_remove_container(id): end and remove a container of this cluster; false when
+ * there is none.
+ */
+Datum
+py_remove_container(PG_FUNCTION_ARGS)
+{
+	const char *id;
+
+	check_superuser("remove a container");
+	id = find_own_container(hxpy_argument_text(fcinfo, 0, "id"));
+	PG_RETURN_BOOL(id != NULL && hxpy_docker_remove(id, hxpy_docker_timeout));
+}
+
+/*
+ * py_run(image, config): start a container; returns its id.
+ */
+Datum
+py_run(PG_FUNCTION_ARGS)
+{
+	char	   *image;
+	char	   *config;
+
+	check_superuser("run a container");
+	image = hxpy_argument_text(fcinfo, 0, "image");
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("config must not be null")));
+	config = JsonbToCString(NULL, &PG_GETARG_JSONB_P(1)->root, 0);
+	config = pg_server_to_any(config, strlen(config), PG_UTF8);
+	PG_RETURN_TEXT_P(cstring_to_text(hxpy_run_container(image, config)));
+}
+
+/*
+ * py_container_logs(id, lines): the last output of a container of this cluster.
+ */
+Datum
+py_container_logs(PG_FUNCTION_ARGS)
+{
+	char	   *name;
+	int			lines;
+	const char *id;
+
+	check_superuser("read a container's output");
+	name = hxpy_argument_text(fcinfo, 0, "id");
+	lines = PG_ARGISNULL(1) ? 100 : PG_GETARG_INT32(1);
+	if (lines < 1 || lines > LOGS_MAX_LINES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("lines must be between 1 and %d", LOGS_MAX_LINES)));
+	id = find_own_container(name);
+	if (id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no container \"%s\"", name),
+				 errhint("List them with py_containers().")));
+	PG_RETURN_TEXT_P(cstring_to_text(hxpy_docker_logs(id, lines)));
+}
+
+/* ---------- the engine ---------- */
+
+/*
+ * py_engine(): what the engine is, and what it offers to sandboxes; one row.
+ */
+Datum
+py_engine(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		values[ENGINE_COLUMNS];
+	bool		nulls[ENGINE_COLUMNS] = {0};
+	const char *api_version;
+	json_t	   *info;
+	json_t	   *live;
+
+	check_monitor("see the Docker engine");
+	InitMaterializedSRF(fcinfo, 0);
+	api_version = hxpy_docker_ping();
+	info = hxpy_docker_info();
+	live = json_object_get(info, "LiveRestoreEnabled");
+	set_text(values, nulls, 0, hxpy_docker_host);
+	set_text(values, nulls, 1, api_version);
+	set_text(values, nulls, 2, text_of(hxpy_docker_version(), "Version"));
+	set_text(values, nulls, 3, text_of(info, "OperatingSystem"));
+	set_text(values, nulls, 4, text_of(info, "KernelVersion"));
+	set_text(values, nulls, 5, text_of(info, "Architecture"));
+	set_text(values, nulls, 6, text_of(info, "CgroupVersion"));
+	values[7] = text_array(json_object_get(info, "SecurityOptions"));
+	values[8] = text_array(json_object_get(info, "Runtimes"));
+	set_text(values, nulls, 9, text_of(info, "DefaultRuntime"));
+	values[10] = BoolGetDatum(json_is_true(live));
+	nulls[10] = !json_is_boolean(live);
+	values[11] = text_array(json_object_get(info, "Warnings"));
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return (Datum) 0;
+}

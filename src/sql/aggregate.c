@@ -1,0 +1,127 @@
+/*
+ * aggregate.c
+ *	  py_agg: a group's columns through a Python callable.
+ *
+ * The state of a group is one column an argument, kept in the aggregate's memory
+ * context; the final function sends them and gives back what the callable makes
+ * of them.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "hxpy.h"
+#include "codec/column.h"
+#include "codec/protocol.h"
+#include "session/session.h"
+
+PG_FUNCTION_INFO_V1(py_agg_transfn);
+PG_FUNCTION_INFO_V1(py_agg_finalfn);
+
+#define FIRST_VALUE		3		/* state, session, func, then values */
+
+/* What a group has gathered. */
+typedef struct AggState
+{
+	char	   *session;
+	char	   *function;
+	int			ncolumns;
+	Column	  **columns;
+} AggState;
+
+/* Return a text argument of the aggregate, which must not be NULL. */
+static char *
+agg_text(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+/* Make the state of a new group. */
+static AggState *
+create_state(FunctionCallInfo fcinfo, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	AggState   *state = palloc0(sizeof(AggState));
+
+	state->session = agg_text(fcinfo, 1, "session");
+	state->function = agg_text(fcinfo, 2, "function");
+	state->ncolumns = PG_NARGS() - FIRST_VALUE;
+	state->columns = palloc(state->ncolumns * sizeof(Column *));
+	for (int i = 0; i < state->ncolumns; i++)
+	{
+		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, FIRST_VALUE + i);
+
+		if (!OidIsValid(type))
+			ereport(ERROR,
+					(errcode(ERRCODE_INDETERMINATE_DATATYPE),
+					 errmsg("could not determine the type of argument %d", i + 1)));
+		state->columns[i] = hxpy_column_create(hxpy_coltype_create(type, -1, false),
+											   psprintf("a%d", i), context);
+	}
+	MemoryContextSwitchTo(old);
+	return state;
+}
+
+/*
+ * Add a row to a group.
+ */
+Datum
+py_agg_transfn(PG_FUNCTION_ARGS)
+{
+	MemoryContext context;
+	AggState   *state;
+	Datum		values[FUNC_MAX_ARGS];
+	bool		nulls[FUNC_MAX_ARGS];
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "py_agg_transfn called in non-aggregate context");
+	state = PG_ARGISNULL(0) ? create_state(fcinfo, context) : (AggState *) PG_GETARG_POINTER(0);
+	for (int i = 0; i < state->ncolumns; i++)
+	{
+		values[i] = PG_GETARG_DATUM(FIRST_VALUE + i);
+		nulls[i] = PG_ARGISNULL(FIRST_VALUE + i);
+	}
+	hxpy_column_append_row(state->columns, state->ncolumns, values, nulls,
+						   state->columns[0]->count + 1);
+	PG_RETURN_POINTER(state);
+}
+
+/*
+ * Send a group's columns to the callable; the result is its value as jsonb.
+ */
+Datum
+py_agg_finalfn(PG_FUNCTION_ARGS)
+{
+	AggState   *state;
+	PySession  *session;
+	ColumnType *type;
+	GatherList	payload;
+	const char *reply;
+	size_t		length;
+	Datum		value;
+	bool		isnull;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	state = (AggState *) PG_GETARG_POINTER(0);
+	type = hxpy_coltype_create(JSONBOID, -1, true);
+	hxpy_gather_init(&payload, CurrentMemoryContext);
+	hxpy_column_write_batch(2 + state->ncolumns, &payload);
+	hxpy_column_write_text("func", hxpy_coltype_to_utf8(state->function), &payload);
+	hxpy_column_write(hxpy_column_create(type, "as", CurrentMemoryContext), &payload);
+	for (int i = 0; i < state->ncolumns; i++)
+		hxpy_column_write(state->columns[i], &payload);
+	session = hxpy_session_get(state->session);
+	hxpy_session_request(session, HXPY_FRAME_CALL, &payload, state->function, &reply, &length);
+	hxpy_stats_add_rows_in(session->slot, state->columns[0]->count);
+	value = hxpy_datum_single(type, reply, length, &isnull);
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(value);
+}

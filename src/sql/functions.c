@@ -1,0 +1,380 @@
+/*
+ * functions.c
+ *	  The SQL-callable functions: check arguments, call, return.
+ *
+ * Overloads are one C function each for what they do: the session comes first
+ * and may be left out, so the number of arguments tells.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "hxpy.h"
+#include "sql/arguments.h"
+#include "codec/column.h"
+#include "guc.h"
+#include "codec/protocol.h"
+#include "session/session.h"
+
+PG_FUNCTION_INFO_V1(py_open);
+PG_FUNCTION_INFO_V1(py_init);
+PG_FUNCTION_INFO_V1(py_timeout);
+PG_FUNCTION_INFO_V1(py_define);
+PG_FUNCTION_INFO_V1(py_exec);
+PG_FUNCTION_INFO_V1(py_eval);
+PG_FUNCTION_INFO_V1(py_close);
+PG_FUNCTION_INFO_V1(py_close_all);
+PG_FUNCTION_INFO_V1(py_sessions);
+
+/* Convert a time limit to milliseconds. */
+static int64
+interval_ms(const Interval *limit)
+{
+	int64		days = limit->day + (int64) limit->month * DAYS_PER_MONTH;
+	double		ms = days * (double) SECS_PER_DAY * 1000 + limit->time / 1000.0;
+
+	if (ms < 0 || ms > INT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a timeout must be between 0 and 24 days"),
+				 errhint("0 means none.")));
+	return (int64) ceil(ms);
+}
+
+/* Return an amount of memory in MB, as a setting's text ("512MB", "2GB"). */
+static int
+memory_mb(const char *text)
+{
+	int			megabytes;
+	const char *hint = NULL;
+
+	if (!parse_int(text, &megabytes, GUC_UNIT_MB, &hint) || megabytes < HXPY_MIN_MEMORY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid memory limit \"%s\"", text),
+				 hint ? errhint("%s", hint) :
+				 errhint("Give at least %dMB, for example \"512MB\" or \"2GB\".",
+						 HXPY_MIN_MEMORY)));
+	return megabytes;
+}
+
+/* Check the level of Python's logging. */
+static const char *
+checked_log_level(const char *level)
+{
+	static const char *const levels[] = {"debug", "info", "warning", "error", "critical"};
+
+	for (int i = 0; i < lengthof(levels); i++)
+	{
+		if (pg_strcasecmp(level, levels[i]) == 0)
+			return levels[i];
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid log level \"%s\"", level),
+			 errhint("Available levels: debug, info, warning, error, critical.")));
+}
+
+/*
+ * py_open(session, image, network, timeout, persistent, log_level, memory, cpus)
+ */
+Datum
+py_open(PG_FUNCTION_ARGS)
+{
+	char	   *name = hxpy_argument_text(fcinfo, 0, "session");
+	SessionOptions options;
+
+	hxpy_session_default_options(&options);
+	options.image = hxpy_argument_optional(fcinfo, 1);
+	options.network = hxpy_argument_optional(fcinfo, 2);
+	if (!PG_ARGISNULL(3))
+		options.timeout_ms = interval_ms(PG_GETARG_INTERVAL_P(3));
+	if (!PG_ARGISNULL(4))
+	{
+		options.persistent = PG_GETARG_BOOL(4);
+		options.has_persistent = true;
+	}
+	if (!PG_ARGISNULL(5))
+		options.log_level = checked_log_level(hxpy_argument_optional(fcinfo, 5));
+	if (!PG_ARGISNULL(6))
+		options.memory = memory_mb(hxpy_argument_optional(fcinfo, 6));
+	if (!PG_ARGISNULL(7))
+	{
+		options.cpus = PG_GETARG_FLOAT8(7);
+		if (!(options.cpus >= HXPY_MIN_CPUS))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid CPU limit"),
+					 errhint("Give at least %g.", HXPY_MIN_CPUS)));
+	}
+	hxpy_session_open(name, &options);
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/* Run an instruction whose payload is a batch of its source alone. */
+static void
+run_source(PySession *session, const char *source)
+{
+	GatherList	payload;
+	const char *reply;
+	size_t		reply_length;
+
+	hxpy_gather_init(&payload, CurrentMemoryContext);
+	hxpy_column_write_batch(1, &payload);
+	hxpy_column_write_text("code", hxpy_coltype_to_utf8(source), &payload);
+	hxpy_session_request(session, HXPY_FRAME_EXEC, &payload, source, &reply, &reply_length);
+}
+
+/* Set a Python variable to an argument of type "any". */
+static void
+define_argument(FunctionCallInfo fcinfo, PySession *session, const char *variable, int argument)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argument);
+	Column	   *column;
+	GatherList	payload;
+	const char *reply;
+	size_t		reply_length;
+
+	if (!OidIsValid(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_INDETERMINATE_DATATYPE),
+				 errmsg("could not determine the type of the value"),
+				 errhint("Cast it, for example 1::int.")));
+	if (strlen(variable) > HXPY_MAX_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("the name of a variable is longer than %d bytes", HXPY_MAX_NAME)));
+	column = hxpy_column_create(hxpy_coltype_create(type, -1, false),
+								hxpy_coltype_to_utf8(variable), CurrentMemoryContext);
+	hxpy_column_append(column, PG_ARGISNULL(argument) ? (Datum) 0 : PG_GETARG_DATUM(argument),
+					   PG_ARGISNULL(argument));
+	hxpy_gather_init(&payload, CurrentMemoryContext);
+	hxpy_column_write_batch(1, &payload);
+	hxpy_column_write(column, &payload);
+	hxpy_session_request(session, HXPY_FRAME_DEFINE, &payload, variable, &reply, &reply_length);
+}
+
+/* Define a variable once in a session's life. */
+static void
+init_variable(FunctionCallInfo fcinfo, PySession *session, const char *variable)
+{
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, session->init_names)
+	{
+		if (strcmp(lfirst(cell), variable) == 0)
+			return;
+	}
+	define_argument(fcinfo, session, variable, 2);
+	old = MemoryContextSwitchTo(session->context);
+	session->init_names = lappend(session->init_names, pstrdup(variable));
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * py_init([session,] code): run code once in a session's life; py_init(session, name,
+ * value): define a variable once in it.
+ */
+Datum
+py_init(PG_FUNCTION_ARGS)
+{
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() >= 2);
+	char	   *text = hxpy_argument_text(fcinfo, PG_NARGS() == 1 ? 0 : 1,
+										  PG_NARGS() == 3 ? "name" : "code");
+	PySession  *session = hxpy_session_get(name);
+
+	if (PG_NARGS() == 3)
+		init_variable(fcinfo, session, text);
+	else if (!session->initialized)
+	{
+		run_source(session, text);
+		session->initialized = true;
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/*
+ * py_timeout(session, interval): limit each later call; NULL takes the limit back.
+ */
+Datum
+py_timeout(PG_FUNCTION_ARGS)
+{
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 2);
+	int			argument = PG_NARGS() - 1;
+	int64		timeout = PG_ARGISNULL(argument) ? -1 :
+		interval_ms(PG_GETARG_INTERVAL_P(argument));
+
+	hxpy_session_get(name)->timeout_ms = timeout;
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/*
+ * py_define([session,] name, value): set a Python variable.
+ */
+Datum
+py_define(PG_FUNCTION_ARGS)
+{
+	bool		has_session = PG_NARGS() == 3;
+	char	   *name = hxpy_argument_session(fcinfo, has_session);
+	char	   *variable = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "name");
+
+	define_argument(fcinfo, hxpy_session_get(name), variable, has_session ? 2 : 1);
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/*
+ * py_exec([session,] code): run statements.
+ */
+Datum
+py_exec(PG_FUNCTION_ARGS)
+{
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 2);
+	char	   *code = hxpy_argument_text(fcinfo, PG_NARGS() - 1, "code");
+
+	run_source(hxpy_session_get(name), code);
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/* Tell whether values of a type are checked by a domain, whose check may call Python. */
+static bool
+has_domain(const ColumnType *type)
+{
+	/* Others may hold one out of sight, as ranges do. */
+	if (type->type_id != type->base_id || type->tag == HXPY_TAG_OTHER)
+		return true;
+	for (int i = 0; i < type->nchildren; i++)
+	{
+		if (has_domain(type->children[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Evaluate an expression as a SQL type.  The value is palloc'd.
+ */
+static Datum
+eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
+{
+	ColumnType *type = hxpy_coltype_create(type_id, -1, true);
+	Column	   *want = hxpy_column_create(type, "", CurrentMemoryContext);
+	GatherList	payload;
+	const char *reply;
+	size_t		reply_length;
+
+	hxpy_gather_init(&payload, CurrentMemoryContext);
+	hxpy_column_write_batch(2, &payload);
+	hxpy_column_write_text("expr", hxpy_coltype_to_utf8(expression), &payload);
+	hxpy_column_write(want, &payload);
+	hxpy_session_request(session, HXPY_FRAME_EVAL, &payload, expression, &reply, &reply_length);
+	if (has_domain(type))
+	{
+		/* The next request takes the reply's place. */
+		char	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(reply_length, 1));
+
+		memcpy(copy, reply, reply_length);
+		reply = copy;
+	}
+	return hxpy_datum_single(type, reply, reply_length, isnull);
+}
+
+/*
+ * py_eval([session,] expr) → jsonb; py_eval(session, expr, "as") → its type.
+ */
+Datum
+py_eval(PG_FUNCTION_ARGS)
+{
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() >= 2);
+	char	   *expression = hxpy_argument_text(fcinfo, PG_NARGS() == 1 ? 0 : 1, "expression");
+	Oid			type = PG_NARGS() == 3 ? get_fn_expr_argtype(fcinfo->flinfo, 2) : JSONBOID;
+	PySession  *session = hxpy_session_get(name);
+	uint64		id = session->id;
+	bool		once = !session->options.persistent;
+	Datum		value;
+	bool		isnull;
+
+	PG_TRY();
+	{
+		value = eval_as(session, expression, type, &isnull);
+	}
+	PG_FINALLY();
+	{
+		if (once)
+			hxpy_session_finish(id);
+	}
+	PG_END_TRY();
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(value);
+}
+
+/*
+ * py_close([session]): end a session; false when there is none.
+ */
+Datum
+py_close(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(hxpy_session_close(hxpy_argument_session(fcinfo, PG_NARGS() == 1)));
+}
+
+/*
+ * py_close_all(): end the current role's sessions; returns how many.
+ */
+Datum
+py_close_all(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(hxpy_session_close_all());
+}
+
+/* Make an interval of milliseconds. */
+static Datum
+ms_interval(int64 ms)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = ms * 1000;
+	return IntervalPGetDatum(interval);
+}
+
+/*
+ * py_sessions(): the current role's sessions in this backend, but for hxpy's own.
+ */
+Datum
+py_sessions(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, hxpy_session_list())
+	{
+		PySession  *session = lfirst(cell);
+		const char *lost = hxpy_worker_lost(session->worker);
+		int64		timeout = session->timeout_ms >= 0 ? session->timeout_ms : hxpy_eval_timeout;
+		Datum		values[8];
+		bool		nulls[8] = {0};
+
+		if (hxpy_session_is_own(session))
+			continue;
+		values[0] = CStringGetTextDatum(session->key.name);
+		values[1] = CStringGetTextDatum(GetUserNameFromId(session->key.role, false));
+		values[2] = CStringGetTextDatum(pnstrdup(session->container->id, 12));
+		values[3] = CStringGetTextDatum(session->container->image);
+		values[4] = CStringGetTextDatum(lost != NULL ? psprintf("lost: %s", lost) :
+										hxpy_worker_is_busy(session->worker) ? "active" : "idle");
+		values[5] = TimestampTzGetDatum(session->opened);
+		values[6] = TimestampTzGetDatum(session->last_used);
+		values[7] = ms_interval(timeout);
+		nulls[7] = timeout == 0;
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,612 @@
+/*
+ * io.c
+ *	  Files that SQL and Python share: a directory for each database, /io in containers.
+ *
+ * hxpy.io_directory holds a directory for each database, named by its OID and made
+ * by the server.  Containers of the database's sessions have it at /io; the functions
+ * py_io_* reach it from SQL.
+ *
+ * Where it is mounted read-write, code in sessions leaves there what it likes (symbolic
+ * links, FIFOs, sparse files, leases) and changes it under our hands.  So the kernel
+ * resolves each path beneath the directory, through no symbolic link and no mount
+ * (openat2); files are opened without waiting, taken only when they are regular, and
+ * read with read(), never mapped; new ones are written under another name and renamed.
+ * A name's last part is never opened to be removed or replaced.
+ *
+ * The server's user owns the directories, so that nobody else can put another in the
+ * place of one that the engine mounts.  Descriptors are closed with the memory context
+ * that they were opened in.
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "access/detoast.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "executor/tuptable.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/tuplesort.h"
+
+#include "hxpy.h"
+#include "sql/arguments.h"
+#include "codec/column.h"
+#include "guc.h"
+#include "sql/io.h"
+#include "text.h"
+
+#define IO_CHUNK			(1024 * 1024)	/* bytes between looks at interrupts */
+#define IO_LIST_COLUMNS		4
+#define RESOLVE_CONFINED	(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | \
+							 RESOLVE_NO_XDEV)
+
+/* A counted descriptor, which its memory context closes at the latest. */
+typedef struct Descriptor
+{
+	MemoryContextCallback callback;
+	int			fd;				/* -1 once it is closed */
+	DIR		   *stream;			/* owns fd when there is one */
+} Descriptor;
+
+/* A file that is not under its own name yet. */
+typedef struct TemporaryFile
+{
+	Descriptor *directory;
+	Descriptor *file;
+	char		name[64];
+} TemporaryFile;
+
+PG_FUNCTION_INFO_V1(py_io_list);
+PG_FUNCTION_INFO_V1(py_io_read);
+PG_FUNCTION_INFO_V1(py_io_write);
+PG_FUNCTION_INFO_V1(py_io_remove);
+
+/* Close a descriptor; does not ereport. */
+static void
+close_descriptor(void *argument)
+{
+	Descriptor *descriptor = argument;
+
+	if (descriptor->fd < 0)
+		return;
+	if (descriptor->stream != NULL)
+		closedir(descriptor->stream);
+	else
+		close(descriptor->fd);
+	descriptor->fd = -1;
+	ReleaseExternalFD();
+}
+
+/* Open a path as the kernel may resolve it; NULL, with errno set, when that fails. */
+static Descriptor *
+open_path(int directory, const char *path, uint64 flags, uint64 resolve)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC,
+		.mode = flags & O_CREAT ? S_IRUSR | S_IWUSR : 0,
+		.resolve = resolve
+	};
+	Descriptor *descriptor = palloc0(sizeof(Descriptor));
+
+	if (!AcquireExternalFD())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("too many open files"),
+				 errhint("Close sessions, or raise max_files_per_process.")));
+	descriptor->fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
+	if (descriptor->fd < 0)
+	{
+		int			save_errno = errno;
+
+		ReleaseExternalFD();
+		if (save_errno == ENOSYS)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("hxpy.io_directory needs the system call openat2"),
+					 errhint("Use Linux 5.6 or later, and allow it if the server runs in a container.")));
+		errno = save_errno;
+		return NULL;
+	}
+	descriptor->callback.func = close_descriptor;
+	descriptor->callback.arg = descriptor;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &descriptor->callback);
+	return descriptor;
+}
+
+/* Raise an error for what is not as hxpy.io_directory has to be. */
+static void
+refuse_directory(const char *path, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("hxpy.io_directory cannot be used"),
+			 errdetail("\"%s\" %s.", path, problem),
+			 errhint("Choose a directory of the server's user with mode 0700, on a path without symbolic links where only root and that user may write.")));
+}
+
+/*
+ * Check one part of the path of hxpy.io_directory.  Whoever could put another in its
+ * place could have any directory of the host mounted.
+ */
+static void
+check_part(const char *path, bool last)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not access directory \"%s\": %m", path),
+				 errhint("Make the directory of hxpy.io_directory: mode 0700, owned by the server's user.")));
+	if (S_ISLNK(st.st_mode))
+		refuse_directory(path, "is a symbolic link");
+	if (!S_ISDIR(st.st_mode))
+		refuse_directory(path, "is not a directory");
+	if (st.st_uid != geteuid() && (last || st.st_uid != 0))
+		refuse_directory(path, "belongs to another user");
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) && (last || !(st.st_mode & S_ISVTX)))
+		refuse_directory(path, "may be written by other users");
+}
+
+/* Return hxpy.io_directory, checked. */
+static char *
+base_directory(void)
+{
+	char	   *base = pstrdup(hxpy_io_directory);
+	char		data[PATH_MAX];
+
+	canonicalize_path(base);
+	if (!is_absolute_path(base))
+		refuse_directory(base, "is no absolute path");
+	for (char *slash = base; slash != NULL; slash = strchr(slash + 1, '/'))
+	{
+		char	   *part = pnstrdup(base, Max(slash - base, 1));
+
+		check_part(part, false);
+		pfree(part);
+	}
+	check_part(base, true);
+	/* Names there may be OIDs of databases, too. */
+	if (realpath(DataDir, data) != NULL && path_is_prefix_of_path(data, base))
+		refuse_directory(base, "is within the data directory");
+	return base;
+}
+
+/* Open a database's directory, made when missing, with the mode that it must have now. */
+static Descriptor *
+open_database(Oid database, char **path)
+{
+	mode_t		mode = hxpy_io_mode == HXPY_IO_READ_WRITE ? 0777 : 0755;
+	Descriptor *directory;
+	struct stat st;
+
+	if (!hxpy_io_directory[0])
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there is no directory for files"),
+				 errhint("An administrator must set hxpy.io_directory; see docs/operations.md.")));
+	*path = psprintf("%s/%u", base_directory(), database);
+	if (mkdir(*path, S_IRWXU) != 0 && errno != EEXIST)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create directory \"%s\": %m", *path)));
+	directory = open_path(AT_FDCWD, *path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+	if (directory == NULL || fstat(directory->fd, &st) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open directory \"%s\": %m", *path)));
+	if (st.st_uid != geteuid())
+		refuse_directory(*path, "belongs to another user");
+	/* Users of containers are others; the directory above keeps other users of the host out. */
+	if ((st.st_mode & 07777) != mode && fchmod(directory->fd, mode) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not set permissions of \"%s\": %m", *path)));
+	return directory;
+}
+
+/* Return the directory to mount at /io in containers of a database. */
+char *
+hxpy_io_mount_source(Oid database)
+{
+	char	   *path;
+
+	if (!hxpy_io_directory[0])
+		return NULL;
+	close_descriptor(open_database(database, &path));
+	return path;
+}
+
+/* Raise an error for a path, by errno. */
+static void
+raise_path_error(const char *action, const char *path)
+{
+	switch (errno)
+	{
+		case EXDEV:
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("\"%s\" is outside of the database's directory", path),
+					 errhint("Give a path relative to that directory, which is /io in Python.")));
+			break;
+		case ELOOP:
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("\"%s\" is or goes through a symbolic link", path),
+					 errdetail("Symbolic links are never followed.")));
+			break;
+		case ENXIO:
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("\"%s\" is not a regular file", path)));
+			break;
+		case EAGAIN:
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("\"%s\" is in use", path),
+					 errdetail("It is being moved, or a process holds a lease on it.")));
+			break;
+		case EACCES:
+		case EPERM:
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not %s \"%s\": %m", action, path),
+					 errhint("Files of Python's tempfile, for example, are for their user only: call os.chmod(path, 0o666), for directories 0o777.")));
+			break;
+		case ENAMETOOLONG:
+			ereport(ERROR,
+					(errcode(ERRCODE_NAME_TOO_LONG),
+					 errmsg("could not %s \"%s\": %m", action, path)));
+			break;
+		case EDQUOT:
+			ereport(ERROR,
+					(errcode(ERRCODE_DISK_FULL),
+					 errmsg("could not %s \"%s\": %m", action, path)));
+			break;
+		default:
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not %s \"%s\": %m", action, path)));
+	}
+}
+
+/* Open a path in the database's directory, or raise an error. */
+static Descriptor *
+open_confined(const Descriptor *directory, const char *path, uint64 flags, const char *action)
+{
+	Descriptor *descriptor;
+
+	descriptor = open_path(directory->fd, hxpy_coltype_to_utf8(path), flags, RESOLVE_CONFINED);
+	if (descriptor == NULL)
+		raise_path_error(action, path);
+	return descriptor;
+}
+
+/*
+ * Open the directory that a path's last part stands in; that part, in UTF-8, goes to
+ * *name.  NULL, with errno set, when it cannot be opened.
+ */
+static Descriptor *
+open_parent(const Descriptor *directory, const char *path, char **name)
+{
+	char	   *parent = hxpy_coltype_to_utf8(path);
+	char	   *slash = strrchr(parent, '/');
+
+	*name = pstrdup(slash == NULL ? parent : slash + 1);
+	if ((*name)[0] == '\0' || strcmp(*name, ".") == 0 || strcmp(*name, "..") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("path \"%s\" does not end with a name", path)));
+	if (slash == NULL)
+		parent = ".";
+	else
+		slash[slash == parent ? 1 : 0] = '\0';
+	return open_path(directory->fd, parent, O_PATH | O_DIRECTORY, RESOLVE_CONFINED);
+}
+
+/* Return when a file was changed; false when that is no timestamp, as its owner may set any. */
+static bool
+modified_at(const struct stat *st, TimestampTz *modified)
+{
+	int64		usecs;
+
+	return !pg_mul_s64_overflow(st->st_mtim.tv_sec, USECS_PER_SEC, &usecs) &&
+		!pg_add_s64_overflow(usecs, st->st_mtim.tv_nsec / 1000, &usecs) &&
+		!pg_sub_s64_overflow(usecs, HXPY_EPOCH_USECS, modified) &&
+		IS_VALID_TIMESTAMP(*modified);
+}
+
+/* Put what is known of a directory's entry into a row; false when it is gone. */
+static bool
+describe_entry(int directory, const char *name, TupleTableSlot *row)
+{
+	struct stat st;
+	TimestampTz modified = 0;
+
+	if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	ExecClearTuple(row);
+	MemSet(row->tts_isnull, false, IO_LIST_COLUMNS * sizeof(bool));
+	row->tts_values[0] = CStringGetTextDatum(hxpy_text_clean(name, strlen(name)));
+	row->tts_values[1] = CStringGetTextDatum(S_ISREG(st.st_mode) ? "file" :
+											 S_ISDIR(st.st_mode) ? "directory" : "other");
+	row->tts_values[2] = Int64GetDatum((int64) st.st_size);
+	row->tts_isnull[2] = !S_ISREG(st.st_mode);
+	row->tts_isnull[3] = !modified_at(&st, &modified);
+	row->tts_values[3] = TimestampTzGetDatum(modified);
+	ExecStoreVirtualTuple(row);
+	return true;
+}
+
+/* Read a directory into a sort. */
+static void
+read_entries(Descriptor *directory, const char *path, TupleTableSlot *row, Tuplesortstate *sort)
+{
+	MemoryContext entry_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy entry",
+														ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(entry_context);
+	struct dirent *entry;
+
+	while (errno = 0, (entry = readdir(directory->stream)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+			describe_entry(directory->fd, entry->d_name, row))
+			tuplesort_puttupleslot(sort, row);
+		MemoryContextReset(entry_context);
+	}
+	if (errno != 0)
+		raise_path_error("read directory", path);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(entry_context);
+}
+
+/*
+ * py_io_list(path): what is in a directory, by name.  It may hold more than memory
+ * does, since code in sessions makes it.
+ */
+Datum
+py_io_list(PG_FUNCTION_ARGS)
+{
+	char	   *path = hxpy_argument_text(fcinfo, 0, "path");
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	AttrNumber	by_name = 1;
+	Oid			order = TextLessOperator;
+	Oid			collation = C_COLLATION_OID;
+	bool		nulls_first = false;
+	char	   *database;
+	Descriptor *root = open_database(MyDatabaseId, &database);
+	Descriptor *directory;
+	Tuplesortstate *sort;
+	TupleTableSlot *row;
+
+	InitMaterializedSRF(fcinfo, 0);
+	Assert(rsinfo->setDesc->natts == IO_LIST_COLUMNS);
+	directory = open_confined(root, path[0] ? path : ".", O_RDONLY | O_DIRECTORY, "open directory");
+	close_descriptor(root);
+	directory->stream = fdopendir(directory->fd);
+	if (directory->stream == NULL)
+		raise_path_error("read directory", path);
+	sort = tuplesort_begin_heap(rsinfo->setDesc, 1, &by_name, &order, &collation, &nulls_first,
+								work_mem, NULL, TUPLESORT_NONE);
+	row = MakeSingleTupleTableSlot(rsinfo->setDesc, &TTSOpsVirtual);
+	read_entries(directory, path, row, sort);
+	close_descriptor(directory);
+	ExecDropSingleTupleTableSlot(row);
+	tuplesort_performsort(sort);
+	row = MakeSingleTupleTableSlot(rsinfo->setDesc, &TTSOpsMinimalTuple);
+	while (tuplesort_gettupleslot(sort, true, false, row, NULL))
+		tuplestore_puttupleslot(rsinfo->setResult, row);
+	ExecDropSingleTupleTableSlot(row);
+	tuplesort_end(sort);
+	return (Datum) 0;
+}
+
+/* Raise an error for a file that is too large. */
+static void
+refuse_size(const char *path)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("file \"%s\" is larger than hxpy.io_max_size", path),
+			 errhint("Raise hxpy.io_max_size, now %d MB, or take the file in parts.",
+					 hxpy_io_max_size)));
+}
+
+/*
+ * Read a file to its end.  It may grow and shrink meanwhile: its size is where the
+ * memory begins, its end is where read() says so.
+ */
+static bytea *
+read_file(const Descriptor *file, const char *path)
+{
+	Size		limit = (Size) hxpy_io_max_size * 1024 * 1024;
+	Size		used = 0;
+	Size		size;
+	bytea	   *content;
+	struct stat st;
+
+	if (fstat(file->fd, &st) != 0)
+		raise_path_error("read file", path);
+	if (!S_ISREG(st.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a regular file", path)));
+	if (st.st_size > limit)
+		refuse_size(path);
+	/* One byte more, to find the end without growing. */
+	size = (Size) st.st_size + 1;
+	content = palloc(VARHDRSZ + size);
+	for (;;)
+	{
+		ssize_t		count;
+
+		CHECK_FOR_INTERRUPTS();
+		if (used == size)
+		{
+			size = Min(Max(size * 2, BLCKSZ), limit + 1);
+			content = repalloc(content, VARHDRSZ + size);
+		}
+		count = read(file->fd, VARDATA(content) + used, Min(size - used, IO_CHUNK));
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			raise_path_error("read file", path);
+		if (count == 0)
+			break;
+		used += count;
+		if (used > limit)
+			refuse_size(path);
+	}
+	SET_VARSIZE(content, VARHDRSZ + used);
+	return content;
+}
+
+/*
+ * py_io_read(path): the content of a file.
+ */
+Datum
+py_io_read(PG_FUNCTION_ARGS)
+{
+	char	   *path = hxpy_argument_text(fcinfo, 0, "path");
+	char	   *database;
+	Descriptor *root = open_database(MyDatabaseId, &database);
+	Descriptor *file = open_confined(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, "open file");
+	bytea	   *content = read_file(file, path);
+
+	close_descriptor(file);
+	close_descriptor(root);
+	PG_RETURN_BYTEA_P(content);
+}
+
+/* Make a file of a name that nobody has in a directory. */
+static void
+create_temporary(TemporaryFile *temporary, const char *path)
+{
+	do
+	{
+		uint64		number;
+
+		if (!pg_strong_random(&number, sizeof(number)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate a random name")));
+		snprintf(temporary->name, sizeof(temporary->name), ".hxpy-" UINT64_FORMAT, number);
+		temporary->file = open_path(temporary->directory->fd, temporary->name,
+									O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, RESOLVE_CONFINED);
+	} while (temporary->file == NULL && errno == EEXIST);
+	if (temporary->file == NULL)
+		raise_path_error("write file", path);
+}
+
+/* Remove a file that did not get its own name; does not ereport. */
+static void
+remove_temporary(int code, Datum argument)
+{
+	TemporaryFile *temporary = (TemporaryFile *) DatumGetPointer(argument);
+
+	unlinkat(temporary->directory->fd, temporary->name, 0);
+}
+
+/* Write a temporary file and give it its own name. */
+static void
+write_temporary(TemporaryFile *temporary, const char *name, const char *data, Size length,
+				const char *path)
+{
+	int			fd = temporary->file->fd;
+	Size		done = 0;
+
+	if (fchmod(fd, hxpy_io_mode == HXPY_IO_READ_WRITE ? 0666 : 0644) != 0)
+		raise_path_error("write file", path);
+	while (done < length)
+	{
+		ssize_t		count;
+
+		CHECK_FOR_INTERRUPTS();
+		count = write(fd, data + done, Min(length - done, IO_CHUNK));
+		if (count < 0 && errno != EINTR)
+			raise_path_error("write file", path);
+		done += Max(count, 0);
+	}
+	if (renameat(temporary->directory->fd, temporary->name, temporary->directory->fd, name) != 0)
+		raise_path_error("write file", path);
+}
+
+/*
+ * py_io_write(path, content): create or replace a file; returns its size.
+ */
+Datum
+py_io_write(PG_FUNCTION_ARGS)
+{
+	char	   *path = hxpy_argument_text(fcinfo, 0, "path");
+	char	   *database;
+	char	   *name;
+	Descriptor *root;
+	bytea	   *content;
+	TemporaryFile temporary;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("content must not be null")));
+	if (toast_raw_datum_size(PG_GETARG_DATUM(1)) - VARHDRSZ > (Size) hxpy_io_max_size * 1024 * 1024)
+		refuse_size(path);
+	content = PG_GETARG_BYTEA_PP(1);
+	root = open_database(MyDatabaseId, &database);
+	temporary.directory = open_parent(root, path, &name);
+	if (temporary.directory == NULL)
+	{
+		if (errno == ENOENT)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_FILE),
+					 errmsg("the directory of \"%s\" does not exist", path),
+					 errhint("py_io_write makes no directories; Python does, where /io is read-write.")));
+		raise_path_error("write file", path);
+	}
+	create_temporary(&temporary, path);
+	PG_ENSURE_ERROR_CLEANUP(remove_temporary, PointerGetDatum(&temporary));
+	{
+		write_temporary(&temporary, name, VARDATA_ANY(content), VARSIZE_ANY_EXHDR(content), path);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(remove_temporary, PointerGetDatum(&temporary));
+	close_descriptor(temporary.file);
+	close_descriptor(temporary.directory);
+	close_descriptor(root);
+	PG_RETURN_INT64(VARSIZE_ANY_EXHDR(content));
+}
+
+/*
+ * py_io_remove(path): remove a file, or an empty directory; false when there is none.
+ */
+Datum
+py_io_remove(PG_FUNCTION_ARGS)
+{
+	char	   *path = hxpy_argument_text(fcinfo, 0, "path");
+	char	   *database;
+	char	   *name;
+	Descriptor *root = open_database(MyDatabaseId, &database);
+	Descriptor *directory = open_parent(root, path, &name);
+	bool		removed = directory != NULL &&
+		(unlinkat(directory->fd, name, 0) == 0 ||
+		 (errno == EISDIR && unlinkat(directory->fd, name, AT_REMOVEDIR) == 0));
+
+	if (!removed && errno != ENOENT)
+		raise_path_error("remove", path);
+	if (directory != NULL)
+		close_descriptor(directory);
+	close_descriptor(root);
+	PG_RETURN_BOOL(removed);
+}

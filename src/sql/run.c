@@ -1,0 +1,357 @@
+/*
+ * run.c
+ *	  Containers that superusers run beside the sessions' (py_run).
+ *
+ * The engine's create call can give a container everything on its host, so what a
+ * caller may say is a list of keys, compared byte by byte although engines do not
+ * mind their case; all others are refused by name.  What must not depend on the
+ * caller is set afterwards, in forced_host_config(), and compared with what the
+ * engine has made.
+ *
+ * A container is made under a name of its own that nobody else uses, so that a
+ * failure at any point can remove it by that name, and gets the caller's name then.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+
+#include "hxpy.h"
+#include "sql/bind.h"
+#include "engine/docker/docker.h"
+#include "guc.h"
+#include "launch/owner.h"
+#include "sql/run.h"
+#include "engine/docker/sandbox.h"
+#include "text.h"
+
+#define RUN_CLEANUP_TIMEOUT_MS	10000
+#define RUN_CONFIG_MAX			(1024 * 1024)	/* bytes */
+#define RUN_PIDS_LIMIT			512
+
+/* What a caller may say: the engine's keys, but for the container's name */
+static const char *const body_keys[] = {
+	"Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "HostConfig", "Hostname",
+	"Labels", "StopSignal", "StopTimeout", "User", "WorkingDir", "name", NULL
+};
+
+static const char *const host_keys[] = {
+	"AutoRemove", "Binds", "CapDrop", "ExtraHosts", "Init", "Memory", "NanoCpus", "NetworkMode",
+	"PidsLimit", "PortBindings", "ReadonlyRootfs", "ShmSize", "Tmpfs", NULL
+};
+
+/* Join the keys of a list. */
+static char *
+join_keys(const char *const *keys)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; keys[i] != NULL; i++)
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "", keys[i]);
+	return buf.data;
+}
+
+/* Raise the error for a value of the wrong kind. */
+static void
+raise_kind(const char *key, const char *kind)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" must be %s", key, kind)));
+}
+
+/* Set a key of an object; the value is borrowed. */
+static void
+put(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set(object, key, value) != 0)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+/* Copy an object, or make an empty one for NULL; refuse keys that are not on a list. */
+static json_t *
+copy_allowed(json_t *from, const char *prefix, const char *const *keys)
+{
+	json_t	   *copy = hxpy_json_own(json_pack("{}"));
+	const char *key;
+	json_t	   *value;
+
+	json_object_foreach(from, key, value)
+	{
+		int			i = 0;
+
+		while (keys[i] != NULL && strcmp(keys[i], key) != 0)
+			i++;
+		if (keys[i] == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("config key \"%s%s\" is not allowed", prefix,
+							hxpy_text_clean(key, strlen(key))),
+					 errdetail("Allowed are: %s.", join_keys(keys)),
+					 errhint("See py_run in docs/reference.md; what it does not offer can be had by: docker run")));
+		if (!json_is_null(value))
+			put(copy, key, value);
+	}
+	return copy;
+}
+
+/* Read the config; an object. */
+static json_t *
+read_config(const char *config)
+{
+	json_error_t error;
+	json_t	   *json;
+
+	if (strlen(config) > RUN_CONFIG_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("config of a container is larger than %d bytes", RUN_CONFIG_MAX)));
+	json = json_loads(config, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (json == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("config of a container cannot be read"),
+				 errdetail("%s", hxpy_text_clean(error.text, strlen(error.text)))));
+	hxpy_json_own(json);
+	if (!json_is_object(json))
+		raise_kind("config", "an object");
+	return json;
+}
+
+/* Take the container's name out of a config; NULL when there is none. */
+static char *
+take_name(json_t *config)
+{
+	json_t	   *value = json_object_get(config, "name");
+	char	   *name;
+
+	if (value == NULL || json_is_null(value))
+		return NULL;
+	if (!json_is_string(value))
+		raise_kind("name", "a string");
+	name = hxpy_text_clean(json_string_value(value), json_string_length(value));
+	json_object_del(config, "name");
+	return name;
+}
+
+/* Add our labels to the caller's, which must not look like ours. */
+static void
+add_labels(json_t *body)
+{
+	json_t	   *given = json_object_get(body, "Labels");
+	json_t	   *labels = hxpy_json_own(hxpy_owner_run_labels());
+	const char *key;
+	json_t	   *value;
+
+	if (given != NULL && !json_is_object(given))
+		raise_kind("Labels", "an object of strings");
+	json_object_foreach(given, key, value)
+	{
+		if (pg_strncasecmp(key, "hxpy.", 5) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("label \"%s\" is not allowed", hxpy_text_clean(key, strlen(key))),
+					 errdetail("Labels that begin with \"hxpy.\" are hxpy's own.")));
+		put(labels, key, value);
+	}
+	put(body, "Labels", labels);
+}
+
+/* Tell whether a network can have this name; "container:x" and "ns:x" are none. */
+static bool
+is_network_name(const char *name)
+{
+	return isalnum((unsigned char) name[0]) &&
+		name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] == '\0';
+}
+
+/* Refuse networks that are another's: the host's, or that of a container. */
+static void
+check_network(json_t *host)
+{
+	json_t	   *mode = json_object_get(host, "NetworkMode");
+	const char *name = json_string_value(mode);
+	const char *shown;
+	json_t	   *network;
+	const char *driver;
+	const char *real;
+
+	if (mode == NULL)
+		return;
+	if (name == NULL)
+		raise_kind("HostConfig.NetworkMode", "a string");
+	shown = hxpy_text_clean(name, strlen(name));
+	if (strcmp(name, "none") == 0)
+		return;
+	network = is_network_name(name) ? hxpy_docker_inspect_network(name) : NULL;
+	driver = json_string_value(json_object_get(network, "Driver"));
+	real = json_string_value(json_object_get(network, "Name"));
+	if (!is_network_name(name) || (driver != NULL && strcmp(driver, "host") == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("network \"%s\" is not allowed", shown),
+				 errhint("Give \"none\", \"bridge\" or the name of a network; publish ports with PortBindings.")));
+	/* Ids are found, too, but the host's network may not be asked for by its id. */
+	if (driver == NULL || real == NULL || strcmp(real, name) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the Docker engine has no network \"%s\"", shown),
+				 errhint("Give a name, not an id; see: docker network ls")));
+}
+
+/* Set a limit that the caller has not set. */
+static void
+default_limit(json_t *host, const char *key, int64 limit)
+{
+	json_t	   *value = json_object_get(host, key);
+
+	if (value == NULL)
+		put(host, key, hxpy_json_own(json_integer(limit)));
+	else if (!json_is_integer(value))
+		raise_kind(psprintf("HostConfig.%s", key), "a whole number");
+}
+
+/*
+ * Make the part of HostConfig that no caller chooses.  It is said in full, so that
+ * hxpy_sandbox_check_host() sees it.
+ */
+static json_t *
+forced_host_config(json_t *mounts, json_t *memory)
+{
+	json_t	   *forced;
+
+	forced = json_pack("{s:O, s:O, s:b, s:[s], s:[], s:s, s:s, s:s, s:s, s:s, s:s,"
+					   " s:[], s:[], s:[], s:[], s:b, s:i, s:{s:s}, s:{s:s, s:{s:s, s:s}}}",
+					   "Mounts", mounts,
+					   "MemorySwap", memory,
+					   "Privileged", 0,
+					   "SecurityOpt", "no-new-privileges",
+					   "CapAdd",
+					   "IpcMode", "private",
+					   "CgroupnsMode", "private",
+					   "PidMode", "", "UTSMode", "", "UsernsMode", "",
+					   "CgroupParent", "",
+					   "Binds", "Devices", "DeviceRequests", "VolumesFrom",
+					   "PublishAllPorts", 0,
+					   "OomScoreAdj", 500,
+	/* At its next start the engine would follow the mounts' paths again. */
+					   "RestartPolicy", "Name", "no",
+					   "LogConfig", "Type", "json-file", "Config", "max-size", "10m",
+					   "max-file", "2");
+	hxpy_json_own(forced);
+	if (hxpy_runtime[0])
+		put(forced, "Runtime", hxpy_json_own(json_string(hxpy_runtime)));
+	return forced;
+}
+
+/* Make the body of the engine's create call, and *forced, the part that must hold. */
+static json_t *
+make_body(json_t *config, const char *image_id, json_t **forced)
+{
+	json_t	   *body = copy_allowed(config, "", body_keys);
+	json_t	   *given = json_object_get(body, "HostConfig");
+	json_t	   *host;
+	const char *key;
+	json_t	   *value;
+
+	if (given != NULL && !json_is_object(given))
+		raise_kind("HostConfig", "an object");
+	host = copy_allowed(given, "HostConfig.", host_keys);
+	check_network(host);
+	default_limit(host, "Memory", (int64) hxpy_max_memory * 1024 * 1024);
+	default_limit(host, "NanoCpus", (int64) (hxpy_max_cpus * 1e9));
+	default_limit(host, "PidsLimit", RUN_PIDS_LIMIT);
+	*forced = forced_host_config(hxpy_bind_mounts(json_object_get(host, "Binds")),
+								 json_object_get(host, "Memory"));
+	json_object_foreach(*forced, key, value)
+		put(host, key, value);
+	add_labels(body);
+	put(body, "HostConfig", host);
+	put(body, "Image", hxpy_json_own(json_string(image_id)));
+	return body;
+}
+
+/* Return the id of an image that the engine must have. */
+static const char *
+image_id(const char *image)
+{
+	json_t	   *json = hxpy_docker_inspect_image(image);
+	const char *id = json_string_value(json_object_get(json, "Id"));
+
+	if (id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the Docker engine has no image \"%s\"", image),
+				 errhint("Get it with py_pull.")));
+	return id;
+}
+
+/* Undo a failed start; raises nothing above WARNING. */
+static void
+undo_start(const char *name)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	HOLD_INTERRUPTS();
+	PG_TRY();
+	{
+		hxpy_docker_remove(name, RUN_CLEANUP_TIMEOUT_MS);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();		/* the error has reset the count */
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		ereport(WARNING,
+				(errmsg("could not remove container \"%s\"", name),
+				 errhint("Remove it by: docker rm -f %s", name)));
+	}
+	PG_END_TRY();
+	RESUME_INTERRUPTS();
+}
+
+/*
+ * Create a container as asked, and start it under its name, if it has one; until then
+ * it has ours.
+ */
+static const char *
+start(json_t *body, json_t *forced, const char *own_name, const char *name)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *volatile id = NULL;
+
+	PG_TRY();
+	{
+		id = hxpy_docker_create(own_name, body);
+		hxpy_sandbox_check_host(hxpy_docker_inspect(id), forced);
+		if (name != NULL)
+			hxpy_docker_rename(id, name);
+		hxpy_docker_start(id);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/* Undoing may fail itself, so that this error must be put away. */
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		undo_start(id != NULL ? id : own_name);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	return id;
+}
+
+/* Create and start a container. */
+const char *
+hxpy_run_container(const char *image, const char *config)
+{
+	json_t	   *json = read_config(config);
+	char	   *name = take_name(json);
+	json_t	   *forced;
+	json_t	   *body = make_body(json, image_id(image), &forced);
+
+	return start(body, forced, hxpy_owner_new_name(), name);
+}

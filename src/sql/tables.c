@@ -1,0 +1,189 @@
+/*
+ * tables.c
+ *	  The SQL-callable functions that move tables: check arguments, call, return.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "hxpy.h"
+#include "sql/arguments.h"
+#include "move/grid.h"
+#include "guc.h"
+#include "move/into.h"
+#include "codec/protocol.h"
+
+PG_FUNCTION_INFO_V1(py_define_grid);
+PG_FUNCTION_INFO_V1(py_define_matrix);
+PG_FUNCTION_INFO_V1(py_eval_grid);
+PG_FUNCTION_INFO_V1(py_eval_rows);
+PG_FUNCTION_INFO_V1(py_eval_into);
+PG_FUNCTION_INFO_V1(py_apply);
+
+/* Define a variable from a query's rows. */
+static Datum
+define_from_query(FunctionCallInfo fcinfo, const char *kind, const char *meta)
+{
+	char	   *name = hxpy_argument_session(fcinfo, true);
+	char	   *variable = hxpy_argument_text(fcinfo, 1, "name");
+	char	   *query = hxpy_argument_text(fcinfo, 2, "query");
+	InstructionText texts[] = {{"name", variable}, {"kind", kind}, {"meta", meta}};
+
+	hxpy_grid_exchange(hxpy_session_get(name), HXPY_FRAME_GRID, texts, lengthof(texts), NULL,
+					   query);
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/*
+ * py_define_grid(session, name, query, meta): a query's rows → Grid.
+ */
+Datum
+py_define_grid(PG_FUNCTION_ARGS)
+{
+	return define_from_query(fcinfo, "grid", hxpy_argument_meta(fcinfo, 3));
+}
+
+/*
+ * py_define_matrix(session, name, query): a query's numbers → 2-D ndarray.
+ */
+Datum
+py_define_matrix(PG_FUNCTION_ARGS)
+{
+	return define_from_query(fcinfo, "matrix", "{}");
+}
+
+/*
+ * Return the columns that a call's result must have: those of the row type of
+ * an argument (`NULL::rowtype`), or of the column list after the call.
+ */
+static TupleDesc
+result_columns(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid			type;
+	TupleDesc	tupdesc;
+
+	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) ||
+		(rsinfo->allowedModes & SFRM_Materialize) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set"),
+				 errhint("Call it in FROM.")));
+	switch (get_call_result_type(fcinfo, &type, &tupdesc))
+	{
+		case TYPEFUNC_COMPOSITE:
+		case TYPEFUNC_COMPOSITE_DOMAIN:
+			return CreateTupleDescCopy(tupdesc);
+		case TYPEFUNC_SCALAR:
+			tupdesc = CreateTemplateTupleDesc(1);
+			TupleDescInitEntry(tupdesc, 1, "value", type, -1, 0);
+			return tupdesc;
+		default:
+			if (rsinfo->expectedDesc != NULL)
+				return CreateTupleDescCopy(rsinfo->expectedDesc);
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the columns of the result are not known"),
+					 errhint("Add a column list: AS t(a int, b text), or give a row type: NULL::my_type.")));
+	}
+}
+
+/* Prepare to return rows in a tuplestore; returns where to put them. */
+static RowsReader *
+begin_rows(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	TupleDesc	tupdesc = result_columns(fcinfo);
+	MemoryContext old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
+
+	rsinfo->returnMode = SFRM_Materialize;
+	rsinfo->setDesc = CreateTupleDescCopy(tupdesc);
+	rsinfo->setResult =
+		tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0, false,
+							  work_mem);
+	MemoryContextSwitchTo(old);
+	return hxpy_grid_reader(tupdesc, rsinfo->setResult);
+}
+
+/* Evaluate an expression to rows. */
+static Datum
+eval_rows(FunctionCallInfo fcinfo, const char *mode)
+{
+	char	   *name = hxpy_argument_session(fcinfo, true);
+	char	   *expression = hxpy_argument_text(fcinfo, 1, "expression");
+	InstructionText texts[] = {{"expr", expression}, {"mode", mode}};
+
+	hxpy_grid_receive(hxpy_session_get(name), texts, lengthof(texts), begin_rows(fcinfo));
+	return (Datum) 0;
+}
+
+/*
+ * py_eval_grid(session, expr[, NULL::rowtype]): a table value → rows.
+ */
+Datum
+py_eval_grid(PG_FUNCTION_ARGS)
+{
+	return eval_rows(fcinfo, "table");
+}
+
+/*
+ * py_eval_rows(session, expr): a table value → one Hayson dict a row.
+ */
+Datum
+py_eval_rows(PG_FUNCTION_ARGS)
+{
+	return eval_rows(fcinfo, "rows");
+}
+
+/*
+ * py_eval_into(session, expr, table, if_exists): a table value → a table; returns
+ * the number of rows.
+ */
+Datum
+py_eval_into(PG_FUNCTION_ARGS)
+{
+	char	   *name = hxpy_argument_session(fcinfo, true);
+	char	   *expression = hxpy_argument_text(fcinfo, 1, "expression");
+	char	   *table = hxpy_argument_text(fcinfo, 2, "table");
+	char	   *choice = hxpy_argument_text(fcinfo, 3, "if_exists");
+	IfExists	if_exists;
+
+	if (strcmp(choice, "fail") == 0)
+		if_exists = IF_EXISTS_FAIL;
+	else if (strcmp(choice, "replace") == 0)
+		if_exists = IF_EXISTS_REPLACE;
+	else if (strcmp(choice, "append") == 0)
+		if_exists = IF_EXISTS_APPEND;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value of if_exists: \"%s\"", choice),
+				 errhint("Available values: fail, replace, append.")));
+	PG_RETURN_INT64(hxpy_into_run(hxpy_session_get(name), expression, table, if_exists,
+								  get_func_namespace(fcinfo->flinfo->fn_oid)));
+}
+
+/*
+ * py_apply(session, func, query[, arrays]): a query's rows, in batches, through
+ * a Python callable; what it returns as rows.
+ */
+Datum
+py_apply(PG_FUNCTION_ARGS)
+{
+	char	   *name = hxpy_argument_session(fcinfo, true);
+	char	   *function = hxpy_argument_text(fcinfo, 1, "function");
+	char	   *query = hxpy_argument_text(fcinfo, 2, "query");
+	bool		arrays = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	RowsReader *rows = begin_rows(fcinfo);
+	InstructionText texts[] = {{"func", function}, {"pass", arrays ? "arrays" : "frame"},
+	{"wants", psprintf("%d", rows->ncolumns)}};
+
+	hxpy_grid_exchange(hxpy_session_get(name), HXPY_FRAME_APPLY, texts, lengthof(texts), rows,
+					   query);
+	return (Datum) 0;
+}
