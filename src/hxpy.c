@@ -13,10 +13,11 @@
 #include "hxpy.h"
 #include "move/grid.h"
 #include "guc.h"
+#include "engine/docker/table.h"
 #include "launch/launcher.h"
 #include "launch/pool.h"
 #include "session/session.h"
-#include "launch/stats.h"
+#include "launch/registry.h"
 
 PG_MODULE_MAGIC;
 
@@ -26,10 +27,11 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	hxpy_engine = &hxpy_docker_engine;
 	hxpy_guc_init();
 	hxpy_session_init();
 	hxpy_scan_init();
-	hxpy_stats_init();
+	hxpy_registry_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		hxpy_pool_init();

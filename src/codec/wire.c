@@ -340,3 +340,16 @@ hxpy_wire_parse(const char *batch, size_t length, uint32_t max_columns,
 	}
 	return cursor.position == cursor.end ? NULL : "trailing bytes";
 }
+
+/* Write a frame's header. */
+void
+hxpy_wire_header(char *header, uint8_t type, uint32_t request, uint64_t length)
+{
+	uint16_t	magic = HXPY_PROTOCOL_MAGIC;
+
+	memcpy(header, &magic, sizeof(magic));
+	header[2] = HXPY_PROTOCOL_VERSION;
+	header[3] = (char) type;
+	memcpy(header + 4, &request, sizeof(request));
+	memcpy(header + 8, &length, sizeof(length));
+}

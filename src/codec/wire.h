@@ -36,6 +36,7 @@ typedef void *(*WireAlloc) (size_t size);
 
 extern const char *hxpy_wire_parse(const char *batch, size_t length, uint32_t max_columns,
 								   WireAlloc alloc, WireColumn **columns, uint32_t *ncolumns);
+extern void hxpy_wire_header(char *header, uint8_t type, uint32_t request, uint64_t length);
 extern size_t hxpy_wire_width(uint8_t tag);
 extern int64_t hxpy_wire_int64(const char *data, uint64_t index);
 extern int32_t hxpy_wire_int32(const char *data, uint64_t index);

@@ -1,20 +1,13 @@
 /*
  * container.c
- *	  Starts a session's container and hands back the sockets of its worker.
+ *	  A session's container and the sockets of its worker: out of the pool, or started.
  *
- * Without a network the server listens in a directory that it mounts into the
- * container; with one the container listens, and the directory serves only to
- * claim the user id.
- *
- * Above this file nothing knows Docker.  A container comes out of the pool (warm), or is
- * started here (cold).  A failure at any point removes it by its name, which is made,
- * and noted in the session's slot, before the container is.  A running container ends
- * with its control connection; then the launcher removes it, or, without one, the
- * engine (AutoRemove).
+ * It comes out of the pool (warm), or is launched here (cold).  A failure at any point
+ * removes it by its name, which is made, and noted in the session's slot, before the
+ * container is.  A running container ends with its control connection; then the launcher
+ * removes it, or, without one, the engine (auto_remove).
  */
 #include "postgres.h"
-
-#include <sys/socket.h>
 
 #include "miscadmin.h"
 #include "portability/instr_time.h"
@@ -22,137 +15,58 @@
 #include "utils/memutils.h"
 
 #include "hxpy.h"
-#include "launch/container.h"
-#include "engine/docker/docker.h"
 #include "guc.h"
-#include "engine/docker/http.h"
+#include "launch/container.h"
 #include "launch/image.h"
-#include "sql/io.h"
+#include "launch/iodir.h"
+#include "launch/launch.h"
 #include "launch/network.h"
-#include "launch/owner.h"
 #include "launch/pool.h"
-#include "engine/docker/sandbox.h"
-#include "launch/startup.h"
-#include "launch/tcp.h"
+#include "launch/reaper.h"
 
 #define CLEANUP_TIMEOUT_MS	10000
+#define CREATE_WAIT_MS		2000	/* for what a failed launch is making */
 #define READY_TIMEOUT_MS	2000	/* for a container of the pool to answer */
 #define START_DESCRIPTORS	10		/* a session keeps 4; the rest is the engine's */
 
-/* Take one connection of the container, or raise an error when it dies first. */
-static pgsocket
-accept_worker(const Container *container, pgsocket listener, const Startup *startup)
-{
-	for (;;)
-	{
-		pgsocket	socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (socket != PGINVALID_SOCKET)
-		{
-			if (hxpy_directory_is_peer(socket, container->id))
-				return socket;
-			closesocket(socket);
-			ereport(ERROR,
-					(errcode(ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION),
-					 errmsg("a process outside the container has connected to its socket"),
-					 errhint("Check who may enter \"%s\"; see docs/security.md for servers that run in containers themselves.",
-							 container->directory.path)));
-		}
-		if (!hxpy_startup_wait(startup, listener, -1))
-			ereport(ERROR,
-					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
-					 errmsg("Python did not connect within hxpy.open_timeout"),
-					 errhint("Raise hxpy.open_timeout, now %d ms, or look after the machine's load.",
-							 hxpy_open_timeout)));
-	}
-}
-
-/* Take a connection and count its descriptor. */
-static pgsocket
-accept_counted(const Container *container, pgsocket listener, const Startup *startup)
-{
-	pgsocket	socket;
-
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("too many open files for another session")));
-	PG_TRY();
-	{
-		socket = accept_worker(container, listener, startup);
-	}
-	PG_CATCH();
-	{
-		ReleaseExternalFD();
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	return socket;
-}
-
-/* Connect twice to a container that listens in its network. */
+/* Hand what a launch has to its container. */
 static void
-connect_worker(Container *container, const char *network, NetworkPeer *peer,
-			   const Startup *startup)
+take_over(Container *container, Launch *launch)
 {
-	hxpy_network_find_address(peer, container->id, network);
-	container->control = hxpy_tcp_connect(startup, peer, HXPY_ROLE_CONTROL);
-	container->data = hxpy_tcp_connect(startup, peer, HXPY_ROLE_DATA);
+	MemoryContext context = GetMemoryChunkContext(container);
+
+	container->id = MemoryContextStrdup(context, launch->id);
+	container->directory = launch->directory;
+	container->directory.path = MemoryContextStrdup(context, launch->directory.path);
+	launch->directory.fd = -1;
+	container->control = launch->sockets[0];
+	container->data = launch->sockets[1];
+	launch->nsockets = 0;
 }
 
-/* Create and start the container and get its two connections. */
+/* Remove what a failed launch has made, or is making; raises nothing above WARNING. */
 static void
-run_container(Container *container, const ContainerOptions *options, const char *name,
-			  const char *image_id, pgsocket listener)
-{
-	Sandbox		sandbox = {
-		.session = options->session,
-		.image_id = image_id,
-		.directory = &container->directory,
-		.io = hxpy_io_mount_source(MyDatabaseId),
-		.network = options->network,
-		.memory = options->memory,
-		.cpus = options->cpus,
-		/* The launcher removes what has ended: with it, engines may restart below us. */
-		.auto_remove = !hxpy_pool_has_launcher()
-	};
-	json_t	   *body = hxpy_sandbox_body(&sandbox);
-	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(container));
-	bool		is_listening = listener != PGINVALID_SOCKET;
-	NetworkPeer peer;
-	Startup		startup = {.image = container->image};
-
-	INSTR_TIME_SET_CURRENT(startup.begin);
-	container->id = hxpy_docker_create(name, body);
-	MemoryContextSwitchTo(old);
-	hxpy_sandbox_check(hxpy_docker_inspect(container->id), body);
-	if (!is_listening)
-		hxpy_network_make_key(&peer, container->id, container->directory.uid);
-	startup.output = hxpy_docker_attach(container->id);
-	hxpy_docker_start(container->id);
-	if (is_listening)
-	{
-		/* The supervisor connects before it makes the worker. */
-		container->control = accept_counted(container, listener, &startup);
-		container->data = accept_counted(container, listener, &startup);
-	}
-	else
-		connect_worker(container, options->network, &peer, &startup);
-	hxpy_docker_stream_close(startup.output);
-}
-
-/* Undo a failed start; raises nothing above WARNING. */
-static void
-undo_start(Container *container, const char *name, pgsocket listener)
+remove_failed(const Launch *launch)
 {
 	MemoryContext context = CurrentMemoryContext;
+	instr_time	start;
+	instr_time	now;
 
-	if (listener != PGINVALID_SOCKET)
-		closesocket(listener);
+	INSTR_TIME_SET_CURRENT(start);
 	HOLD_INTERRUPTS();
 	PG_TRY();
 	{
-		hxpy_docker_remove(name, CLEANUP_TIMEOUT_MS);
+		/* What the engine is making can be removed only once it is there. */
+		do
+		{
+			INSTR_TIME_SET_CURRENT(now);
+			INSTR_TIME_SUBTRACT(now, start);
+			if (!hxpy_engine->is_creating(launch->startup.start))
+				break;
+			(void) hxpy_engine->wait(PGINVALID_SOCKET, CREATE_WAIT_MS, HXPY_WAIT_ENGINE);
+		} while (INSTR_TIME_GET_MILLISEC(now) < CREATE_WAIT_MS);
+		(void) hxpy_engine->end_remove(hxpy_engine->begin_remove(launch->spec.name,
+																 CLEANUP_TIMEOUT_MS));
 	}
 	PG_CATCH();
 	{
@@ -160,13 +74,12 @@ undo_start(Container *container, const char *name, pgsocket listener)
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		ereport(WARNING,
-				(errmsg("could not remove container \"%s\"", name),
+				(errmsg("could not remove container \"%s\"", launch->spec.name),
 				 errhint("It is removed when a session is opened again, or by: docker rm -f %s",
-						 name)));
+						 launch->spec.name)));
 	}
 	PG_END_TRY();
 	RESUME_INTERRUPTS();
-	hxpy_container_release(container);
 }
 
 /* Raise an error unless there are descriptors enough to start a container, or to undo that. */
@@ -194,8 +107,7 @@ clean_up_once(void)
 
 	if (done)
 		return;
-	hxpy_directory_clean();
-	hxpy_owner_clean();
+	hxpy_reaper_clean();
 	done = true;
 }
 
@@ -203,34 +115,42 @@ clean_up_once(void)
 static void
 start_cold(Container *container, const ContainerOptions *options, const char *image_id)
 {
-	MemoryContext context = GetMemoryChunkContext(container);
-	MemoryContext old = CurrentMemoryContext;
-	char	   *name = hxpy_owner_new_name();
-	volatile pgsocket listener = PGINVALID_SOCKET;
+	EngineSpec	spec = {
+		.image_id = image_id,
+		.io = hxpy_iodir_mount_source(MyDatabaseId),
+		.network = hxpy_network_is_none(options->network) ? NULL : options->network,
+		.memory = options->memory,
+		.cpus = options->cpus,
+		/* The launcher removes what has ended: with it, engines may restart below us. */
+		.auto_remove = !hxpy_pool_has_launcher()
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Launch	   *launch = hxpy_launch_create(&spec, container->image, options->session,
+											hxpy_open_timeout);
 
 	PG_TRY();
 	{
-		hxpy_stats_set_container(options->slot, name);
-		hxpy_directory_claim(&container->directory, context);
-		if (hxpy_network_is_none(options->network))
-			listener = hxpy_directory_listen(&container->directory, HXPY_SESSION_SOCKET);
-		run_container(container, options, name, image_id, listener);
-		if (listener != PGINVALID_SOCKET)
-		{
-			/* Nobody else gets in. */
-			hxpy_directory_unlink(&container->directory, HXPY_SESSION_SOCKET);
-			closesocket(listener);
-		}
+		hxpy_registry_set_container(options->slot, launch->spec.name);
+		hxpy_launch_begin(launch);
+		if (!hxpy_launch_run(launch))
+			ereport(ERROR,
+					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+					 errmsg("Python did not connect within hxpy.open_timeout"),
+					 errhint("Raise hxpy.open_timeout, now %d ms, or look after the machine's load.",
+							 hxpy_open_timeout)));
+		take_over(container, launch);
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error;
 
 		/* Undoing may fail itself, so that this error must be put away. */
-		MemoryContextSwitchTo(old);
+		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		undo_start(container, name, listener);
+		if (launch->startup.start != NULL)
+			remove_failed(launch);
+		hxpy_launch_release(launch, true);
 		hxpy_pool_leave();
 		ReThrowError(error);
 	}
@@ -238,83 +158,31 @@ start_cold(Container *container, const ContainerOptions *options, const char *im
 	hxpy_pool_leave();
 }
 
-/* Take a connection of a container that was ready; PGINVALID_SOCKET when none comes. */
-static pgsocket
-accept_ready(const PoolClaim *claim, pgsocket listener)
-{
-	instr_time	start;
-
-	INSTR_TIME_SET_CURRENT(start);
-	for (;;)
-	{
-		pgsocket	socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		instr_time	now;
-		long		left;
-
-		if (socket != PGINVALID_SOCKET && hxpy_directory_is_peer(socket, claim->id))
-		{
-			if (AcquireExternalFD())
-				return socket;
-			closesocket(socket);
-			return PGINVALID_SOCKET;
-		}
-		if (socket != PGINVALID_SOCKET)
-			closesocket(socket);
-		INSTR_TIME_SET_CURRENT(now);
-		INSTR_TIME_SUBTRACT(now, start);
-		left = READY_TIMEOUT_MS - (long) INSTR_TIME_GET_MILLISEC(now);
-		if (left <= 0)
-			return PGINVALID_SOCKET;
-		(void) hxpy_http_drive(listener, left, HXPY_WAIT_POOL);
-	}
-}
-
-/* Come to the end of a claim; what is not connected is given up. */
-static void
-end_claim(Container *container, const PoolClaim *claim, pgsocket listener, bool connected)
-{
-	if (listener != PGINVALID_SOCKET)
-		closesocket(listener);
-	hxpy_pool_end_claim(claim, connected);
-	if (!connected)
-	{
-		hxpy_directory_close_socket(&container->control);
-		hxpy_directory_leave(&container->directory);
-	}
-}
-
 /*
  * Connect with a claimed container's worker.  False when it does not answer: it is of
  * no use, and somebody else removes it.
  */
 static bool
-connect_claimed(Container *container, const PoolClaim *claim)
+connect_claimed(Container *container, const ContainerOptions *options, const PoolClaim *claim)
 {
-	MemoryContext context = GetMemoryChunkContext(container);
-	volatile pgsocket listener = PGINVALID_SOCKET;
+	EngineSpec	spec = {0};
+	Launch	   *launch = hxpy_launch_create(&spec, container->image, options->session,
+											READY_TIMEOUT_MS);
 	volatile bool connected = false;
 
 	PG_TRY();
 	{
-		if (hxpy_directory_join(&container->directory, claim->uid, context))
-		{
-			listener = hxpy_directory_listen(&container->directory, HXPY_SESSION_SOCKET);
-			container->control = accept_ready(claim, listener);
-			if (container->control != PGINVALID_SOCKET)
-				container->data = accept_ready(claim, listener);
-			connected = container->data != PGINVALID_SOCKET;
-			hxpy_directory_unlink(&container->directory, HXPY_SESSION_SOCKET);
-		}
+		connected = hxpy_launch_begin_claimed(launch, claim->id, claim->uid) &&
+			hxpy_launch_run(launch);
+		if (connected)
+			take_over(container, launch);
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
-		end_claim(container, claim, listener, false);
-		PG_RE_THROW();
+		hxpy_pool_end_claim(claim, connected);
+		hxpy_launch_release(launch, false);
 	}
 	PG_END_TRY();
-	end_claim(container, claim, listener, connected);
-	if (connected)
-		container->id = MemoryContextStrdup(context, claim->id);
 	return connected;
 }
 
@@ -337,7 +205,7 @@ start_warm(Container *container, const ContainerOptions *options, const char *im
 		return false;
 	while (hxpy_pool_claim(&spec, options->slot, &claim))
 	{
-		if (connect_claimed(container, &claim))
+		if (connect_claimed(container, options, &claim))
 			return true;
 	}
 	return false;
@@ -354,10 +222,29 @@ start_in_turn(Container *container, const ContainerOptions *options, const char 
 
 	while (hxpy_pool_enter(pooled ? &spec : NULL, options->slot, &claim) == POOL_TURN_CLAIMED)
 	{
-		if (connect_claimed(container, &claim))
+		if (connect_claimed(container, options, &claim))
 			return;
 	}
 	start_cold(container, options, image_id);
+}
+
+/* Take a container out of the pool, or start one. */
+static void
+launch_container(Container *container, const ContainerOptions *options)
+{
+	const char *image = hxpy_image_first(options->images);
+	const char *image_id;
+
+	container->image = MemoryContextStrdup(GetMemoryChunkContext(container), image);
+	if (start_warm(container, options, image))
+		return;
+	if (!hxpy_pool_has_launcher())
+		clean_up_once();
+	image_id = hxpy_image_resolve(options->images, &image);
+	container->image = MemoryContextStrdup(GetMemoryChunkContext(container), image);
+	if (!hxpy_network_is_none(options->network))
+		hxpy_engine->check_network(options->network);
+	start_in_turn(container, options, image, image_id);
 }
 
 /*
@@ -369,24 +256,18 @@ Container *
 hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 {
 	Container  *container = MemoryContextAllocZero(context, sizeof(Container));
-	const char *image = hxpy_image_first(options->images);
-	const char *image_id;
+	/* What a launch needs for itself does not live as long as the session. */
+	MemoryContext own = AllocSetContextCreate(CurrentMemoryContext, "hxpy launch",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(own);
 
 	container->control = container->data = PGINVALID_SOCKET;
 	container->directory.fd = -1;
-	container->image = MemoryContextStrdup(context, image);
 	check_descriptors();
-	if (!start_warm(container, options, image))
-	{
-		if (!hxpy_pool_has_launcher())
-			clean_up_once();
-		image_id = hxpy_image_resolve(options->images, &image);
-		container->image = MemoryContextStrdup(context, image);
-		if (!hxpy_network_is_none(options->network))
-			hxpy_network_resolve(options->network);
-		start_in_turn(container, options, image, image_id);
-	}
-	hxpy_stats_set_started(options->slot, container->id, container->image, options->network);
+	launch_container(container, options);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(own);
+	hxpy_registry_set_started(options->slot, container->id, container->image, options->network);
 	return container;
 }
 

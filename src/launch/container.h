@@ -6,7 +6,7 @@
 #define HXPY_CONTAINER_H
 
 #include "launch/directory.h"
-#include "launch/stats.h"
+#include "launch/registry.h"
 
 /* What a session asks of its container; all checked against the settings. */
 typedef struct ContainerOptions

@@ -267,26 +267,3 @@ hxpy_directory_unlink(const SocketDirectory *directory, const char *name)
 {
 	unlinkat(directory->fd, name, 0);
 }
-
-/* Tell whether a connection's other end is a process of a container. */
-bool
-hxpy_directory_is_peer(pgsocket socket, const char *id)
-{
-	struct ucred peer;
-	socklen_t	length = sizeof(peer);
-	char		path[64];
-	char		line[1024];
-	FILE	   *file;
-	bool		found = false;
-
-	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid == 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int) peer.pid);
-	file = AllocateFile(path, "r");
-	if (file == NULL)
-		return false;
-	while (!found && fgets(line, sizeof(line), file) != NULL)
-		found = strstr(line, id) != NULL;
-	FreeFile(file);
-	return found;
-}

@@ -28,7 +28,4 @@ extern void hxpy_directory_close_socket(pgsocket *socket);
 extern void hxpy_directory_unlink(const SocketDirectory *directory, const char *name);
 extern void hxpy_directory_clean(void);
 
-/* Tells whether a connection's other end is a process of a container. */
-extern bool hxpy_directory_is_peer(pgsocket socket, const char *id);
-
 #endif							/* HXPY_DIRECTORY_H */

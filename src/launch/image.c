@@ -5,7 +5,7 @@
 #include "postgres.h"
 
 #include "hxpy.h"
-#include "engine/docker/docker.h"
+#include "engine/engine.h"
 #include "guc.h"
 #include "launch/image.h"
 #include "text.h"
@@ -67,8 +67,7 @@ hxpy_image_resolve(const char *images, const char **name)
 	hxpy_image_check(images);
 	foreach(cell, list)
 	{
-		json_t	   *image = hxpy_docker_inspect_image(lfirst(cell));
-		const char *id = json_string_value(json_object_get(image, "Id"));
+		const char *id = hxpy_engine->find_image(lfirst(cell));
 
 		if (id != NULL)
 		{

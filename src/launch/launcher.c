@@ -17,7 +17,6 @@
 
 #include "access/xact.h"
 #include "commands/dbcommands.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -31,15 +30,14 @@
 
 #include "hxpy.h"
 #include "launch/directory.h"
-#include "engine/docker/docker.h"
 #include "guc.h"
-#include "engine/docker/http.h"
 #include "launch/launcher.h"
 #include "launch/member.h"
 #include "launch/network.h"
+#include "launch/notes.h"
 #include "launch/pool.h"
 #include "launch/reaper.h"
-#include "launch/stats.h"
+#include "launch/sampler.h"
 #include "text.h"
 
 #define RESTART_SECONDS		2	/* after the launcher has failed */
@@ -47,123 +45,13 @@
 #define SAMPLE_MS			10000	/* between looks at memory and CPU */
 #define ENGINE_RETRY_MS		1000
 #define YIELD_MS			30	/* of refilling to a session that has just come */
-#define BACKOFF_MIN_MS		500 /* between starts of a kind that fail */
-#define BACKOFF_MAX_MS		30000
 #define STOP_MS				5000	/* for cleaning up before the server stops */
 #define STOP_CALL_MS		1000
 #define STOP_STEP_MS		50
 
-/* What this process knows of a kind besides what is shared. */
-typedef struct KindState
-{
-	TimestampTz retry_at;		/* no start before */
-	int			backoff_ms;		/* after the last failure, 0 for none */
-} KindState;
-
-MemoryContext hxpy_launcher_context;
-MemoryContext hxpy_launcher_round;	/* of one turn of the loop */
-static KindState kind_states[HXPY_POOL_KINDS];
 static uint64 seen_ended = 0;
 static TimestampTz images_at = 0;
 static TimestampTz sample_at = 0;
-
-/* ---------- errors ---------- */
-
-/*
- * Take the current error's message and forget the error.  To be called in a PG_CATCH
- * block, with the memory context to go on with.
- */
-char *
-hxpy_launcher_take_error(MemoryContext context)
-{
-	ErrorData  *error;
-	char	   *text;
-
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
-	FlushErrorState();
-	text = error->detail ? psprintf("%s: %s", error->message, error->detail) :
-		pstrdup(error->message);
-	FreeErrorData(error);
-	return text;
-}
-
-/* Copy a message to where it has HXPY_POOL_TEXT bytes, without half a character. */
-static void
-copy_message(char *to, const char *text)
-{
-	int			length = pg_mbcliplen(text, strlen(text), HXPY_POOL_TEXT - 1);
-
-	memcpy(to, text, length);
-	to[length] = '\0';
-}
-
-/* Note, and log once, that the engine cannot be used; NULL: that it can. */
-void
-hxpy_launcher_note_engine(const char *error)
-{
-	char		message[HXPY_POOL_TEXT];
-	bool		changed;
-
-	copy_message(message, error ? error : "");
-	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
-	changed = strcmp(hxpy_pool->engine_error, message) != 0;
-	if (changed)
-		hxpy_pool->engine_error_at = GetCurrentTimestamp();
-	strlcpy(hxpy_pool->engine_error, message, HXPY_POOL_TEXT);
-	LWLockRelease(hxpy_pool->lock);
-	if (changed)
-		ereport(LOG, (errmsg("hxpy launcher: %s", error ? error : "the Docker engine is back")));
-}
-
-/* Tell whether the engine could not be used when it was looked at last. */
-bool
-hxpy_launcher_lacks_engine(void)
-{
-	/* Nobody else writes it. */
-	return hxpy_pool->engine_error[0] != '\0';
-}
-
-/*
- * Note that a start of a kind has failed, or that it has not; -1 for one that is no
- * longer kept.
- */
-void
-hxpy_launcher_note_start(int kind, const char *error)
-{
-	PoolKind   *shared;
-	KindState  *state;
-	bool		repeated;
-
-	if (kind < 0)
-		return;
-	shared = &hxpy_pool->kinds[kind];
-	state = &kind_states[kind];
-	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
-	repeated = error != NULL && strncmp(shared->error, error, HXPY_POOL_TEXT - 1) == 0;
-	copy_message(shared->error, error ? error : "");
-	if (error == NULL)
-		shared->started++;
-	else
-	{
-		shared->failed++;
-		shared->error_at = GetCurrentTimestamp();
-	}
-	LWLockRelease(hxpy_pool->lock);
-	if (error == NULL)
-	{
-		state->backoff_ms = 0;
-		return;
-	}
-	if (!repeated)
-		ereport(LOG, (errmsg("hxpy launcher: no container of image \"%s\" for the pool: %s",
-							 shared->spec.image, error),
-					  shared->image_id[0] ? 0 :
-					  errhint("Build it with docker/build, or get it with: docker pull %s",
-							  shared->spec.image)));
-	state->backoff_ms = Min(Max(state->backoff_ms * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
-	state->retry_at = hxpy_launcher_in_ms(state->backoff_ms);
-}
 
 /* ---------- kinds ---------- */
 
@@ -181,22 +69,22 @@ look_up_image(int kind)
 
 	PG_TRY();
 	{
-		id = json_string_value(json_object_get(hxpy_docker_inspect_image(image), "Id"));
+		id = hxpy_engine->find_image(image);
 	}
 	PG_CATCH();
 	{
-		/* A name that is none must not hold up the others. */
+		/* An invalid name in hxpy.pool_images fails its own kind only. */
 		if (ProcDiePending || (geterrcode() != ERRCODE_INVALID_NAME &&
 							   geterrcode() != ERRCODE_INVALID_PARAMETER_VALUE))
 			PG_RE_THROW();
-		error = hxpy_launcher_take_error(hxpy_launcher_round);
+		error = hxpy_notes_take_error(hxpy_launcher_round);
 	}
 	PG_END_TRY();
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	strlcpy(shared->image_id, id ? id : "", sizeof(shared->image_id));
 	LWLockRelease(hxpy_pool->lock);
 	if (id == NULL && !shared->error[0])
-		hxpy_launcher_note_start(kind, error ? error :
+		hxpy_notes_start(kind, error ? error :
 								 psprintf("the Docker engine has no image \"%s\"", image));
 }
 
@@ -204,7 +92,7 @@ look_up_image(int kind)
 static void
 look_up_images(void)
 {
-	images_at = hxpy_launcher_in_ms(IMAGES_MS);
+	images_at = hxpy_notes_in_ms(IMAGES_MS);
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 		look_up_image(i);
 }
@@ -250,7 +138,7 @@ drop_kinds(void)
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 		hxpy_pool->kinds[i] = hxpy_pool->kinds[--hxpy_pool->nkinds];
 		LWLockRelease(hxpy_pool->lock);
-		kind_states[i] = kind_states[hxpy_pool->nkinds];
+		hxpy_kind_states[i] = hxpy_kind_states[hxpy_pool->nkinds];
 		update_members();
 	}
 }
@@ -316,7 +204,7 @@ make_kinds(void)
 	hxpy_pool->nkinds = count;
 	strlcpy(hxpy_pool->launcher_host, hxpy_docker_host, HXPY_POOL_TEXT);
 	LWLockRelease(hxpy_pool->lock);
-	memset(kind_states, 0, sizeof(kind_states));
+	memset(hxpy_kind_states, 0, sizeof(hxpy_kind_states));
 	update_members();
 }
 
@@ -356,16 +244,16 @@ fill_pool(void)
 			continue;
 		if (kind >= 0 && count[kind] < hxpy_pool->kinds[kind].wanted)
 			count[kind]++;
-		else if (!hxpy_member_is_starting(member) &&
+		else if (member->step != MEMBER_STARTING &&
 				 (member->step != MEMBER_READY || hxpy_member_withdraw(member)))
 			hxpy_member_forget(member, true);
 	}
 	/* The look at images and containers tells when it is back. */
-	if (hxpy_launcher_lacks_engine())
+	if (hxpy_notes_lacks_engine())
 		return;
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
-		TimestampTz *retry_at = &kind_states[i].retry_at;
+		TimestampTz *retry_at = &hxpy_kind_states[i].retry_at;
 
 		/* A session that is just being opened needs the processors more. */
 		if (count[i] > 0)
@@ -397,24 +285,24 @@ do_due(void)
 			hxpy_reaper_sweep();
 		if (sample_at <= now)
 		{
-			sample_at = hxpy_launcher_in_ms(SAMPLE_MS);
-			hxpy_stats_begin_sample();
+			sample_at = hxpy_notes_in_ms(SAMPLE_MS);
+			hxpy_sampler_begin();
 		}
 		if (asks)
-			hxpy_launcher_note_engine(NULL);
+			hxpy_notes_engine(NULL);
 	}
 	PG_CATCH();
 	{
-		TimestampTz retry = hxpy_launcher_in_ms(ENGINE_RETRY_MS);
+		TimestampTz retry = hxpy_notes_in_ms(ENGINE_RETRY_MS);
 		char	   *error;
 
 		if (ProcDiePending)
 			PG_RE_THROW();
-		error = hxpy_launcher_take_error(hxpy_launcher_round);
+		error = hxpy_notes_take_error(hxpy_launcher_round);
 		/* It may come out of has_database(). */
 		AbortOutOfAnyTransaction();
 		MemoryContextSwitchTo(hxpy_launcher_round);
-		hxpy_launcher_note_engine(error);
+		hxpy_notes_engine(error);
 		images_at = Max(images_at, retry);
 		hxpy_reaper_due = Max(hxpy_reaper_due, retry);
 		sample_at = Max(sample_at, retry);
@@ -448,8 +336,8 @@ time_left(void)
 
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
-		if (kind_states[i].retry_at > now)
-			next = Min(next, kind_states[i].retry_at);
+		if (hxpy_kind_states[i].retry_at > now)
+			next = Min(next, hxpy_kind_states[i].retry_at);
 	}
 	foreach(cell, hxpy_members)
 	{
@@ -476,11 +364,11 @@ run_round(void)
 	do_due();
 	hxpy_member_handle_slots();
 	hxpy_member_handle_sockets();
-	hxpy_member_handle_answers();
+	hxpy_member_step_all();
 	hxpy_reaper_end_removals();
-	hxpy_stats_go_on();
+	hxpy_sampler_step();
 	fill_pool();
-	(void) hxpy_http_drive(hxpy_member_events, time_left(), HXPY_WAIT_LAUNCHER);
+	(void) hxpy_engine->wait(hxpy_member_events, time_left(), HXPY_WAIT_LAUNCHER);
 }
 
 /* Run one turn of the loop; only termination is no error that ends the process. */
@@ -495,7 +383,7 @@ run_until_error(void)
 	{
 		if (!ProcDiePending)
 			PG_RE_THROW();
-		(void) hxpy_launcher_take_error(hxpy_launcher_round);
+		(void) hxpy_notes_take_error(hxpy_launcher_round);
 	}
 	PG_END_TRY();
 }
@@ -527,22 +415,22 @@ leave_pool(int code, Datum arg)
 static void
 stop(void)
 {
-	TimestampTz deadline = hxpy_launcher_in_ms(STOP_MS);
-	TimestampTz created = hxpy_launcher_in_ms(STOP_CALL_MS);
+	TimestampTz deadline = hxpy_notes_in_ms(STOP_MS);
+	TimestampTz created = hxpy_notes_in_ms(STOP_CALL_MS);
 
 	HOLD_INTERRUPTS();
 	/* Nobody else reads it in this process any more. */
 	hxpy_docker_timeout = Min(hxpy_docker_timeout, STOP_CALL_MS);
 	/* What is not there yet cannot be removed. */
 	while (hxpy_member_any_creating() && GetCurrentTimestamp() < created)
-		(void) hxpy_http_drive(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);
+		(void) hxpy_engine->wait(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);
 	hxpy_member_forget_all();
 	while (GetCurrentTimestamp() < deadline)
 	{
 		MemoryContextReset(hxpy_launcher_round);
 		if (!hxpy_reaper_sweep_at_stop())
 			break;
-		(void) hxpy_http_drive(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);
+		(void) hxpy_engine->wait(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);
 		hxpy_reaper_end_removals();
 	}
 	hxpy_directory_clean();

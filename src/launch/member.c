@@ -1,12 +1,12 @@
 /*
  * member.c
- *	  The launcher's containers of the pool, step by step.
+ *	  The launcher's containers of the pool.
  *
  * A Member is a container from before its creation until a session has taken it, or it
- * is removed.  It owns a memory context, a claim on a directory and the connection that
- * tells when it is ready, and when it has died.  A backend that claims a container
+ * is removed: a launch, and after that the connection that tells when it is ready, and
+ * when it has died.  It owns a memory context.  A backend that claims a container
  * shares the directory, connects, and says so in the slot; then the launcher forgets
- * its member.  A step's error is the member's end.
+ * its member.  An error while a member is led on is the member's end.
  */
 #include "postgres.h"
 
@@ -19,29 +19,18 @@
 #include "utils/memutils.h"
 
 #include "hxpy.h"
-#include "launch/directory.h"
-#include "engine/docker/docker.h"
 #include "guc.h"
-#include "sql/io.h"
-#include "launch/launcher.h"
+#include "text.h"
+#include "launch/iodir.h"
 #include "launch/member.h"
-#include "launch/owner.h"
+#include "launch/notes.h"
 #include "launch/pool.h"
 #include "launch/reaper.h"
-#include "engine/docker/sandbox.h"
-#include "text.h"
 
 #define MAX_EVENTS			16
 
 List	   *hxpy_members = NIL;
 int			hxpy_member_events = -1;
-
-/* Tell whether a member counts as being started. */
-bool
-hxpy_member_is_starting(const Member *member)
-{
-	return member->step < MEMBER_WARMING;
-}
 
 /* Give back the turn that a start has taken. */
 static void
@@ -66,14 +55,9 @@ set_slot(const Member *member, PoolState state)
 static void
 release_member(Member *member, bool remove)
 {
-	if (hxpy_member_is_starting(member))
+	if (member->step == MEMBER_STARTING)
 		end_turn();
-	hxpy_directory_close_socket(&member->listener);
-	hxpy_directory_close_socket(&member->connection);
-	if (remove)
-		hxpy_directory_release(&member->directory);
-	else
-		hxpy_directory_leave(&member->directory);
+	hxpy_launch_release(member->launch, remove);
 	hxpy_members = list_delete_ptr(hxpy_members, member);
 }
 
@@ -88,13 +72,13 @@ hxpy_member_forget(Member *member, bool remove)
 	MemoryContextSwitchTo(hxpy_launcher_round);
 	release_member(member, remove);
 	set_slot(member, POOL_FREE);
-	/* By its id, as the reaper knows it; without one it may have been created all the same. */
+	/* It may have been created even if the engine's answer was an error. */
 	if (remove)
-		hxpy_reaper_remove(member->id ? member->id : member->name);
+		hxpy_reaper_remove(member->launch->spec.name);
 	MemoryContextDelete(member->context);
 }
 
-/* Tell whether the engine is creating a container. */
+/* Whether the engine is creating a container. */
 bool
 hxpy_member_any_creating(void)
 {
@@ -104,8 +88,8 @@ hxpy_member_any_creating(void)
 	{
 		Member	   *member = lfirst(cell);
 
-		if (member->step == MEMBER_CREATING && member->call != NULL &&
-			!hxpy_docker_is_done(member->call))
+		if (member->step == MEMBER_STARTING &&
+			hxpy_engine->is_creating(member->launch->startup.start))
 			return true;
 	}
 	return false;
@@ -131,85 +115,17 @@ hxpy_member_forget_all(void)
 	}
 }
 
-/* Return the last line that a container has written; "" when the engine does not tell. */
-static const char *
-last_line(const char *id)
-{
-	char	   *volatile text = pstrdup("");
-
-	PG_TRY();
-	{
-		text = hxpy_docker_logs(id, 1);
-	}
-	PG_CATCH();
-	{
-		if (ProcDiePending)
-			PG_RE_THROW();
-		(void) hxpy_launcher_take_error(hxpy_launcher_round);
-	}
-	PG_END_TRY();
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}
-
 /* Forget a member whose start has failed. */
 static void
 fail_member(Member *member, const char *error)
 {
-	hxpy_launcher_note_start(member->kind, error);
+	hxpy_notes_start(member->kind, error);
 	hxpy_member_forget(member, true);
-}
-
-/* Forget a member whose container has ended too early, and tell why. */
-static void
-fail_ended(Member *member)
-{
-	const char *line = last_line(member->id);
-
-	fail_member(member, psprintf("the container ended before it was ready%s%s",
-								 line[0] ? ": " : "", line));
-}
-
-/* Tell whether a container is among the engine's and has not ended. */
-static bool
-is_alive(const char *id, json_t *entries)
-{
-	json_t	   *entry;
-	size_t		index;
-
-	json_array_foreach(entries, index, entry)
-	{
-		const char *listed = json_string_value(json_object_get(entry, "Id"));
-
-		if (listed != NULL && strcmp(listed, id) == 0)
-			return !hxpy_owner_has_ended(entry);
-	}
-	return false;
-}
-
-/*
- * Forget the members that wait for a container to become ready which has ended, or was
- * removed: before it has connected there is no connection whose end would tell.  The
- * list is of all containers of this cluster, and younger than the members' steps.
- */
-void
-hxpy_member_end_dead(json_t *entries)
-{
-	List	   *list = list_copy(hxpy_members);
-	ListCell   *cell;
-
-	foreach(cell, list)
-	{
-		Member	   *member = lfirst(cell);
-
-		if (member->step == MEMBER_WARMING && !is_alive(member->id, entries))
-			fail_ended(member);
-	}
 }
 
 /* Find a free slot and take a turn for a start; -1 when there is none. */
 static int
-take_slot(int kind, const char *name, int uid)
+take_slot(int kind, const char *name)
 {
 	int			found = -1;
 
@@ -226,7 +142,6 @@ take_slot(int kind, const char *name, int uid)
 			slot->spec = hxpy_pool->kinds[kind].spec;
 			strlcpy(slot->name, name, sizeof(slot->name));
 			slot->id[0] = '\0';
-			slot->uid = uid;
 			hxpy_pool->launcher_starts++;
 			found = i;
 		}
@@ -245,174 +160,109 @@ watch_socket(pgsocket socket)
 		elog(ERROR, "epoll_ctl failed: %m");
 }
 
-/* Count a descriptor or raise an error. */
+/* Begin to launch a member's container. */
 static void
-count_descriptor(void)
+launch_member(Member *member)
 {
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("too many open files for another container"),
-				 errhint("Lower hxpy.pool_size, or raise max_files_per_process.")));
+	const PoolSpec *pool_spec = &hxpy_pool->slots[member->slot].spec;
+	EngineSpec *spec = &member->launch->spec;
+
+	if (pool_spec->io_directory[0])
+		spec->io = hxpy_iodir_mount_source(pool_spec->io_database);
+	spec->memory = pool_spec->memory;
+	spec->cpus = pool_spec->cpus;
+	hxpy_launch_begin(member->launch);
 }
 
-/* Begin to create a member's container. */
-static void
-create_member(Member *member)
-{
-	const PoolSpec *spec = &hxpy_pool->slots[member->slot].spec;
-	Sandbox		sandbox = {
-		.image_id = member->image_id,
-		.directory = &member->directory,
-		.memory = spec->memory,
-		.cpus = spec->cpus,
-		.imports = member->imports
-	};
-
-	if (spec->io_directory[0])
-		sandbox.io = hxpy_io_mount_source(spec->io_database);
-	count_descriptor();
-	PG_TRY();
-	{
-		member->listener = hxpy_directory_listen(&member->directory, HXPY_POOL_SOCKET);
-	}
-	PG_CATCH();
-	{
-		ReleaseExternalFD();
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	watch_socket(member->listener);
-	member->body = hxpy_sandbox_body(&sandbox);
-	member->call = hxpy_docker_begin_create(member->name, member->body);
-}
-
-/* Begin to start a container of a kind; false when it is not our turn. */
-bool
-hxpy_member_start(int kind)
+/* Make a member of a kind; it has no slot yet. */
+static Member *
+create_member(int kind)
 {
 	MemoryContext context = AllocSetContextCreate(hxpy_launcher_context, "hxpy pool member",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Member	   *member = palloc0(sizeof(Member));
-	volatile bool begun = false;
+	EngineSpec	spec = {0};
 
 	member->context = context;
 	member->kind = kind;
-	member->slot = -1;
-	member->directory.fd = -1;
-	member->listener = member->connection = PGINVALID_SOCKET;
 	member->begun = GetCurrentTimestamp();
-	member->name = hxpy_owner_new_name();
 	member->image_id = pstrdup(hxpy_pool->kinds[kind].image_id);
 	member->imports = pstrdup(hxpy_pool_imports);
+	spec.image_id = member->image_id;
+	spec.imports = member->imports;
+	member->launch = hxpy_launch_create(&spec, pstrdup(hxpy_pool->kinds[kind].spec.image), NULL,
+										HXPY_MEMBER_READY_MS);
+	MemoryContextSwitchTo(old);
+	return member;
+}
+
+/* Begin to start a container of a kind; false when it is not our turn, or that fails. */
+bool
+hxpy_member_start(int kind)
+{
+	Member	   *member = create_member(kind);
+	MemoryContext old = CurrentMemoryContext;
+	volatile bool begun = false;
+
+	member->slot = take_slot(kind, member->launch->spec.name);
+	if (member->slot < 0)
+	{
+		MemoryContextDelete(member->context);
+		return false;
+	}
+	MemoryContextSwitchTo(hxpy_launcher_context);
+	hxpy_members = lappend(hxpy_members, member);
+	MemoryContextSwitchTo(member->context);
 	PG_TRY();
 	{
-		hxpy_directory_claim(&member->directory, context);
-		member->slot = take_slot(kind, member->name, member->directory.uid);
-		if (member->slot >= 0)
-		{
-			MemoryContextSwitchTo(hxpy_launcher_context);
-			hxpy_members = lappend(hxpy_members, member);
-			MemoryContextSwitchTo(context);
-			create_member(member);
-			begun = true;
-		}
-		else
-		{
-			hxpy_directory_release(&member->directory);
-			MemoryContextSwitchTo(old);
-			MemoryContextDelete(context);
-		}
+		launch_member(member);
+		begun = true;
 	}
 	PG_CATCH();
 	{
-		char	   *error = hxpy_launcher_take_error(hxpy_launcher_round);
-
-		if (member->slot >= 0)
-			fail_member(member, error);
-		else
-		{
-			hxpy_launcher_note_start(kind, error);
-			hxpy_directory_release(&member->directory);
-			MemoryContextDelete(context);
-		}
+		fail_member(member, hxpy_notes_take_error(hxpy_launcher_round));
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	return begun;
 }
 
-/* Take the engine's answer about a member and go on to its next step. */
+/* Lead a member's launch on; what its worker says once it is connected comes later. */
 static void
 advance_member(Member *member)
 {
-	DockerCall *call = member->call;
+	Launch	   *launch = member->launch;
+	bool		connected = hxpy_launch_step(launch);
 
-	member->call = NULL;
-	switch (member->step)
+	if (member->step == MEMBER_STARTING && launch->step > LAUNCH_STARTING)
 	{
-		case MEMBER_CREATING:
-			member->id = hxpy_docker_end_create(call);
-			LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
-			strlcpy(hxpy_pool->slots[member->slot].id, member->id, HXPY_POOL_TEXT);
-			LWLockRelease(hxpy_pool->lock);
-			member->step = MEMBER_CHECKING;
-			member->call = hxpy_docker_begin_inspect(member->id);
-			break;
-		case MEMBER_CHECKING:
-			hxpy_sandbox_check(hxpy_docker_end_inspect(call), member->body);
-			member->step = MEMBER_STARTING;
-			member->call = hxpy_docker_begin_start(member->id);
-			break;
-		case MEMBER_STARTING:
-			hxpy_docker_end_start(call);
-			member->step = MEMBER_WARMING;
-			end_turn();
-			/* It may have been faster than the engine's answer. */
-			if (member->connection != PGINVALID_SOCKET)
-				watch_socket(member->connection);
-			break;
-		default:
-			Assert(false);
+		member->step = MEMBER_WARMING;
+		end_turn();
+		if (!connected)
+			watch_socket(launch->listener);
 	}
-}
-
-/* Take a member's connection. */
-static void
-accept_member(Member *member)
-{
-	pgsocket	socket = accept4(member->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (socket == PGINVALID_SOCKET)
-		return;
-	/* It takes the listener's place, and its count of descriptors. */
-	if (!hxpy_directory_is_peer(socket, member->id ? member->id : "?"))
-	{
-		closesocket(socket);
-		ereport(ERROR,
-				(errcode(ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION),
-				 errmsg("a process outside the container has connected to its socket")));
-	}
-	closesocket(member->listener);
-	member->listener = PGINVALID_SOCKET;
-	member->connection = socket;
-	hxpy_directory_unlink(&member->directory, HXPY_POOL_SOCKET);
-	/* What it says counts only once the engine has said that it was started. */
-	if (member->step == MEMBER_WARMING)
-		watch_socket(socket);
+	if (connected)
+		watch_socket(launch->sockets[0]);
 }
 
 /* Make a member ready: from now on backends may claim it. */
 static void
 make_ready(Member *member, const char *failed_imports)
 {
+	PoolSlot   *slot = &hxpy_pool->slots[member->slot];
+
 	if (failed_imports[0])
 		ereport(LOG, (errmsg("hxpy launcher: image \"%s\" cannot import all of hxpy.pool_imports: %s",
-							 hxpy_pool->slots[member->slot].spec.image, failed_imports)));
-	hxpy_launcher_note_start(member->kind, NULL);
+							 slot->spec.image, failed_imports)));
+	hxpy_notes_start(member->kind, NULL);
+	hxpy_launch_end_watch(member->launch);
 	member->step = MEMBER_READY;
-	set_slot(member, POOL_READY);
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	strlcpy(slot->id, member->launch->id, sizeof(slot->id));
+	slot->uid = member->launch->directory.uid;
+	slot->state = POOL_READY;
+	LWLockRelease(hxpy_pool->lock);
 	ConditionVariableBroadcast(&hxpy_pool->turn);
 }
 
@@ -430,6 +280,31 @@ hxpy_member_withdraw(const Member *member)
 	return withdrawn;
 }
 
+/* Return the last line that a member's container has written. */
+static const char *
+last_line(const Member *member)
+{
+	char	   *words = member->launch->startup.start != NULL ?
+		hxpy_engine->last_words(member->launch->startup.start) : pstrdup("");
+	size_t		length = strlen(words);
+	char	   *line;
+
+	while (length > 0 && words[length - 1] == '\n')
+		words[--length] = '\0';
+	line = strrchr(words, '\n');
+	return line != NULL ? line + 1 : words;
+}
+
+/* Forget a member whose container has ended too early, and tell why. */
+static void
+fail_ended(Member *member)
+{
+	const char *line = last_line(member);
+
+	fail_member(member, psprintf("the container ended before it was ready%s%s",
+								 line[0] ? ": " : "", line));
+}
+
 /*
  * Read from a member: a line when it is ready, the end when it dies, or when a session
  * has taken it.
@@ -438,13 +313,13 @@ static void
 read_member(Member *member)
 {
 	char		text[4096];
-	ssize_t		length = recv(member->connection, text, sizeof(text), MSG_DONTWAIT);
+	ssize_t		length = recv(member->launch->sockets[0], text, sizeof(text), MSG_DONTWAIT);
 
 	if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (length <= 0)
 	{
-		hxpy_directory_close_socket(&member->connection);
+		hxpy_directory_close_socket(&member->launch->sockets[0]);
 		if (member->step == MEMBER_WARMING)
 			fail_ended(member);
 		else if (hxpy_member_withdraw(member))
@@ -452,12 +327,11 @@ read_member(Member *member)
 		/* else a backend has claimed it, and ends the claim */
 		return;
 	}
-	if (member->step != MEMBER_WARMING)
-		return;
-	make_ready(member, hxpy_text_clean(text, text[length - 1] == '\n' ? length - 1 : length));
+	if (member->step == MEMBER_WARMING)
+		make_ready(member, hxpy_text_clean(text, text[length - 1] == '\n' ? length - 1 : length));
 }
 
-/* Find the member of a socket, NULL when it has gone meanwhile. */
+/* Find the member whose connection a socket is, NULL when it has gone meanwhile. */
 static Member *
 find_member(pgsocket socket)
 {
@@ -467,7 +341,7 @@ find_member(pgsocket socket)
 	{
 		Member	   *member = lfirst(cell);
 
-		if (member->listener == socket || member->connection == socket)
+		if (member->launch->nsockets > 0 && member->launch->sockets[0] == socket)
 			return member;
 	}
 	return NULL;
@@ -485,13 +359,13 @@ run_step(Member *member, void (*step) (Member *member))
 	}
 	PG_CATCH();
 	{
-		fail_member(member, hxpy_launcher_take_error(hxpy_launcher_round));
+		fail_member(member, hxpy_notes_take_error(hxpy_launcher_round));
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 }
 
-/* Handle what the members' sockets have to tell. */
+/* Handle what the members' connections have to tell; their listeners only wake us. */
 void
 hxpy_member_handle_sockets(void)
 {
@@ -502,15 +376,14 @@ hxpy_member_handle_sockets(void)
 	{
 		Member	   *member = find_member(ready[i].data.fd);
 
-		if (member == NULL)
-			continue;
-		run_step(member, member->listener == ready[i].data.fd ? accept_member : read_member);
+		if (member != NULL)
+			run_step(member, read_member);
 	}
 }
 
-/* Handle the engine's answers about members, and those that take too long. */
+/* Lead all launches on, and end those whose container has ended, or takes too long. */
 void
-hxpy_member_handle_answers(void)
+hxpy_member_step_all(void)
 {
 	List	   *list = list_copy(hxpy_members);
 	ListCell   *cell;
@@ -519,11 +392,14 @@ hxpy_member_handle_answers(void)
 	{
 		Member	   *member = lfirst(cell);
 
-		if (member->call != NULL && hxpy_docker_is_done(member->call))
-			run_step(member, advance_member);
-		else if (member->step == MEMBER_WARMING &&
-				 TimestampDifferenceExceeds(member->begun, GetCurrentTimestamp(), HXPY_MEMBER_READY_MS))
+		if (member->step == MEMBER_WARMING &&
+			TimestampDifferenceExceeds(member->begun, GetCurrentTimestamp(), HXPY_MEMBER_READY_MS))
 			fail_member(member, "the container was not ready in time");
+		else if (member->launch->step == LAUNCH_CONNECTING &&
+				 hxpy_engine->has_ended(member->launch->startup.start))
+			run_step(member, fail_ended);
+		else if (member->launch->step < LAUNCH_CONNECTED)
+			run_step(member, advance_member);
 	}
 }
 

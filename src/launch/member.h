@@ -8,16 +8,13 @@
 #include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
-#include "launch/directory.h"
-#include "engine/docker/docker.h"
+#include "launch/launch.h"
 
 #define HXPY_MEMBER_READY_MS	60000	/* what is not ready by then has failed */
 
 typedef enum MemberStep
 {
-	MEMBER_CREATING,
-	MEMBER_CHECKING,
-	MEMBER_STARTING,
+	MEMBER_STARTING,			/* counts as a start under way */
 	MEMBER_WARMING,				/* until it says that it is ready */
 	MEMBER_READY,
 	MEMBER_CLAIMED				/* by a backend; nothing to do but wait */
@@ -30,15 +27,9 @@ typedef struct Member
 	int			slot;			/* in shared memory */
 	int			kind;			/* in shared memory; -1 when it is no longer kept */
 	MemberStep	step;
-	char	   *name;
-	char	   *id;
+	Launch	   *launch;
 	char	   *image_id;
 	char	   *imports;
-	SocketDirectory directory;
-	pgsocket	listener;		/* until it has connected */
-	pgsocket	connection;		/* until it is taken */
-	json_t	   *body;
-	DockerCall *call;			/* under way */
 	TimestampTz begun;
 } Member;
 
@@ -48,13 +39,11 @@ extern int	hxpy_member_events; /* epoll descriptor of their sockets, made by the
 extern bool hxpy_member_start(int kind);
 extern void hxpy_member_forget(Member *member, bool remove);
 extern void hxpy_member_forget_all(void);
-extern void hxpy_member_end_dead(json_t *entries);
 extern bool hxpy_member_any_creating(void);
 extern bool hxpy_member_withdraw(const Member *member);
-extern bool hxpy_member_is_starting(const Member *member);
 extern int	hxpy_member_kind(const Member *member);
 extern void hxpy_member_handle_slots(void);
 extern void hxpy_member_handle_sockets(void);
-extern void hxpy_member_handle_answers(void);
+extern void hxpy_member_step_all(void);
 
 #endif							/* HXPY_MEMBER_H */

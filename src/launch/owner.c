@@ -23,9 +23,6 @@
 
 #include "hxpy.h"
 #include "launch/owner.h"
-#include "launch/stats.h"
-
-#define CLEANUP_TIMEOUT_MS	10000
 
 /*
  * Return when a process has started, in clock ticks since boot; 0 when there is none,
@@ -88,63 +85,66 @@ pid_space(void)
 	return space;
 }
 
-/* Return a label's text in UTF-8. */
+/* Return a text in UTF-8. */
 static const char *
-label(const char *text)
+to_utf8(const char *text)
 {
 	return pg_server_to_any(text, strlen(text), PG_UTF8);
 }
 
-/* Make the labels of a container that this process starts. */
-json_t *
-hxpy_owner_labels(const char *session)
+/* Return the cluster's label. */
+EngineLabel
+hxpy_owner_cluster(void)
+{
+	EngineLabel cluster = {"hxpy.cluster", psprintf(UINT64_FORMAT, GetSystemIdentifier())};
+
+	return cluster;
+}
+
+/* Begin the labels of a container with the cluster's. */
+static List *
+cluster_labels(void)
+{
+	EngineLabel cluster = hxpy_owner_cluster();
+
+	return hxpy_engine_add_label(NIL, cluster.key, cluster.value);
+}
+
+/* Add the labels that tell of the user. */
+static List *
+add_user(List *labels)
 {
 	const char *database = OidIsValid(MyDatabaseId) ? get_database_name(MyDatabaseId) : NULL;
-	json_t	   *labels = json_pack("{s:s, s:s, s:s, s:s, s:s}",
-								   "hxpy.cluster", psprintf(UINT64_FORMAT, GetSystemIdentifier()),
-								   "hxpy.pids", pid_space(),
-								   "hxpy.postmaster", process_identity(PostmasterPid),
-								   "hxpy.backend", psprintf("%d", MyProcPid),
-								   "hxpy.backend_start",
-								   psprintf(UINT64_FORMAT, process_start(MyProcPid)));
 
-	if (labels == NULL)
-		return NULL;
+	labels = hxpy_engine_add_label(labels, "hxpy.database", to_utf8(database ? database : ""));
+	return hxpy_engine_add_label(labels, "hxpy.role",
+								 to_utf8(GetUserNameFromId(GetUserId(), false)));
+}
+
+/* Make the labels of a container that this process starts. */
+List *
+hxpy_owner_labels(const char *session)
+{
+	List	   *labels = cluster_labels();
+
+	labels = hxpy_engine_add_label(labels, "hxpy.pids", pid_space());
+	labels = hxpy_engine_add_label(labels, "hxpy.postmaster", process_identity(PostmasterPid));
+	labels = hxpy_engine_add_label(labels, "hxpy.backend", psprintf("%d", MyProcPid));
+	labels = hxpy_engine_add_label(labels, "hxpy.backend_start",
+								   psprintf(UINT64_FORMAT, process_start(MyProcPid)));
 	if (session == NULL)
-		json_object_set_new(labels, "hxpy.pool", json_string("1"));
-	else
-	{
-		json_object_set_new(labels, "hxpy.database", json_string(label(database ? database : "")));
-		json_object_set_new(labels, "hxpy.session", json_string(label(session)));
-		json_object_set_new(labels, "hxpy.role",
-							json_string(label(GetUserNameFromId(GetUserId(), false))));
-	}
-	return labels;
+		return hxpy_engine_add_label(labels, "hxpy.pool", "1");
+	return add_user(hxpy_engine_add_label(labels, "hxpy.session", to_utf8(session)));
 }
 
 /*
  * Make the labels of a container that py_run starts: it belongs to nobody who could
  * be gone, so that no owner is named.
  */
-json_t *
+List *
 hxpy_owner_run_labels(void)
 {
-	const char *database = get_database_name(MyDatabaseId);
-
-	return json_pack("{s:s, s:s, s:s, s:s}",
-					 "hxpy.cluster", psprintf(UINT64_FORMAT, GetSystemIdentifier()),
-					 "hxpy.run", "1",
-					 "hxpy.database", label(database ? database : ""),
-					 "hxpy.role", label(GetUserNameFromId(GetUserId(), false)));
-}
-
-/* Tell whether a container with these labels is this cluster's. */
-bool
-hxpy_owner_is_ours(json_t *labels)
-{
-	const char *cluster = json_string_value(json_object_get(labels, "hxpy.cluster"));
-
-	return cluster != NULL && strcmp(cluster, psprintf(UINT64_FORMAT, GetSystemIdentifier())) == 0;
+	return add_user(hxpy_engine_add_label(cluster_labels(), "hxpy.run", "1"));
 }
 
 /*
@@ -159,29 +159,33 @@ hxpy_owner_new_name(void)
 }
 
 /* List all containers of this cluster. */
-json_t *
+List *
 hxpy_owner_list(void)
 {
-	return hxpy_docker_list(psprintf("hxpy.cluster=" UINT64_FORMAT, GetSystemIdentifier()));
+	EngineLabel cluster = hxpy_owner_cluster();
+
+	return hxpy_engine->list(&cluster);
 }
 
-/* Return a label of a listed container, NULL when it has none of that name. */
-static const char *
-get_label(json_t *entry, const char *name)
+/* Whether the process that a listed container names as its starter still runs. */
+bool
+hxpy_owner_lives(const EngineEntry *entry)
 {
-	return json_string_value(json_object_get(json_object_get(entry, "Labels"), name));
+	const char *pid = hxpy_engine_label(entry->labels, "hxpy.backend");
+	const char *start = hxpy_engine_label(entry->labels, "hxpy.backend_start");
+
+	return process_start(atoi(pid)) == strtoull(start, NULL, 10);
 }
 
-/* Tell what is known of a listed container's owner. */
+/* Return what is known of a listed container's owner. */
 OwnerState
-hxpy_owner_state(json_t *entry)
+hxpy_owner_state(const EngineEntry *entry)
 {
-	const char *pid = get_label(entry, "hxpy.backend");
-	const char *start = get_label(entry, "hxpy.backend_start");
-	const char *postmaster = get_label(entry, "hxpy.postmaster");
-	const char *pids = get_label(entry, "hxpy.pids");
+	const char *postmaster = hxpy_engine_label(entry->labels, "hxpy.postmaster");
+	const char *pids = hxpy_engine_label(entry->labels, "hxpy.pids");
 
-	if (pid == NULL || start == NULL)
+	if (hxpy_engine_label(entry->labels, "hxpy.backend") == NULL ||
+		hxpy_engine_label(entry->labels, "hxpy.backend_start") == NULL)
 		return OWNER_OTHERS;
 	if (pids == NULL || strcmp(pids, pid_space()) != 0)
 		return OWNER_UNKNOWN;
@@ -190,62 +194,5 @@ hxpy_owner_state(json_t *entry)
 	/* A launcher may have gone and sessions live on in what it had started. */
 	if (postmaster != NULL && strcmp(postmaster, process_identity(atoi(postmaster))) == 0)
 		return OWNER_ALIVE;
-	return process_start(atoi(pid)) == strtoull(start, NULL, 10) ? OWNER_ALIVE : OWNER_GONE;
-}
-
-/* Return a listed container's name, without the slash in front; NULL when it has none. */
-const char *
-hxpy_owner_name(json_t *entry)
-{
-	const char *name = json_string_value(json_array_get(json_object_get(entry, "Names"), 0));
-
-	return name != NULL && name[0] == '/' ? name + 1 : name;
-}
-
-/* Tell whether a listed container has run to its end. */
-bool
-hxpy_owner_has_ended(json_t *entry)
-{
-	const char *state = json_string_value(json_object_get(entry, "State"));
-
-	return state != NULL && (strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0);
-}
-
-/* Tell whether a listed container's owner is gone, and no session has taken it over. */
-static bool
-is_orphan(json_t *entry)
-{
-	const char *pid = get_label(entry, "hxpy.backend");
-	const char *start = get_label(entry, "hxpy.backend_start");
-	const char *name = hxpy_owner_name(entry);
-
-	switch (hxpy_owner_state(entry))
-	{
-		case OWNER_GONE:
-			return true;
-		case OWNER_OURS:
-			return process_start(atoi(pid)) != strtoull(start, NULL, 10) &&
-				(name == NULL || !hxpy_stats_uses_container(name));
-		case OWNER_UNKNOWN:
-			return hxpy_owner_has_ended(entry);
-		default:
-			return false;
-	}
-}
-
-/* Remove the containers of this cluster whose owners are gone. */
-void
-hxpy_owner_clean(void)
-{
-	json_t	   *entries = hxpy_owner_list();
-	json_t	   *entry;
-	size_t		index;
-
-	json_array_foreach(entries, index, entry)
-	{
-		const char *id = json_string_value(json_object_get(entry, "Id"));
-
-		if (id != NULL && is_orphan(entry))
-			hxpy_docker_remove(id, CLEANUP_TIMEOUT_MS);
-	}
+	return hxpy_owner_lives(entry) ? OWNER_ALIVE : OWNER_GONE;
 }

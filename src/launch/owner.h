@@ -5,7 +5,7 @@
 #ifndef HXPY_OWNER_H
 #define HXPY_OWNER_H
 
-#include "engine/docker/docker.h"
+#include "engine/engine.h"
 
 /* What is known of the process that started a container. */
 typedef enum OwnerState
@@ -17,27 +17,14 @@ typedef enum OwnerState
 	OWNER_UNKNOWN				/* it lives, or not, where its pid means nothing here */
 } OwnerState;
 
-/* Makes the labels of a container that this process starts; no session: for the pool. */
-extern json_t *hxpy_owner_labels(const char *session);
-
-/* Makes the labels of a container of py_run. */
-extern json_t *hxpy_owner_run_labels(void);
-
-/* Tells whether a container with these labels is this cluster's. */
-extern bool hxpy_owner_is_ours(json_t *labels);
-
-/* Makes a name that no other container has. */
+extern EngineLabel hxpy_owner_cluster(void);
+extern List *hxpy_owner_labels(const char *session);	/* NULL: of the pool */
+extern List *hxpy_owner_run_labels(void);
 extern char *hxpy_owner_new_name(void);
 
-/* Lists all containers of this cluster, running or not, as the engine does. */
-extern json_t *hxpy_owner_list(void);
-
-/* what an entry of that list tells */
-extern OwnerState hxpy_owner_state(json_t *entry);
-extern const char *hxpy_owner_name(json_t *entry);
-extern bool hxpy_owner_has_ended(json_t *entry);
-
-/* Removes the containers of this cluster whose owners are gone. */
-extern void hxpy_owner_clean(void);
+/* the containers of this cluster, a list of EngineEntry, and what they tell */
+extern List *hxpy_owner_list(void);
+extern OwnerState hxpy_owner_state(const EngineEntry *entry);
+extern bool hxpy_owner_lives(const EngineEntry *entry);
 
 #endif							/* HXPY_OWNER_H */

@@ -14,9 +14,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
-#include "commands/dbcommands.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/condition_variable.h"
@@ -24,18 +21,12 @@
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 
 #include "hxpy.h"
 #include "guc.h"
-#include "launch/launcher.h"
 #include "launch/pool.h"
-#include "launch/stats.h"
-#include "text.h"
+#include "launch/registry.h"
 #include "wait.h"
-
-PG_FUNCTION_INFO_V1(py_stat_pool);
 
 PoolShared *hxpy_pool = NULL;
 
@@ -252,7 +243,7 @@ claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 		strlcpy(claim->id, slot->id, sizeof(claim->id));
 		claim->uid = slot->uid;
 		/* In the pool or in a session's slot: the launcher finds it at any moment. */
-		hxpy_stats_set_container(session, slot->name);
+		hxpy_registry_set_container(session, slot->name);
 		kind->taken++;
 		return true;
 	}
@@ -380,80 +371,4 @@ hxpy_pool_leave(void)
 	LWLockRelease(hxpy_pool->lock);
 	ConditionVariableBroadcast(&hxpy_pool->turn);
 	hxpy_pool_wake_launcher();
-}
-
-/* ---------- what SQL sees ---------- */
-
-/* Count a kind's containers in one state. */
-static int
-count_slots(const PoolShared *pool, const PoolKind *kind, PoolState state)
-{
-	int			count = 0;
-
-	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
-	{
-		if (pool->slots[i].state == state &&
-			memcmp(&pool->slots[i].spec, &kind->spec, sizeof(PoolSpec)) == 0)
-			count++;
-	}
-	return count;
-}
-
-/* Make an array member of a moment, NULL when there was none. */
-static void
-put_moment(TimestampTz moment, Datum *value, bool *isnull)
-{
-	*value = TimestampTzGetDatum(moment);
-	*isnull = moment == 0;
-}
-
-/*
- * py_stat_pool(): what the launcher keeps, a row for each image.
- */
-Datum
-py_stat_pool(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	bool		may_read = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
-	PoolShared *pool;
-
-	InitMaterializedSRF(fcinfo, 0);
-	if (hxpy_pool == NULL)
-		return (Datum) 0;
-	/* The rows are made of a copy: no work with the lock held. */
-	pool = palloc(sizeof(PoolShared));
-	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
-	memcpy(pool, hxpy_pool, sizeof(PoolShared));
-	LWLockRelease(hxpy_pool->lock);
-	for (int i = 0; i < pool->nkinds; i++)
-	{
-		const PoolKind *kind = &pool->kinds[i];
-		bool		engine = pool->engine_error[0] != '\0';
-		const char *error = engine ? pool->engine_error : kind->error;
-		const char *database = OidIsValid(kind->spec.io_database) ?
-			get_database_name(kind->spec.io_database) : NULL;
-		Datum		values[13];
-		bool		nulls[13] = {0};
-
-		values[0] = CStringGetTextDatum(kind->spec.image);
-		values[1] = database ? CStringGetTextDatum(database) : (Datum) 0;
-		nulls[1] = database == NULL;
-		values[2] = CStringGetTextDatum(kind->image_id);
-		nulls[2] = !kind->image_id[0];
-		values[3] = Int32GetDatum(kind->wanted);
-		values[4] = Int32GetDatum(count_slots(pool, kind, POOL_READY));
-		values[5] = Int32GetDatum(count_slots(pool, kind, POOL_STARTING));
-		values[6] = Int64GetDatum(kind->started);
-		values[7] = Int64GetDatum(kind->taken);
-		values[8] = Int64GetDatum(kind->missed);
-		values[9] = Int64GetDatum(kind->failed);
-		put_moment(kind->asked_at, &values[10], &nulls[10]);
-		/* The launcher has no database, and so no encoding. */
-		values[11] = CStringGetTextDatum(may_read ? hxpy_text_clean(error, strlen(error)) : "");
-		nulls[11] = !may_read || !error[0];
-		put_moment(!error[0] ? 0 : engine ? pool->engine_error_at : kind->error_at,
-				   &values[12], &nulls[12]);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-	return (Datum) 0;
 }

@@ -9,7 +9,7 @@
 #include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
-#include "launch/stats.h"
+#include "launch/registry.h"
 
 #define HXPY_POOL_SLOTS		256 /* containers in the pool */
 #define HXPY_POOL_KINDS		64	/* images, with /io and their databases */

@@ -1,11 +1,12 @@
 /*
  * reaper.c
- *	  The launcher's reaper: removes the containers that nobody wants.
+ *	  The reaper: removes the containers that nobody wants.
  *
  * It looks at the engine's list of this cluster's containers: those of this postmaster
  * belong to a slot of the pool, to a session, or to nobody; those of an earlier one are
  * judged by their labels (owner.c).  Removals are under way several at once, each in a
- * memory context of its own; one that fails is tried again by a later sweep.
+ * memory context of its own; one that fails is tried again by a later sweep.  Where
+ * there is no launcher a backend does as much before its first start, and waits.
  */
 #include "postgres.h"
 
@@ -15,13 +16,11 @@
 
 #include "hxpy.h"
 #include "launch/directory.h"
-#include "engine/docker/docker.h"
-#include "launch/launcher.h"
-#include "launch/member.h"
+#include "launch/notes.h"
 #include "launch/owner.h"
 #include "launch/pool.h"
 #include "launch/reaper.h"
-#include "launch/stats.h"
+#include "launch/registry.h"
 
 #define SWEEP_MS			10000	/* between sweeps */
 #define RETRY_MS			2000
@@ -33,8 +32,8 @@
 typedef struct Removal
 {
 	MemoryContext context;
-	char	   *id;
-	DockerCall *call;
+	char	   *what;			/* id or name */
+	EngineCall *call;
 } Removal;
 
 static List *removals = NIL;
@@ -45,20 +44,22 @@ TimestampTz hxpy_reaper_due = 0;
 void
 hxpy_reaper_hurry(int64 ms)
 {
-	hxpy_reaper_due = Min(hxpy_reaper_due, hxpy_launcher_in_ms(ms));
+	hxpy_reaper_due = Min(hxpy_reaper_due, hxpy_notes_in_ms(ms));
 }
 
 /* ---------- removing ---------- */
 
-/* Tell whether a container is being removed. */
+/* Whether a listed container is being removed. */
 static bool
-is_being_removed(const char *id)
+is_being_removed(const EngineEntry *entry)
 {
 	ListCell   *cell;
 
 	foreach(cell, removals)
 	{
-		if (strcmp(((Removal *) lfirst(cell))->id, id) == 0)
+		const char *what = ((Removal *) lfirst(cell))->what;
+
+		if (strcmp(what, entry->id) == 0 || (entry->name != NULL && strcmp(what, entry->name) == 0))
 			return true;
 	}
 	return false;
@@ -72,11 +73,11 @@ static void
 note_failure(const char *id)
 {
 	bool		unreachable = geterrcode() == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
-	const char *error = hxpy_launcher_take_error(hxpy_launcher_round);
+	const char *error = hxpy_notes_take_error(hxpy_launcher_round);
 
 	if (unreachable)
-		hxpy_launcher_note_engine(error);
-	else if (!hxpy_launcher_lacks_engine())
+		hxpy_notes_engine(error);
+	else if (!hxpy_notes_lacks_engine())
 		ereport(LOG, (errmsg("hxpy launcher: could not remove container \"%s\": %s", id, error)));
 	hxpy_reaper_hurry(RETRY_MS);
 }
@@ -92,10 +93,10 @@ hxpy_reaper_remove(const char *id)
 	uint32		holdoff = InterruptHoldoffCount;
 
 	removal->context = context;
-	removal->id = pstrdup(id);
+	removal->what = pstrdup(id);
 	PG_TRY();
 	{
-		removal->call = hxpy_docker_begin_remove(removal->id, REMOVE_TIMEOUT_MS);
+		removal->call = hxpy_engine->begin_remove(removal->what, REMOVE_TIMEOUT_MS);
 		MemoryContextSwitchTo(hxpy_launcher_context);
 		removals = lappend(removals, removal);
 	}
@@ -117,12 +118,12 @@ end_removal(Removal *removal)
 
 	PG_TRY();
 	{
-		(void) hxpy_docker_end_remove(removal->call);
+		(void) hxpy_engine->end_remove(removal->call);
 	}
 	PG_CATCH();
 	{
 		InterruptHoldoffCount = holdoff;	/* the error has reset it */
-		note_failure(removal->id);
+		note_failure(removal->what);
 	}
 	PG_END_TRY();
 	removals = list_delete_ptr(removals, removal);
@@ -140,14 +141,14 @@ hxpy_reaper_end_removals(void)
 	{
 		Removal    *removal = lfirst(cell);
 
-		if (hxpy_docker_is_done(removal->call))
+		if (hxpy_engine->is_done(removal->call))
 			end_removal(removal);
 	}
 }
 
 /* ---------- reaping ---------- */
 
-/* Tell whether a container belongs to the pool. */
+/* Whether a container belongs to the pool. */
 static bool
 is_in_pool(const char *name)
 {
@@ -161,50 +162,54 @@ is_in_pool(const char *name)
 	return found;
 }
 
-/* Tell whether nobody wants a listed container any more. */
+/* Whether nobody wants a listed container any more; in the launcher's eyes. */
 static bool
-is_garbage(json_t *entry)
+is_garbage(const EngineEntry *entry)
 {
-	const char *name = hxpy_owner_name(entry);
-
 	switch (hxpy_owner_state(entry))
 	{
 		case OWNER_OURS:
 			/* In this order: a claim moves a container from the pool to a session. */
-			return hxpy_owner_has_ended(entry) ||
-				(name != NULL && !is_in_pool(name) && !hxpy_stats_uses_container(name));
+			return entry->has_ended ||
+				(entry->name != NULL && !is_in_pool(entry->name) &&
+				 !hxpy_registry_uses_container(entry->name));
 		case OWNER_GONE:
 			return true;
 		case OWNER_UNKNOWN:
-			return hxpy_owner_has_ended(entry);
+			return entry->has_ended;
 		default:
 			return false;
 	}
+}
+
+/* Begin to remove what nobody wants of a list, so many at once; false when that is not all. */
+static bool
+remove_garbage(const List *entries, int limit)
+{
+	ListCell   *cell;
+
+	foreach(cell, entries)
+	{
+		const EngineEntry *entry = lfirst(cell);
+
+		if (is_being_removed(entry) || !is_garbage(entry))
+			continue;
+		if (list_length(removals) >= limit)
+			return false;
+		hxpy_reaper_remove(entry->id);
+	}
+	return true;
 }
 
 /* Look through the containers of this cluster and remove what nobody wants. */
 void
 hxpy_reaper_sweep(void)
 {
-	json_t	   *entries = hxpy_owner_list();
-	json_t	   *entry;
-	size_t		index;
+	List	   *entries = hxpy_owner_list();
 
-	hxpy_reaper_due = hxpy_launcher_in_ms(SWEEP_MS);
-	hxpy_member_end_dead(entries);
-	json_array_foreach(entries, index, entry)
-	{
-		const char *id = json_string_value(json_object_get(entry, "Id"));
-
-		if (id == NULL || is_being_removed(id) || !is_garbage(entry))
-			continue;
-		if (list_length(removals) >= MAX_REMOVALS)
-		{
-			hxpy_reaper_hurry(HXPY_REAPER_SOON_MS);
-			break;
-		}
-		hxpy_reaper_remove(id);
-	}
+	hxpy_reaper_due = hxpy_notes_in_ms(SWEEP_MS);
+	if (!remove_garbage(entries, MAX_REMOVALS))
+		hxpy_reaper_hurry(HXPY_REAPER_SOON_MS);
 	hxpy_directory_clean();
 }
 
@@ -219,26 +224,57 @@ hxpy_reaper_sweep_at_stop(void)
 
 	PG_TRY();
 	{
-		json_t	   *entries = hxpy_owner_list();
-		json_t	   *entry;
-		size_t		index;
+		List	   *entries = hxpy_owner_list();
+		ListCell   *cell;
 
-		json_array_foreach(entries, index, entry)
-		{
-			const char *id = json_string_value(json_object_get(entry, "Id"));
-
-			left = left || hxpy_owner_state(entry) == OWNER_OURS;
-			if (id != NULL && is_garbage(entry) && !is_being_removed(id) &&
-				list_length(removals) < MAX_STOP_REMOVALS)
-				hxpy_reaper_remove(id);
-		}
+		foreach(cell, entries)
+			left = left || hxpy_owner_state(lfirst(cell)) == OWNER_OURS;
+		(void) remove_garbage(entries, MAX_STOP_REMOVALS);
 	}
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();		/* the error has reset the count */
-		hxpy_launcher_note_engine(hxpy_launcher_take_error(hxpy_launcher_round));
+		hxpy_notes_engine(hxpy_notes_take_error(hxpy_launcher_round));
 		left = false;
 	}
 	PG_END_TRY();
 	return left;
+}
+
+/* ---------- without a launcher ---------- */
+
+/* Whether a listed container's starter is gone, and no session of this backend has it. */
+static bool
+is_orphan(const EngineEntry *entry)
+{
+	switch (hxpy_owner_state(entry))
+	{
+		case OWNER_GONE:
+			return true;
+		case OWNER_OURS:
+			return !hxpy_owner_lives(entry) &&
+				(entry->name == NULL || !hxpy_registry_uses_container(entry->name));
+		case OWNER_UNKNOWN:
+			return entry->has_ended;
+		default:
+			return false;
+	}
+}
+
+/* Rid the engine and the socket directory of what ended backends have left; waits. */
+void
+hxpy_reaper_clean(void)
+{
+	List	   *entries;
+	ListCell   *cell;
+
+	hxpy_directory_clean();
+	entries = hxpy_owner_list();
+	foreach(cell, entries)
+	{
+		const EngineEntry *entry = lfirst(cell);
+
+		if (is_orphan(entry))
+			(void) hxpy_engine->end_remove(hxpy_engine->begin_remove(entry->id, REMOVE_TIMEOUT_MS));
+	}
 }

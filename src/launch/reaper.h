@@ -1,6 +1,6 @@
 /*
  * reaper.h
- *	  The launcher's reaper.
+ *	  The reaper.
  */
 #ifndef HXPY_REAPER_H
 #define HXPY_REAPER_H
@@ -16,5 +16,6 @@ extern void hxpy_reaper_sweep(void);
 extern bool hxpy_reaper_sweep_at_stop(void);
 extern void hxpy_reaper_remove(const char *id);
 extern void hxpy_reaper_end_removals(void);
+extern void hxpy_reaper_clean(void);
 
 #endif							/* HXPY_REAPER_H */

@@ -26,7 +26,7 @@
 #include "storage/fd.h"
 
 #include "hxpy.h"
-#include "session/frames.h"
+#include "codec/wire.h"
 #include "guc.h"
 #include "launch/tcp.h"
 
@@ -71,7 +71,7 @@ raise_impostor(const char *detail)
 
 /* Raise the error of a container that cannot be reached. */
 static void
-raise_unreachable(const NetworkPeer *peer, const char *reason)
+raise_unreachable(const TcpPeer *peer, const char *reason)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
@@ -83,7 +83,7 @@ raise_unreachable(const NetworkPeer *peer, const char *reason)
 
 /* Compute one end's proof. */
 static void
-make_proof(const NetworkPeer *peer, const char *who, const Transcript *transcript, uint8 *proof)
+make_proof(const TcpPeer *peer, const char *who, const Transcript *transcript, uint8 *proof)
 {
 	pg_hmac_ctx *hmac = pg_hmac_create(PG_SHA256);
 	bool		done;
@@ -106,7 +106,7 @@ send_frame(pgsocket socket, uint8 type, const void *payload, size_t length)
 {
 	char		frame[HXPY_HEADER_SIZE + sizeof(Transcript)];
 
-	hxpy_frames_header(frame, type, 0, length);
+	hxpy_wire_header(frame, type, 0, length);
 	memcpy(frame + HXPY_HEADER_SIZE, payload, length);
 	/* It fits into any new socket's buffer. */
 	return send(socket, frame, HXPY_HEADER_SIZE + length, MSG_NOSIGNAL) ==
@@ -150,7 +150,7 @@ read_answer(const Startup *startup, pgsocket socket, Answer *answer)
  * connection broke off before.
  */
 static bool
-shake_hands(const Startup *startup, const NetworkPeer *peer, pgsocket socket, uint8 role)
+shake_hands(const Startup *startup, const TcpPeer *peer, pgsocket socket, uint8 role)
 {
 	Transcript	transcript = {.role = role};
 	uint8		proof[HXPY_PROOF_SIZE];
@@ -164,7 +164,7 @@ shake_hands(const Startup *startup, const NetworkPeer *peer, pgsocket socket, ui
 	if (!send_frame(socket, HXPY_FRAME_CHALLENGE, &transcript, CHALLENGE_SIZE) ||
 		!read_answer(startup, socket, &answer))
 		return false;
-	hxpy_frames_header(header, HXPY_FRAME_PROOF, 0, sizeof(Answer) - HXPY_HEADER_SIZE);
+	hxpy_wire_header(header, HXPY_FRAME_PROOF, 0, sizeof(Answer) - HXPY_HEADER_SIZE);
 	if (memcmp(answer.header, header, HXPY_HEADER_SIZE) != 0)
 		raise_impostor("The answer is no proof.");
 	memcpy(transcript.container_nonce, answer.nonce, HXPY_NONCE_SIZE);
@@ -234,7 +234,7 @@ tune_socket(pgsocket socket)
 
 /* Find the address to connect to; palloc'd. */
 static struct sockaddr *
-parse_address(const NetworkPeer *peer, socklen_t *length)
+parse_address(const TcpPeer *peer, socklen_t *length)
 {
 	struct addrinfo hints = {
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
@@ -258,7 +258,7 @@ parse_address(const NetworkPeer *peer, socklen_t *length)
  * happens.
  */
 static void
-connect_socket(const Startup *startup, const NetworkPeer *peer, uint8 role,
+connect_socket(const Startup *startup, const TcpPeer *peer, uint8 role,
 			   volatile pgsocket *used)
 {
 	socklen_t	length;
@@ -296,7 +296,7 @@ connect_socket(const Startup *startup, const NetworkPeer *peer, uint8 role,
  * non-blocking and counted with AcquireExternalFD.
  */
 pgsocket
-hxpy_tcp_connect(const Startup *startup, const NetworkPeer *peer, uint8 role)
+hxpy_tcp_connect(const Startup *startup, const TcpPeer *peer, uint8 role)
 {
 	volatile pgsocket used = PGINVALID_SOCKET;
 

@@ -76,7 +76,7 @@ hxpy_grid_open_batch(RowsReader *reader, const char *payload, size_t length)
 	old = MemoryContextSwitchTo(reader->batch_context);
 	reader->readers = hxpy_datum_readers(reader->types, reader->ncolumns, payload, length,
 										 &reader->rows_left);
-	hxpy_stats_add_rows_out(reader->slot, reader->rows_left);
+	hxpy_registry_add_rows_out(reader->slot, reader->rows_left);
 	MemoryContextSwitchTo(old);
 }
 

@@ -276,7 +276,7 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 							   sizeof(uint32));
 		}
 	}
-	hxpy_stats_add_rows_out(stream->session->slot, nrows);
+	hxpy_registry_add_rows_out(stream->session->slot, nrows);
 }
 
 /* End a batch, of which COPY has taken every value: it reads no further than it has got. */

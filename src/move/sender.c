@@ -175,7 +175,7 @@ send_batch(QuerySender *sender)
 		hxpy_column_write(set->columns[i], &set->list);
 	hxpy_worker_send(sender->session->worker, HXPY_FRAME_BATCH, &set->list, sender->sink,
 					 sender->sink_arg);
-	hxpy_stats_add_rows_in(sender->session->slot, sender->filled);
+	hxpy_registry_add_rows_in(sender->session->slot, sender->filled);
 	/* Now the other set's frame is gone. */
 	sender->filling = 1 - sender->filling;
 	set = &sender->sets[sender->filling];

@@ -131,16 +131,3 @@ hxpy_frames_put_back(FrameStream *stream, const Frame *frame)
 {
 	stream->used -= HXPY_HEADER_SIZE + frame->length;
 }
-
-/* Write a frame's header. */
-void
-hxpy_frames_header(char *header, uint8 type, uint32 request, uint64 length)
-{
-	uint16		magic = HXPY_PROTOCOL_MAGIC;
-
-	memcpy(header, &magic, sizeof(magic));
-	header[2] = HXPY_PROTOCOL_VERSION;
-	header[3] = (char) type;
-	memcpy(header + 4, &request, sizeof(request));
-	memcpy(header + 8, &length, sizeof(length));
-}

@@ -43,6 +43,5 @@ extern ReadResult hxpy_frames_read(FrameStream *stream, size_t wanted);
 extern const char *hxpy_frames_take(FrameStream *stream, size_t limit, Frame *frame,
 									bool *found, size_t *missing);
 extern void hxpy_frames_put_back(FrameStream *stream, const Frame *frame);
-extern void hxpy_frames_header(char *header, uint8 type, uint32 request, uint64 length);
 
 #endif							/* HXPY_FRAMES_H */

@@ -75,7 +75,7 @@ take_columns(SessionSlot *slot, const WireColumn *columns, uint32 ncolumns)
 		length = Min(columns[2].data_length, MAX_MESSAGE + 1);
 		length = Min(pg_encoding_mbcliplen(PG_UTF8, message, (int) length, MAX_MESSAGE), length);
 	}
-	hxpy_stats_progress(slot, done, total, message, length);
+	hxpy_registry_progress(slot, done, total, message, length);
 	if (hxpy_progress != 0)
 		show_progress(done, total, hxpy_text_clean(message, length));
 	return NULL;

@@ -5,7 +5,7 @@
 #ifndef HXPY_PROGRESS_H
 #define HXPY_PROGRESS_H
 
-#include "launch/stats.h"
+#include "launch/registry.h"
 
 extern const char *hxpy_progress_take(SessionSlot *slot, const char *payload, size_t length);
 

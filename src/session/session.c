@@ -27,7 +27,7 @@
 #include "launch/pool.h"
 #include "codec/protocol.h"
 #include "session/session.h"
-#include "launch/stats.h"
+#include "launch/registry.h"
 
 static void drop_sessions(void);
 
@@ -110,7 +110,7 @@ destroy_session(PySession *session)
 		hxpy_worker_close(session->worker);
 	if (session->container != NULL)
 		hxpy_container_release(session->container);
-	hxpy_stats_close(session->slot);
+	hxpy_registry_close(session->slot);
 	hxpy_pool_session_ended();
 	hash_search(sessions, &session->key, HASH_REMOVE, NULL);
 	MemoryContextDelete(context);
@@ -263,7 +263,7 @@ create_session(const SessionKey *key, const SessionOptions *options)
 	PG_TRY();
 	{
 		adopt_options(session, options);
-		session->slot = hxpy_stats_open(key->name);
+		session->slot = hxpy_registry_open(key->name);
 		start_session(session);
 		session->opened = session->last_used = GetCurrentTimestamp();
 	}

@@ -9,7 +9,7 @@
 #include "utils/timestamp.h"
 
 #include "launch/container.h"
-#include "launch/stats.h"
+#include "launch/registry.h"
 #include "session/worker.h"
 
 #define HXPY_DEFAULT_SESSION	"default"

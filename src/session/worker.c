@@ -122,7 +122,7 @@ end_request(WorkerConn *conn)
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, conn->began);
 	conn->busy = false;
-	hxpy_stats_end(conn->slot, INSTR_TIME_GET_MICROSEC(now));
+	hxpy_registry_end(conn->slot, INSTR_TIME_GET_MICROSEC(now));
 }
 
 /* Give the session up.  Does not ereport; the reason, short, must live as long. */
@@ -136,7 +136,7 @@ lose(WorkerConn *conn, const char *reason)
 	conn->streaming = false;
 	conn->sending = NULL;
 	close_sockets(conn);
-	hxpy_stats_set_lost(conn->slot);
+	hxpy_registry_set_lost(conn->slot);
 }
 
 /* Raise the error of a session that is lost. */
@@ -199,7 +199,7 @@ void
 hxpy_worker_watch(WorkerConn *conn, SessionSlot *slot)
 {
 	conn->slot = slot;
-	hxpy_stats_set_idle(slot);
+	hxpy_registry_set_idle(slot);
 }
 
 /* Close a connection; the worker and its container end by themselves. */
@@ -300,7 +300,7 @@ send_more(WorkerConn *conn)
 		if (count < 0)
 			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 		conn->sent += count;
-		hxpy_stats_add_bytes_in(conn->slot, count);
+		hxpy_registry_add_bytes_in(conn->slot, count);
 		if (conn->sent == total)
 			conn->sending = NULL;
 	}
@@ -316,7 +316,7 @@ send_interrupt(WorkerConn *conn)
 {
 	char		header[HXPY_HEADER_SIZE];
 
-	hxpy_frames_header(header, HXPY_FRAME_INTERRUPT, conn->request, 0);
+	hxpy_wire_header(header, HXPY_FRAME_INTERRUPT, conn->request, 0);
 	(void) send(conn->control.socket, header, sizeof(header), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -324,7 +324,7 @@ send_interrupt(WorkerConn *conn)
 static void
 start_frame(WorkerConn *conn, uint8 type, const GatherList *payload)
 {
-	hxpy_frames_header(conn->header, type, conn->request, payload->length);
+	hxpy_wire_header(conn->header, type, conn->request, payload->length);
 	conn->sent = 0;
 	conn->sending = payload;
 	if (type == HXPY_FRAME_END || type == HXPY_FRAME_ABORT)
@@ -590,7 +590,7 @@ receive_data(WorkerConn *conn, size_t wanted)
 	uint64		before = conn->data.received;
 	ReadResult	result = hxpy_frames_read(&conn->data, wanted);
 
-	hxpy_stats_add_bytes_out(conn->slot, conn->data.received - before);
+	hxpy_registry_add_bytes_out(conn->slot, conn->data.received - before);
 	return result;
 }
 
@@ -860,7 +860,7 @@ hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload,
 				  const char *source, bool streaming, long limit_ms, const char *limit_name)
 {
 	Assert(conn->lost == NULL && !conn->busy);
-	hxpy_stats_begin(conn->slot, type, source);
+	hxpy_registry_begin(conn->slot, type, source);
 	hxpy_frames_shrink(&conn->data);
 	if (++conn->request == 0)
 		conn->request = 1;
@@ -1000,7 +1000,7 @@ hxpy_worker_open(WorkerConn *conn, const GatherList *options, long timeout_ms)
 	char		header[HXPY_HEADER_SIZE];
 
 	initStringInfo(&frame);
-	hxpy_frames_header(header, HXPY_FRAME_OPEN, 0, options->length);
+	hxpy_wire_header(header, HXPY_FRAME_OPEN, 0, options->length);
 	appendBinaryStringInfo(&frame, header, HXPY_HEADER_SIZE);
 	appendBinaryStringInfo(&frame, options->own.data, options->own.length);
 	if (options->own.length != options->length ||

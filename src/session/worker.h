@@ -6,7 +6,7 @@
 #define HXPY_WORKER_H
 
 #include "codec/buffer.h"
-#include "launch/stats.h"
+#include "launch/registry.h"
 
 typedef struct WorkerConn WorkerConn;
 

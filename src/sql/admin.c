@@ -30,7 +30,7 @@
 #include "launch/owner.h"
 #include "sql/pull.h"
 #include "sql/run.h"
-#include "launch/stats.h"
+#include "launch/registry.h"
 #include "text.h"
 
 PG_FUNCTION_INFO_V1(py_images);
@@ -305,6 +305,16 @@ image_name(json_t *container, json_t *images)
 	return text_of(container, "Image");
 }
 
+/* Whether a container with these labels is this cluster's. */
+static bool
+is_ours(json_t *labels)
+{
+	EngineLabel cluster = hxpy_owner_cluster();
+	const char *value = json_string_value(json_object_get(labels, cluster.key));
+
+	return value != NULL && strcmp(value, cluster.value) == 0;
+}
+
 /*
  * Set the columns of a container that only this cluster's have.  Labels never change:
  * one that a session has taken out of the pool does not name that session.
@@ -315,14 +325,14 @@ set_owner(Datum *values, bool *nulls, const char *name, json_t *labels)
 	const char *pid = json_string_value(json_object_get(labels, "hxpy.backend"));
 	bool		from_pool = json_object_get(labels, "hxpy.pool") != NULL;
 
-	if (!hxpy_owner_is_ours(labels))
+	if (!is_ours(labels))
 	{
 		for (int i = 6; i < OWNER_COLUMNS_END; i++)
 			nulls[i] = true;
 		return;
 	}
 	set_text(values, nulls, 6, json_object_get(labels, "hxpy.run") != NULL ? "run" :
-			 from_pool && !(name != NULL && hxpy_stats_uses_container(name)) ? "pool" : "session");
+			 from_pool && !(name != NULL && hxpy_registry_uses_container(name)) ? "pool" : "session");
 	set_text(values, nulls, 7, text_of(labels, "hxpy.database"));
 	nulls[8] = pid == NULL || from_pool;
 	values[8] = Int32GetDatum(nulls[8] ? 0 : atoi(pid));
@@ -338,6 +348,7 @@ py_containers(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	bool		all = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
+	EngineLabel cluster = hxpy_owner_cluster();
 	json_t	   *containers;
 	json_t	   *images;
 	json_t	   *container;
@@ -345,12 +356,12 @@ py_containers(PG_FUNCTION_ARGS)
 
 	check_monitor("see containers");
 	InitMaterializedSRF(fcinfo, 0);
-	containers = all ? hxpy_docker_list(NULL) : hxpy_owner_list();
+	containers = hxpy_docker_list(all ? NULL : psprintf("%s=%s", cluster.key, cluster.value));
 	images = hxpy_docker_images();
 	json_array_foreach(containers, index, container)
 	{
 		char	   *id = text_of(container, "Id");
-		const char *name = hxpy_owner_name(container);
+		const char *name = hxpy_docker_entry_name(container);
 		Datum		values[CONTAINER_COLUMNS];
 		bool		nulls[CONTAINER_COLUMNS] = {0};
 
@@ -390,7 +401,7 @@ find_own_container(const char *name)
 				 errmsg("\"%s\" does not name a container", name),
 				 errhint("Give its name, or at least %d digits of its id, as py_containers() shows.",
 						 SHORT_ID_LEN)));
-	if (!hxpy_owner_is_ours(json_object_get(json_object_get(container, "Config"), "Labels")))
+	if (!is_ours(json_object_get(json_object_get(container, "Config"), "Labels")))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("container \"%s\" is not one of this cluster", name),

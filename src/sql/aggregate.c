@@ -119,7 +119,7 @@ py_agg_finalfn(PG_FUNCTION_ARGS)
 		hxpy_column_write(state->columns[i], &payload);
 	session = hxpy_session_get(state->session);
 	hxpy_session_request(session, HXPY_FRAME_CALL, &payload, state->function, &reply, &length);
-	hxpy_stats_add_rows_in(session->slot, state->columns[0]->count);
+	hxpy_registry_add_rows_in(session->slot, state->columns[0]->count);
 	value = hxpy_datum_single(type, reply, length, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();

@@ -19,7 +19,7 @@
 
 #include "hxpy.h"
 #include "sql/bind.h"
-#include "sql/io.h"
+#include "launch/iodir.h"
 #include "text.h"
 
 /* Raise the error for a bind that is none. */
@@ -149,7 +149,7 @@ hxpy_bind_mounts(json_t *binds)
 				 errmsg("\"HostConfig.Binds\" must be an array of strings")));
 	if (json_array_size(binds) == 0)
 		return mounts;
-	base = hxpy_io_mount_source(MyDatabaseId);
+	base = hxpy_iodir_mount_source(MyDatabaseId);
 	if (base == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -1,21 +1,13 @@
 /*
  * io.c
- *	  Files that SQL and Python share: a directory for each database, /io in containers.
+ *	  Files that SQL and Python share, reached from SQL: py_io_list, _read, _write, _remove.
  *
- * hxpy.io_directory holds a directory for each database, named by its OID and made
- * by the server.  Containers of the database's sessions have it at /io; the functions
- * py_io_* reach it from SQL.
- *
- * Where it is mounted read-write, code in sessions leaves there what it likes (symbolic
+ * Where /io is mounted read-write, code in sessions leaves there what it likes (symbolic
  * links, FIFOs, sparse files, leases) and changes it under our hands.  So the kernel
  * resolves each path beneath the directory, through no symbolic link and no mount
  * (openat2); files are opened without waiting, taken only when they are regular, and
  * read with read(), never mapped; new ones are written under another name and renamed.
  * A name's last part is never opened to be removed or replaced.
- *
- * The server's user owns the directories, so that nobody else can put another in the
- * place of one that the engine mounts.  Descriptors are closed with the memory context
- * that they were opened in.
  */
 #include "postgres.h"
 
@@ -45,21 +37,13 @@
 #include "sql/arguments.h"
 #include "codec/column.h"
 #include "guc.h"
-#include "sql/io.h"
+#include "launch/iodir.h"
 #include "text.h"
 
 #define IO_CHUNK			(1024 * 1024)	/* bytes between looks at interrupts */
 #define IO_LIST_COLUMNS		4
 #define RESOLVE_CONFINED	(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | \
 							 RESOLVE_NO_XDEV)
-
-/* A counted descriptor, which its memory context closes at the latest. */
-typedef struct Descriptor
-{
-	MemoryContextCallback callback;
-	int			fd;				/* -1 once it is closed */
-	DIR		   *stream;			/* owns fd when there is one */
-} Descriptor;
 
 /* A file that is not under its own name yet. */
 typedef struct TemporaryFile
@@ -73,162 +57,6 @@ PG_FUNCTION_INFO_V1(py_io_list);
 PG_FUNCTION_INFO_V1(py_io_read);
 PG_FUNCTION_INFO_V1(py_io_write);
 PG_FUNCTION_INFO_V1(py_io_remove);
-
-/* Close a descriptor; does not ereport. */
-static void
-close_descriptor(void *argument)
-{
-	Descriptor *descriptor = argument;
-
-	if (descriptor->fd < 0)
-		return;
-	if (descriptor->stream != NULL)
-		closedir(descriptor->stream);
-	else
-		close(descriptor->fd);
-	descriptor->fd = -1;
-	ReleaseExternalFD();
-}
-
-/* Open a path as the kernel may resolve it; NULL, with errno set, when that fails. */
-static Descriptor *
-open_path(int directory, const char *path, uint64 flags, uint64 resolve)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC,
-		.mode = flags & O_CREAT ? S_IRUSR | S_IWUSR : 0,
-		.resolve = resolve
-	};
-	Descriptor *descriptor = palloc0(sizeof(Descriptor));
-
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("too many open files"),
-				 errhint("Close sessions, or raise max_files_per_process.")));
-	descriptor->fd = (int) syscall(SYS_openat2, directory, path, &how, sizeof(how));
-	if (descriptor->fd < 0)
-	{
-		int			save_errno = errno;
-
-		ReleaseExternalFD();
-		if (save_errno == ENOSYS)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("hxpy.io_directory needs the system call openat2"),
-					 errhint("Use Linux 5.6 or later, and allow it if the server runs in a container.")));
-		errno = save_errno;
-		return NULL;
-	}
-	descriptor->callback.func = close_descriptor;
-	descriptor->callback.arg = descriptor;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &descriptor->callback);
-	return descriptor;
-}
-
-/* Raise an error for what is not as hxpy.io_directory has to be. */
-static void
-refuse_directory(const char *path, const char *problem)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_CONFIG_FILE_ERROR),
-			 errmsg("hxpy.io_directory cannot be used"),
-			 errdetail("\"%s\" %s.", path, problem),
-			 errhint("Choose a directory of the server's user with mode 0700, on a path without symbolic links where only root and that user may write.")));
-}
-
-/*
- * Check one part of the path of hxpy.io_directory.  Whoever could put another in its
- * place could have any directory of the host mounted.
- */
-static void
-check_part(const char *path, bool last)
-{
-	struct stat st;
-
-	if (lstat(path, &st) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not access directory \"%s\": %m", path),
-				 errhint("Make the directory of hxpy.io_directory: mode 0700, owned by the server's user.")));
-	if (S_ISLNK(st.st_mode))
-		refuse_directory(path, "is a symbolic link");
-	if (!S_ISDIR(st.st_mode))
-		refuse_directory(path, "is not a directory");
-	if (st.st_uid != geteuid() && (last || st.st_uid != 0))
-		refuse_directory(path, "belongs to another user");
-	if ((st.st_mode & (S_IWGRP | S_IWOTH)) && (last || !(st.st_mode & S_ISVTX)))
-		refuse_directory(path, "may be written by other users");
-}
-
-/* Return hxpy.io_directory, checked. */
-static char *
-base_directory(void)
-{
-	char	   *base = pstrdup(hxpy_io_directory);
-	char		data[PATH_MAX];
-
-	canonicalize_path(base);
-	if (!is_absolute_path(base))
-		refuse_directory(base, "is no absolute path");
-	for (char *slash = base; slash != NULL; slash = strchr(slash + 1, '/'))
-	{
-		char	   *part = pnstrdup(base, Max(slash - base, 1));
-
-		check_part(part, false);
-		pfree(part);
-	}
-	check_part(base, true);
-	/* Names there may be OIDs of databases, too. */
-	if (realpath(DataDir, data) != NULL && path_is_prefix_of_path(data, base))
-		refuse_directory(base, "is within the data directory");
-	return base;
-}
-
-/* Open a database's directory, made when missing, with the mode that it must have now. */
-static Descriptor *
-open_database(Oid database, char **path)
-{
-	mode_t		mode = hxpy_io_mode == HXPY_IO_READ_WRITE ? 0777 : 0755;
-	Descriptor *directory;
-	struct stat st;
-
-	if (!hxpy_io_directory[0])
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("there is no directory for files"),
-				 errhint("An administrator must set hxpy.io_directory; see docs/operations.md.")));
-	*path = psprintf("%s/%u", base_directory(), database);
-	if (mkdir(*path, S_IRWXU) != 0 && errno != EEXIST)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create directory \"%s\": %m", *path)));
-	directory = open_path(AT_FDCWD, *path, O_RDONLY | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
-	if (directory == NULL || fstat(directory->fd, &st) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open directory \"%s\": %m", *path)));
-	if (st.st_uid != geteuid())
-		refuse_directory(*path, "belongs to another user");
-	/* Users of containers are others; the directory above keeps other users of the host out. */
-	if ((st.st_mode & 07777) != mode && fchmod(directory->fd, mode) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not set permissions of \"%s\": %m", *path)));
-	return directory;
-}
-
-/* Return the directory to mount at /io in containers of a database. */
-char *
-hxpy_io_mount_source(Oid database)
-{
-	char	   *path;
-
-	if (!hxpy_io_directory[0])
-		return NULL;
-	close_descriptor(open_database(database, &path));
-	return path;
-}
 
 /* Raise an error for a path, by errno. */
 static void
@@ -289,7 +117,7 @@ open_confined(const Descriptor *directory, const char *path, uint64 flags, const
 {
 	Descriptor *descriptor;
 
-	descriptor = open_path(directory->fd, hxpy_coltype_to_utf8(path), flags, RESOLVE_CONFINED);
+	descriptor = hxpy_iodir_open_path(directory->fd, hxpy_coltype_to_utf8(path), flags, RESOLVE_CONFINED);
 	if (descriptor == NULL)
 		raise_path_error(action, path);
 	return descriptor;
@@ -314,7 +142,7 @@ open_parent(const Descriptor *directory, const char *path, char **name)
 		parent = ".";
 	else
 		slash[slash == parent ? 1 : 0] = '\0';
-	return open_path(directory->fd, parent, O_PATH | O_DIRECTORY, RESOLVE_CONFINED);
+	return hxpy_iodir_open_path(directory->fd, parent, O_PATH | O_DIRECTORY, RESOLVE_CONFINED);
 }
 
 /* Return when a file was changed; false when that is no timestamp, as its owner may set any. */
@@ -388,7 +216,7 @@ py_io_list(PG_FUNCTION_ARGS)
 	Oid			collation = C_COLLATION_OID;
 	bool		nulls_first = false;
 	char	   *database;
-	Descriptor *root = open_database(MyDatabaseId, &database);
+	Descriptor *root = hxpy_iodir_open(MyDatabaseId, &database);
 	Descriptor *directory;
 	Tuplesortstate *sort;
 	TupleTableSlot *row;
@@ -396,7 +224,7 @@ py_io_list(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	Assert(rsinfo->setDesc->natts == IO_LIST_COLUMNS);
 	directory = open_confined(root, path[0] ? path : ".", O_RDONLY | O_DIRECTORY, "open directory");
-	close_descriptor(root);
+	hxpy_iodir_close(root);
 	directory->stream = fdopendir(directory->fd);
 	if (directory->stream == NULL)
 		raise_path_error("read directory", path);
@@ -404,7 +232,7 @@ py_io_list(PG_FUNCTION_ARGS)
 								work_mem, NULL, TUPLESORT_NONE);
 	row = MakeSingleTupleTableSlot(rsinfo->setDesc, &TTSOpsVirtual);
 	read_entries(directory, path, row, sort);
-	close_descriptor(directory);
+	hxpy_iodir_close(directory);
 	ExecDropSingleTupleTableSlot(row);
 	tuplesort_performsort(sort);
 	row = MakeSingleTupleTableSlot(rsinfo->setDesc, &TTSOpsMinimalTuple);
@@ -483,12 +311,12 @@ py_io_read(PG_FUNCTION_ARGS)
 {
 	char	   *path = hxpy_argument_text(fcinfo, 0, "path");
 	char	   *database;
-	Descriptor *root = open_database(MyDatabaseId, &database);
+	Descriptor *root = hxpy_iodir_open(MyDatabaseId, &database);
 	Descriptor *file = open_confined(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, "open file");
 	bytea	   *content = read_file(file, path);
 
-	close_descriptor(file);
-	close_descriptor(root);
+	hxpy_iodir_close(file);
+	hxpy_iodir_close(root);
 	PG_RETURN_BYTEA_P(content);
 }
 
@@ -505,7 +333,7 @@ create_temporary(TemporaryFile *temporary, const char *path)
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not generate a random name")));
 		snprintf(temporary->name, sizeof(temporary->name), ".hxpy-" UINT64_FORMAT, number);
-		temporary->file = open_path(temporary->directory->fd, temporary->name,
+		temporary->file = hxpy_iodir_open_path(temporary->directory->fd, temporary->name,
 									O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, RESOLVE_CONFINED);
 	} while (temporary->file == NULL && errno == EEXIST);
 	if (temporary->file == NULL)
@@ -565,7 +393,7 @@ py_io_write(PG_FUNCTION_ARGS)
 	if (toast_raw_datum_size(PG_GETARG_DATUM(1)) - VARHDRSZ > (Size) hxpy_io_max_size * 1024 * 1024)
 		refuse_size(path);
 	content = PG_GETARG_BYTEA_PP(1);
-	root = open_database(MyDatabaseId, &database);
+	root = hxpy_iodir_open(MyDatabaseId, &database);
 	temporary.directory = open_parent(root, path, &name);
 	if (temporary.directory == NULL)
 	{
@@ -582,9 +410,9 @@ py_io_write(PG_FUNCTION_ARGS)
 		write_temporary(&temporary, name, VARDATA_ANY(content), VARSIZE_ANY_EXHDR(content), path);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(remove_temporary, PointerGetDatum(&temporary));
-	close_descriptor(temporary.file);
-	close_descriptor(temporary.directory);
-	close_descriptor(root);
+	hxpy_iodir_close(temporary.file);
+	hxpy_iodir_close(temporary.directory);
+	hxpy_iodir_close(root);
 	PG_RETURN_INT64(VARSIZE_ANY_EXHDR(content));
 }
 
@@ -597,7 +425,7 @@ py_io_remove(PG_FUNCTION_ARGS)
 	char	   *path = hxpy_argument_text(fcinfo, 0, "path");
 	char	   *database;
 	char	   *name;
-	Descriptor *root = open_database(MyDatabaseId, &database);
+	Descriptor *root = hxpy_iodir_open(MyDatabaseId, &database);
 	Descriptor *directory = open_parent(root, path, &name);
 	bool		removed = directory != NULL &&
 		(unlinkat(directory->fd, name, 0) == 0 ||
@@ -606,7 +434,7 @@ py_io_remove(PG_FUNCTION_ARGS)
 	if (!removed && errno != ENOENT)
 		raise_path_error("remove", path);
 	if (directory != NULL)
-		close_descriptor(directory);
-	close_descriptor(root);
+		hxpy_iodir_close(directory);
+	hxpy_iodir_close(root);
 	PG_RETURN_BOOL(removed);
 }

@@ -140,7 +140,7 @@ static void
 add_labels(json_t *body)
 {
 	json_t	   *given = json_object_get(body, "Labels");
-	json_t	   *labels = hxpy_json_own(hxpy_owner_run_labels());
+	json_t	   *labels = hxpy_json_own(hxpy_sandbox_labels(hxpy_owner_run_labels()));
 	const char *key;
 	json_t	   *value;
 

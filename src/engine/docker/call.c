@@ -293,10 +293,10 @@ call_end_broken_off(HttpRequest *req, MemoryContext context)
 }
 
 /* Begins a request; everything goes to the current memory context. */
-DockerCall *
+EngineCall *
 hxpy_call_begin(const char *method, const char *path, json_t *body, long timeout_ms)
 {
-	DockerCall *call = palloc0(sizeof(DockerCall));
+	EngineCall *call = palloc0(sizeof(EngineCall));
 	char	   *text = body ? hxpy_json_write(body) : NULL;
 	char	   *versioned = call_prepare(path, &timeout_ms);
 
@@ -310,10 +310,10 @@ hxpy_call_begin(const char *method, const char *path, json_t *body, long timeout
 }
 
 /* Begins a request about a container. */
-DockerCall *
+EngineCall *
 hxpy_call_begin_container(const char *method, const char *id, const char *what, long timeout_ms)
 {
-	DockerCall *call = hxpy_call_begin(method,
+	EngineCall *call = hxpy_call_begin(method,
 									   psprintf("/containers/%s%s", hxpy_call_check_name(id), what),
 									   NULL, timeout_ms);
 
@@ -340,10 +340,10 @@ hxpy_call_open_stream(const char *path, HttpSink sink, void *arg)
 }
 
 /* Begins to send data. */
-DockerCall *
+EngineCall *
 hxpy_call_begin_put(const char *path, const char *type, const char *data, size_t length)
 {
-	DockerCall *call = palloc0(sizeof(DockerCall));
+	EngineCall *call = palloc0(sizeof(EngineCall));
 	long		timeout_ms = hxpy_docker_timeout;
 	char	   *versioned = call_prepare(path, &timeout_ms);
 
@@ -354,7 +354,7 @@ hxpy_call_begin_put(const char *path, const char *type, const char *data, size_t
 
 /* Waits for the end of a request, whatever its status. */
 HttpRequest *
-hxpy_call_end(DockerCall *call)
+hxpy_call_end(EngineCall *call)
 {
 	MemoryContext context = CurrentMemoryContext;
 

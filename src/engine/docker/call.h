@@ -8,12 +8,13 @@
 #ifndef HXPY_CALL_H
 #define HXPY_CALL_H
 
-#include "engine/docker/docker.h"
+#include "engine/engine.h"
 #include "engine/docker/http.h"
+#include "engine/docker/json.h"
 
 #define HXPY_CALL_MESSAGE_MAX	1024	/* bytes of the engine's words we repeat */
 
-struct DockerCall
+struct EngineCall
 {
 	HttpRequest *req;			/* freed by the end function, or with its context */
 	const char *name;			/* of the container, for messages */
@@ -35,13 +36,13 @@ pg_noreturn extern void hxpy_call_raise(HttpRequest *req, const char *what);
 extern const char *hxpy_call_negotiate(long timeout_ms);
 
 /* A call in two steps, or in one; whatever its status is. */
-extern DockerCall *hxpy_call_begin(const char *method, const char *path, json_t *body,
+extern EngineCall *hxpy_call_begin(const char *method, const char *path, json_t *body,
 								   long timeout_ms);
-extern DockerCall *hxpy_call_begin_container(const char *method, const char *id,
+extern EngineCall *hxpy_call_begin_container(const char *method, const char *id,
 											 const char *what, long timeout_ms);
-extern DockerCall *hxpy_call_begin_put(const char *path, const char *type, const char *data,
+extern EngineCall *hxpy_call_begin_put(const char *path, const char *type, const char *data,
 									   size_t length);
-extern HttpRequest *hxpy_call_end(DockerCall *call);
+extern HttpRequest *hxpy_call_end(EngineCall *call);
 extern HttpRequest *hxpy_call(const char *method, const char *path, json_t *body,
 							  long timeout_ms);
 

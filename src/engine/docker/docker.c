@@ -27,7 +27,7 @@ hxpy_docker_ping(void)
 
 /* Tells whether a call has ended, so that its end function does not wait. */
 bool
-hxpy_docker_is_done(const DockerCall *call)
+hxpy_docker_is_done(const EngineCall *call)
 {
 	return hxpy_http_is_done(call->req);
 }
@@ -41,7 +41,7 @@ hxpy_docker_inspect_image(const char *image)
 }
 
 /* Begins to describe a container. */
-DockerCall *
+EngineCall *
 hxpy_docker_begin_inspect(const char *id)
 {
 	return hxpy_call_begin_container("GET", id, "/json", hxpy_docker_timeout);
@@ -49,7 +49,7 @@ hxpy_docker_begin_inspect(const char *id)
 
 /* Describes a container; NULL if there is none. */
 json_t *
-hxpy_docker_end_inspect(DockerCall *call)
+hxpy_docker_end_inspect(EngineCall *call)
 {
 	return hxpy_call_read_found(hxpy_call_end(call),
 								psprintf("inspect container \"%s\"", call->name));
@@ -99,6 +99,15 @@ hxpy_docker_list(const char *label)
 						   "containers");
 }
 
+/* Returns a listed container's name, without the slash in front; NULL when it has none. */
+const char *
+hxpy_docker_entry_name(json_t *entry)
+{
+	const char *name = json_string_value(json_array_get(json_object_get(entry, "Names"), 0));
+
+	return name != NULL && name[0] == '/' ? name + 1 : name;
+}
+
 /* Refuses a container for which the engine has warnings. */
 static void
 docker_check_warnings(const char *name, json_t *warnings)
@@ -126,10 +135,10 @@ docker_check_warnings(const char *name, json_t *warnings)
 }
 
 /* Begins to make a container. */
-DockerCall *
+EngineCall *
 hxpy_docker_begin_create(const char *name, json_t *body)
 {
-	DockerCall *call = hxpy_call_begin("POST",
+	EngineCall *call = hxpy_call_begin("POST",
 									   psprintf("/containers/create?name=%s",
 												hxpy_call_check_name(name)),
 									   body, hxpy_docker_timeout);
@@ -140,7 +149,7 @@ hxpy_docker_begin_create(const char *name, json_t *body)
 
 /* Returns the id of the container that was made. */
 char *
-hxpy_docker_end_create(DockerCall *call)
+hxpy_docker_end_create(EngineCall *call)
 {
 	HttpRequest *req = hxpy_call_end(call);
 	json_t	   *answer;
@@ -168,22 +177,32 @@ hxpy_docker_create(const char *name, json_t *body)
 	return hxpy_docker_end_create(hxpy_docker_begin_create(name, body));
 }
 
-/* Unpacks a tar archive in a container's directory. */
-void
-hxpy_docker_put_archive(const char *id, const char *path, const char *data, size_t length)
+/* Begins to unpack a tar archive in a container's directory. */
+EngineCall *
+hxpy_docker_begin_put(const char *id, const char *path, const char *data, size_t length)
 {
-	HttpRequest *req = hxpy_call_end(hxpy_call_begin_put(psprintf("/containers/%s/archive?path=%s",
-																  hxpy_call_check_name(id),
-																  hxpy_call_escape(path, "")),
-														 "application/x-tar", data, length));
+	EngineCall *call = hxpy_call_begin_put(psprintf("/containers/%s/archive?path=%s",
+													hxpy_call_check_name(id),
+													hxpy_call_escape(path, "")),
+										   "application/x-tar", data, length);
+
+	call->name = id;
+	return call;
+}
+
+/* Makes sure that an archive was unpacked. */
+void
+hxpy_docker_end_put(EngineCall *call)
+{
+	HttpRequest *req = hxpy_call_end(call);
 
 	if (hxpy_http_status(req) != 200)
-		hxpy_call_raise(req, psprintf("write to container \"%s\"", id));
+		hxpy_call_raise(req, psprintf("write to container \"%s\"", call->name));
 	hxpy_http_free(req);
 }
 
 /* Begins to start a container. */
-DockerCall *
+EngineCall *
 hxpy_docker_begin_start(const char *id)
 {
 	return hxpy_call_begin_container("POST", id, "/start", hxpy_docker_timeout);
@@ -191,7 +210,7 @@ hxpy_docker_begin_start(const char *id)
 
 /* Makes sure that a container was started; one that ran stays as it is. */
 void
-hxpy_docker_end_start(DockerCall *call)
+hxpy_docker_end_start(EngineCall *call)
 {
 	HttpRequest *req = hxpy_call_end(call);
 	int			status = hxpy_http_status(req);
@@ -209,7 +228,7 @@ hxpy_docker_start(const char *id)
 }
 
 /* Begins to remove a container with its volumes, running or not. */
-DockerCall *
+EngineCall *
 hxpy_docker_begin_remove(const char *id, long timeout_ms)
 {
 	return hxpy_call_begin_container("DELETE", id, "?force=1&v=1", timeout_ms);
@@ -220,7 +239,7 @@ hxpy_docker_begin_remove(const char *id, long timeout_ms)
  * with force: somebody else's removal is in progress).
  */
 bool
-hxpy_docker_end_remove(DockerCall *call)
+hxpy_docker_end_remove(EngineCall *call)
 {
 	HttpRequest *req = hxpy_call_end(call);
 	int			status = hxpy_http_status(req);
@@ -241,7 +260,7 @@ hxpy_docker_remove(const char *id, long timeout_ms)
 /* ---------- figures ---------- */
 
 /* Begins to measure a container. */
-DockerCall *
+EngineCall *
 hxpy_docker_begin_stats(const char *id)
 {
 	return hxpy_call_begin_container("GET", id, "/stats?stream=false&one-shot=1", hxpy_docker_timeout);
@@ -253,7 +272,7 @@ hxpy_docker_begin_stats(const char *id)
  * or is gone.
  */
 bool
-hxpy_docker_end_stats(DockerCall *call, int64 *memory, int64 *cpu)
+hxpy_docker_end_stats(EngineCall *call, int64 *memory, int64 *cpu)
 {
 	json_t	   *stats = hxpy_call_read_found(hxpy_call_end(call),
 											 psprintf("measure container \"%s\"", call->name));

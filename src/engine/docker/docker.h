@@ -13,15 +13,15 @@
 #define HXPY_DOCKER_H
 
 #include "engine/docker/json.h"
+#include "engine/engine.h"
 
 typedef struct DockerStream DockerStream;
 
 /*
- * A call under way, in the memory context that was current at its beginning: name
+ * A call under way lives in the memory context that was current at its beginning; name
  * and body must live as long.  The end function waits, if need be, for its end, and
  * frees it; without that it ends with its context.
  */
-typedef struct DockerCall DockerCall;
 
 /* What ended a wait on a stream; more than one may be set */
 #define HXPY_DOCKER_ENDED	0x01	/* the container died (or the engine did) */
@@ -38,20 +38,21 @@ extern json_t *hxpy_docker_inspect_network(const char *network);
 
 /* Returns the id.  After an error the container may exist: remove it by name. */
 extern char *hxpy_docker_create(const char *name, json_t *body);
-extern void hxpy_docker_put_archive(const char *id, const char *path, const char *data,
-									size_t length);
 extern void hxpy_docker_start(const char *id);
 
 /* the same in two steps, for whoever has several under way */
-extern bool hxpy_docker_is_done(const DockerCall *call);
-extern DockerCall *hxpy_docker_begin_inspect(const char *id);
-extern json_t *hxpy_docker_end_inspect(DockerCall *call);
-extern DockerCall *hxpy_docker_begin_create(const char *name, json_t *body);
-extern char *hxpy_docker_end_create(DockerCall *call);
-extern DockerCall *hxpy_docker_begin_start(const char *id);
-extern void hxpy_docker_end_start(DockerCall *call);
-extern DockerCall *hxpy_docker_begin_remove(const char *id, long timeout_ms);
-extern bool hxpy_docker_end_remove(DockerCall *call);
+extern bool hxpy_docker_is_done(const EngineCall *call);
+extern EngineCall *hxpy_docker_begin_inspect(const char *id);
+extern json_t *hxpy_docker_end_inspect(EngineCall *call);
+extern EngineCall *hxpy_docker_begin_create(const char *name, json_t *body);
+extern char *hxpy_docker_end_create(EngineCall *call);
+extern EngineCall *hxpy_docker_begin_put(const char *id, const char *path, const char *data,
+										 size_t length);
+extern void hxpy_docker_end_put(EngineCall *call);
+extern EngineCall *hxpy_docker_begin_start(const char *id);
+extern void hxpy_docker_end_start(EngineCall *call);
+extern EngineCall *hxpy_docker_begin_remove(const char *id, long timeout_ms);
+extern bool hxpy_docker_end_remove(EngineCall *call);
 
 extern char *hxpy_docker_logs(const char *id, int lines);
 
@@ -60,20 +61,22 @@ extern bool hxpy_docker_remove(const char *id, long timeout_ms);
 
 /* Array of the containers, running or not, that carry label ("key=value"); NULL: all. */
 extern json_t *hxpy_docker_list(const char *label);
+extern const char *hxpy_docker_entry_name(json_t *entry);
 
 /*
  * Output of a container from now on: attach before start to get all of it.
  * The stream ends a moment before an inspect shows the container's end.
  */
 extern DockerStream *hxpy_docker_attach(const char *id);
+extern bool hxpy_docker_stream_has_ended(const DockerStream *stream);
 extern int	hxpy_docker_stream_wait(DockerStream *stream, pgsocket other,
 									long timeout_ms);
 extern char *hxpy_docker_stream_text(DockerStream *stream);
 extern void hxpy_docker_stream_close(DockerStream *stream);
 
 /* Memory (bytes) and CPU time (microseconds); false when the container does not run */
-extern DockerCall *hxpy_docker_begin_stats(const char *id);
-extern bool hxpy_docker_end_stats(DockerCall *call, int64 *memory, int64 *cpu);
+extern EngineCall *hxpy_docker_begin_stats(const char *id);
+extern bool hxpy_docker_end_stats(EngineCall *call, int64 *memory, int64 *cpu);
 
 /* Administration; for a new name, one that is taken is an error. */
 extern json_t *hxpy_docker_images(void);

@@ -695,12 +695,16 @@ http_action(curl_socket_t fd, int mask)
 	sigprocmask(SIG_SETMASK, &saved, NULL);
 }
 
-/* Runs libcurl's timer when it is due, and notes which requests are done. */
-static void
+/*
+ * Runs libcurl's timer when it is due, and notes which requests are done; tells whether
+ * there was one.
+ */
+static bool
 http_progress(void)
 {
 	CURLMsg    *msg;
 	int			left;
+	bool		found = false;
 
 	if (http_timer_due >= 0 && http_timer_due <= http_now())
 	{
@@ -723,7 +727,9 @@ http_progress(void)
 		if (req->result == CURLE_OK && !req->answered)
 			req->result = CURLE_GOT_NOTHING;	/* ended amid the headers */
 		req->done = true;
+		found = true;
 	}
+	return found;
 }
 
 /* Returns the milliseconds to wait at most, -1 for no limit. */
@@ -852,7 +858,7 @@ hxpy_http_open_stream(const char *method, const char *path, HttpSink sink,
 	for (;;)
 	{
 		http_check_interrupts();
-		http_progress();
+		(void) http_progress();
 		if (req->done)
 			http_check_result(req);
 		if (req->done || req->answered)
@@ -874,7 +880,7 @@ hxpy_http_wait(HttpRequest *req, pgsocket other, long timeout_ms)
 	for (;;)
 	{
 		http_check_interrupts();
-		http_progress();
+		(void) http_progress();
 		if (req->done || readable)
 			break;
 		if (late)
@@ -897,11 +903,13 @@ hxpy_http_drive(pgsocket other, long timeout_ms, HxpyWait what)
 	bool		readable;
 
 	http_check_interrupts();
-	http_progress();
+	/* After what is done now no further event need come. */
+	if (http_progress())
+		timeout_ms = 0;
 	readable = http_wait_round(other,
 							   http_time_left(timeout_ms < 0 ? -1 : http_now() + timeout_ms),
 							   what);
-	http_progress();
+	(void) http_progress();
 	return readable;
 }
 

@@ -14,8 +14,7 @@
 
 #include "hxpy.h"
 #include "guc.h"
-#include "launch/network.h"
-#include "launch/owner.h"
+#include "engine/docker/endpoint.h"
 #include "engine/docker/sandbox.h"
 
 #define MOUNT_TARGET		"/run/hxpy"
@@ -98,18 +97,18 @@ mount(const char *source, const char *target, bool read_only)
 
 /* Make all mounts of a container: the socket's directory, or a volume for the key; /io. */
 static json_t *
-mounts(const Sandbox *sandbox)
+mounts(const EngineSpec *spec)
 {
 	json_t	   *list;
 
-	if (hxpy_network_is_none(sandbox->network))
-		list = json_pack("[o]", mount(sandbox->directory->path, MOUNT_TARGET, true));
+	if (spec->network == NULL)
+		list = json_pack("[o]", mount(spec->socket_directory, MOUNT_TARGET, true));
 	else
 		/* Engines refuse to make it read-only: all in it is root's instead. */
 		list = json_pack("[{s:s, s:s, s:{s:b}}]", "Type", "volume", "Target", MOUNT_TARGET,
 						 "VolumeOptions", "NoCopy", 1);
-	if (list != NULL && sandbox->io != NULL &&
-		json_array_append_new(list, mount(sandbox->io, IO_TARGET,
+	if (list != NULL && spec->io != NULL &&
+		json_array_append_new(list, mount(spec->io, IO_TARGET,
 										  hxpy_io_mode == HXPY_IO_READ_ONLY)) != 0)
 	{
 		json_decref(list);
@@ -125,9 +124,9 @@ mounts(const Sandbox *sandbox)
  * hxpy_sandbox_check() sees it.
  */
 static json_t *
-create_host_config(const Sandbox *sandbox)
+create_host_config(const EngineSpec *spec)
 {
-	json_int_t	memory = (json_int_t) sandbox->memory * 1024 * 1024;
+	json_int_t	memory = (json_int_t) spec->memory * 1024 * 1024;
 	json_int_t	tmp = (json_int_t) hxpy_tmp_size * 1024 * 1024;
 	json_t	   *config;
 
@@ -138,12 +137,12 @@ create_host_config(const Sandbox *sandbox)
 					   " s:{s:s, s:{s:s, s:s}},"
 					   " s:o,"
 					   " s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:b, s:o}",
-					   "NetworkMode", sandbox->network ? sandbox->network : HXPY_NO_NETWORK,
+					   "NetworkMode", spec->network ? spec->network : HXPY_NO_NETWORK,
 					   "CapDrop", "ALL",
 					   "CapAdd",
 					   "Privileged", 0,
 					   "SecurityOpt", "no-new-privileges",
-					   seccomp_option(!hxpy_network_is_none(sandbox->network)),
+					   seccomp_option(spec->network != NULL),
 					   "ReadonlyRootfs", 1,
 					   "ShmSize", (json_int_t) SHM_BYTES,
 					   "Tmpfs", "/tmp",
@@ -152,7 +151,7 @@ create_host_config(const Sandbox *sandbox)
 					   "PidsLimit", hxpy_pids_limit,
 					   "Memory", memory,
 					   "MemorySwap", memory,
-					   "NanoCpus", (json_int_t) (sandbox->cpus * 1e9),
+					   "NanoCpus", (json_int_t) (spec->cpus * 1e9),
 					   "OomScoreAdj", 500,
 					   "Ulimits",
 					   ulimit("nofile", NOFILE_LIMIT), ulimit("core", 0), ulimit("fsize", tmp),
@@ -160,15 +159,15 @@ create_host_config(const Sandbox *sandbox)
 					   "IpcMode", "private",
 					   "CgroupnsMode", "private",
 					   "Init", 0,
-					   "AutoRemove", sandbox->auto_remove,
+					   "AutoRemove", spec->auto_remove,
 					   "RestartPolicy", "Name", "no",
 					   "LogConfig", "Type", "json-file", "Config", "max-size", "256k",
 					   "max-file", "1",
-					   "Mounts", mounts(sandbox),
+					   "Mounts", mounts(spec),
 					   "PidMode", "", "UTSMode", "", "UsernsMode", "",
 					   "Binds", "Devices", "VolumesFrom", "ExtraHosts",
 					   "PublishAllPorts", 0,
-					   "PortBindings", hxpy_network_bindings(sandbox->network));
+					   "PortBindings", hxpy_endpoint_bindings(spec->network));
 	/* A name that is no UTF-8 must not end up as the engine's own runtime. */
 	if (config != NULL && hxpy_runtime[0] &&
 		json_object_set_new(config, "Runtime", json_string(hxpy_runtime)) != 0)
@@ -179,30 +178,50 @@ create_host_config(const Sandbox *sandbox)
 	return config;
 }
 
+/* Make the engine's Labels. */
+json_t *
+hxpy_sandbox_labels(const List *labels)
+{
+	json_t	   *object = json_pack("{}");
+	ListCell   *cell;
+
+	foreach(cell, labels)
+	{
+		const EngineLabel *label = lfirst(cell);
+
+		if (json_object_set_new(object, label->key, json_string(label->value)) != 0)
+		{
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
 /* Make the body of the engine's create call. */
 json_t *
-hxpy_sandbox_body(const Sandbox *sandbox)
+hxpy_sandbox_body(const EngineSpec *spec)
 {
 	json_t	   *body;
 
 	body = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:[s, s, s, s],"
 					 " s:[s, s, s, s, s, s], s:o, s:o}",
-					 "Image", sandbox->image_id,
-					 "User", psprintf("%d:%d", sandbox->directory->uid, sandbox->directory->uid),
+					 "Image", spec->image_id,
+					 "User", psprintf("%d:%d", spec->uid, spec->uid),
 					 "WorkingDir", "/tmp",
 					 "Hostname", "hxpy",
-					 "NetworkDisabled", hxpy_network_is_none(sandbox->network),
-					 "ExposedPorts", hxpy_network_exposed(sandbox->network),
+					 "NetworkDisabled", spec->network == NULL,
+					 "ExposedPorts", hxpy_endpoint_exposed(spec->network),
 					 "Entrypoint", "/usr/bin/python3", "-I", "-m", "hxpy",
 					 "Env", "HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1",
 					 "OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
 	/* Batches reuse memory in place of asking the kernel for it again. */
 					 "MALLOC_MMAP_THRESHOLD_=33554432", "MALLOC_TRIM_THRESHOLD_=134217728",
-					 "Labels", hxpy_owner_labels(sandbox->session),
-					 "HostConfig", create_host_config(sandbox));
-	if (body != NULL && sandbox->imports != NULL &&
+					 "Labels", hxpy_sandbox_labels(spec->labels),
+					 "HostConfig", create_host_config(spec));
+	if (body != NULL && spec->imports != NULL &&
 		json_array_append_new(json_object_get(body, "Env"),
-							  json_string(psprintf("HXPY_IMPORTS=%s", sandbox->imports))) != 0)
+							  json_string(psprintf("HXPY_IMPORTS=%s", spec->imports))) != 0)
 	{
 		json_decref(body);
 		body = NULL;
@@ -288,7 +307,7 @@ hxpy_sandbox_check(json_t *container, json_t *body)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the Docker engine did not apply the user, entry point or network asked for")));
-	hxpy_network_check_attached(container,
+	hxpy_endpoint_check_attached(container,
 								json_string_value(json_object_get(json_object_get(body, "HostConfig"),
 																  "NetworkMode")));
 }

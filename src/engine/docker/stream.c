@@ -208,6 +208,13 @@ hxpy_docker_attach(const char *id)
 	return stream;
 }
 
+/* Tells whether a stream has come to its end. */
+bool
+hxpy_docker_stream_has_ended(const DockerStream *stream)
+{
+	return hxpy_http_is_done(stream->req);
+}
+
 /* Waits until a stream ends, another socket is readable, or time is over. */
 int
 hxpy_docker_stream_wait(DockerStream *stream, pgsocket other, long timeout_ms)

@@ -1,11 +1,11 @@
 /*
- * stats.c
- *	  What the sessions of all backends are doing: slots, and the view over them.
+ * registry.c
+ *	  The registry of sessions: a slot for each, of all backends; limits of their number.
  *
  * Every session has a slot, in shared memory where hxpy is in
  * shared_preload_libraries, else in an array of this backend, through the same
- * code.  A slot belongs to its session from hxpy_stats_open() to
- * hxpy_stats_close(), which also runs when the backend ends; after a kill -9 of a
+ * code.  A slot belongs to its session from hxpy_registry_open() to
+ * hxpy_registry_close(), which also runs when the backend ends; after a kill -9 of a
  * backend shared memory is made anew.
  *
  * The LWLock "hxpy_sessions" is held while a slot is taken, so that two backends
@@ -19,11 +19,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "catalog/pg_authid.h"
-#include "commands/dbcommands.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
@@ -31,73 +26,14 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "hxpy.h"
-#include "engine/docker/docker.h"
 #include "guc.h"
-#include "codec/protocol.h"
-#include "launch/stats.h"
-#include "text.h"
+#include "launch/registry.h"
 
 #define SHARED_NAME			"hxpy_sessions"
-#define MAX_TEXT			200		/* bytes of sources and messages that are kept */
-#define MAX_NAME			256
-#define NUM_COLUMNS			22
-#define SAMPLES_AT_ONCE		16
-
-PG_FUNCTION_INFO_V1(py_stat_sessions);
-
-typedef enum SlotState
-{
-	SLOT_STARTING,
-	SLOT_IDLE,
-	SLOT_ACTIVE,
-	SLOT_LOST
-} SlotState;
-
-static const char *const state_names[] = {"starting", "idle", "active", "lost"};
-
-/* What a slot says of its session. */
-typedef struct SlotInfo
-{
-	bool		in_use;			/* nothing else counts when it is not */
-	int			pid;
-	Oid			role;
-	Oid			database;
-	SlotState	state;
-	uint8		instruction;	/* the latest one's frame, 0 for none */
-	TimestampTz started;
-	TimestampTz instruction_started;
-	bool		measured;		/* memory and cpu are known */
-	uint64		measured_evals; /* instructions when they were measured last */
-	int64		memory;			/* bytes */
-	int64		cpu;			/* microseconds */
-	bool		has_progress;
-	double		done;
-	double		total;			/* NaN for none */
-	char		session[MAX_NAME];
-	char		container[MAX_NAME];	/* the engine's name */
-	char		id[MAX_NAME];	/* "" until it has started */
-	char		image[MAX_NAME];
-	char		network[MAX_NAME];
-	char		source[MAX_TEXT + 1];	/* of the latest instruction */
-	char		message[MAX_TEXT + 1];	/* of its progress */
-} SlotInfo;
-
-typedef enum SlotCounter
-{
-	COUNT_EVALS,
-	COUNT_ROWS_IN,
-	COUNT_ROWS_OUT,
-	COUNT_BYTES_IN,
-	COUNT_BYTES_OUT,
-	COUNT_MICROSECONDS,
-	NUM_COUNTERS
-} SlotCounter;
 
 struct SessionSlot
 {
@@ -185,7 +121,7 @@ create_own(void)
 
 /* Hook into the making of shared memory, when the server starts with this library. */
 void
-hxpy_stats_init(void)
+hxpy_registry_init(void)
 {
 	if (!process_shared_preload_libraries_in_progress)
 		return;
@@ -195,9 +131,9 @@ hxpy_stats_init(void)
 	shmem_startup_hook = start_shared;
 }
 
-/* Tell whether all backends' sessions are here. */
+/* Whether all backends' sessions are here. */
 bool
-hxpy_stats_is_shared(void)
+hxpy_registry_is_shared(void)
 {
 	return array_lock != NULL;
 }
@@ -241,8 +177,8 @@ copy_text(char *target, size_t size, const char *text)
 /* ---------- a session's life ---------- */
 
 /* Copy what a slot says; false when nobody uses it. */
-static bool
-read_info(SessionSlot *slot, SlotInfo *info)
+bool
+hxpy_registry_read(SessionSlot *slot, SlotInfo *info)
 {
 	SpinLockAcquire(&slot->mutex);
 	info->in_use = slot->info.in_use;
@@ -287,7 +223,7 @@ take_slot(SessionSlot *slot, const SlotInfo *info)
 
 /* Take a slot for a new session of the current role, or raise an error. */
 SessionSlot *
-hxpy_stats_open(const char *session)
+hxpy_registry_open(const char *session)
 {
 	SlotInfo	info = {
 		.in_use = true,
@@ -330,7 +266,7 @@ hxpy_stats_open(const char *session)
 
 /* Say which container the session will have, by the engine's name for it. */
 void
-hxpy_stats_set_container(SessionSlot *slot, const char *name)
+hxpy_registry_set_container(SessionSlot *slot, const char *name)
 {
 	if (slot == NULL)
 		return;
@@ -341,7 +277,7 @@ hxpy_stats_set_container(SessionSlot *slot, const char *name)
 
 /* Say that the container runs; a network of NULL is none. */
 void
-hxpy_stats_set_started(SessionSlot *slot, const char *id, const char *image, const char *network)
+hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image, const char *network)
 {
 	if (slot == NULL)
 		return;
@@ -365,21 +301,21 @@ set_state(SessionSlot *slot, SlotState state)
 
 /* Say that the session is open. */
 void
-hxpy_stats_set_idle(SessionSlot *slot)
+hxpy_registry_set_idle(SessionSlot *slot)
 {
 	set_state(slot, SLOT_IDLE);
 }
 
 /* Say that the session is lost; its container is nobody's now. */
 void
-hxpy_stats_set_lost(SessionSlot *slot)
+hxpy_registry_set_lost(SessionSlot *slot)
 {
 	set_state(slot, SLOT_LOST);
 }
 
 /* Give a slot back. */
 void
-hxpy_stats_close(SessionSlot *slot)
+hxpy_registry_close(SessionSlot *slot)
 {
 	if (slot == NULL)
 		return;
@@ -401,10 +337,10 @@ add(SessionSlot *slot, SlotCounter counter, uint64 amount)
 
 /* Say that an instruction begins; the source may be NULL. */
 void
-hxpy_stats_begin(SessionSlot *slot, uint8 type, const char *source)
+hxpy_registry_begin(SessionSlot *slot, uint8 type, const char *source)
 {
 	TimestampTz now;
-	char		text[MAX_TEXT + 1];
+	char		text[HXPY_SLOT_TEXT + 1];
 
 	if (slot == NULL)
 		return;
@@ -422,7 +358,7 @@ hxpy_stats_begin(SessionSlot *slot, uint8 type, const char *source)
 
 /* Say that the instruction has ended, one way or another, and how long it took. */
 void
-hxpy_stats_end(SessionSlot *slot, uint64 microseconds)
+hxpy_registry_end(SessionSlot *slot, uint64 microseconds)
 {
 	set_state(slot, SLOT_IDLE);
 	add(slot, COUNT_MICROSECONDS, microseconds);
@@ -430,10 +366,10 @@ hxpy_stats_end(SessionSlot *slot, uint64 microseconds)
 
 /* Say how far the instruction has come; a total of NaN is none. */
 void
-hxpy_stats_progress(SessionSlot *slot, double done, double total, const char *message,
+hxpy_registry_progress(SessionSlot *slot, double done, double total, const char *message,
 					size_t length)
 {
-	char		text[MAX_TEXT + 1];
+	char		text[HXPY_SLOT_TEXT + 1];
 
 	if (slot == NULL)
 		return;
@@ -448,37 +384,37 @@ hxpy_stats_progress(SessionSlot *slot, double done, double total, const char *me
 
 /* Count rows sent to Python. */
 void
-hxpy_stats_add_rows_in(SessionSlot *slot, uint64 rows)
+hxpy_registry_add_rows_in(SessionSlot *slot, uint64 rows)
 {
 	add(slot, COUNT_ROWS_IN, rows);
 }
 
 /* Count rows that came from Python. */
 void
-hxpy_stats_add_rows_out(SessionSlot *slot, uint64 rows)
+hxpy_registry_add_rows_out(SessionSlot *slot, uint64 rows)
 {
 	add(slot, COUNT_ROWS_OUT, rows);
 }
 
 /* Count bytes sent to Python. */
 void
-hxpy_stats_add_bytes_in(SessionSlot *slot, uint64 bytes)
+hxpy_registry_add_bytes_in(SessionSlot *slot, uint64 bytes)
 {
 	add(slot, COUNT_BYTES_IN, bytes);
 }
 
 /* Count bytes that came from Python. */
 void
-hxpy_stats_add_bytes_out(SessionSlot *slot, uint64 bytes)
+hxpy_registry_add_bytes_out(SessionSlot *slot, uint64 bytes)
 {
 	add(slot, COUNT_BYTES_OUT, bytes);
 }
 
 /* ---------- for the launcher ---------- */
 
-/* Tell whether a container, by the engine's name, is that of a session that lives. */
+/* Whether a container, by the engine's name, is that of a session that lives. */
 bool
-hxpy_stats_uses_container(const char *name)
+hxpy_registry_uses_container(const char *name)
 {
 	bool		used = false;
 
@@ -494,248 +430,45 @@ hxpy_stats_uses_container(const char *name)
 	return used;
 }
 
-/* A session whose container the launcher measures. */
-typedef struct Sample
-{
-	MemoryContext context;		/* of the call */
-	DockerCall *call;			/* under way; NULL: this one is free */
-	SessionSlot *slot;
-	SlotInfo	info;			/* as it was when the engine was asked */
-	uint64		evals;
-} Sample;
+/* ---------- for who looks at all sessions ---------- */
 
-static Sample samples[SAMPLES_AT_ONCE];
-static int	next_sample = INT_MAX;	/* slot to look at; behind the last when all is done */
-
-/*
- * Tell whether a session's container is to be measured: it works, or has worked
- * since that was done last.
- */
-static bool
-wants_sample(SessionSlot *slot, Sample *sample)
+/* Return the number of slots, used or not. */
+int
+hxpy_registry_count(void)
 {
-	sample->slot = slot;
-	sample->evals = pg_atomic_read_u64(&slot->counters[COUNT_EVALS]);
-	return read_info(slot, &sample->info) && sample->info.id[0] != '\0' &&
-		(sample->info.state == SLOT_ACTIVE ||
-		 (sample->info.state == SLOT_IDLE && sample->info.measured_evals != sample->evals));
+	return array != NULL ? array->count : 0;
 }
 
-/* Write a container's figures to its session's slot, unless that is another's by now. */
-static void
-write_sample(const Sample *sample, int64 memory, int64 cpu)
+/* Return a slot by its number. */
+SessionSlot *
+hxpy_registry_slot(int number)
 {
-	SessionSlot *slot = sample->slot;
+	return &array->slots[number];
+}
 
+/* Return a counter of a slot. */
+uint64
+hxpy_registry_counter(SessionSlot *slot, SlotCounter counter)
+{
+	return pg_atomic_read_u64(&slot->counters[counter]);
+}
+
+/*
+ * Write the figures of a container to its session's slot, unless that is another's by
+ * now: measured when the slot said this, after so many instructions.
+ */
+void
+hxpy_registry_set_figures(SessionSlot *slot, const SlotInfo *info, uint64 evals, int64 memory,
+						  int64 cpu)
+{
 	SpinLockAcquire(&slot->mutex);
-	if (slot->info.in_use && strcmp(slot->info.id, sample->info.id) == 0)
+	if (slot->info.in_use && strcmp(slot->info.id, info->id) == 0)
 	{
 		slot->info.measured = true;
 		slot->info.memory = memory;
 		slot->info.cpu = cpu;
-		if (sample->info.state == SLOT_IDLE)
-			slot->info.measured_evals = sample->evals;
+		if (info->state == SLOT_IDLE)
+			slot->info.measured_evals = evals;
 	}
 	SpinLockRelease(&slot->mutex);
-}
-
-/*
- * Begin to measure a session's container, or take the engine's answer about it.  An
- * error is only told: the next round tries again.
- */
-static void
-step_sample(Sample *sample)
-{
-	MemoryContext old = CurrentMemoryContext;
-	int64		memory;
-	int64		cpu;
-
-	if (sample->call == NULL)
-		sample->context = AllocSetContextCreate(TopMemoryContext, "hxpy sample",
-												ALLOCSET_SMALL_SIZES);
-	MemoryContextSwitchTo(sample->context);
-	PG_TRY();
-	{
-		if (sample->call == NULL)
-			sample->call = hxpy_docker_begin_stats(sample->info.id);
-		else
-		{
-			if (hxpy_docker_end_stats(sample->call, &memory, &cpu))
-				write_sample(sample, memory, cpu);
-			sample->call = NULL;
-		}
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(sample->context);
-		elog(DEBUG1, "could not measure a container: %s", CopyErrorData()->message);
-		FlushErrorState();
-		sample->call = NULL;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old);
-	if (sample->call == NULL)
-		MemoryContextDelete(sample->context);
-}
-
-/*
- * Begin to measure the containers of all sessions that work, or have worked since
- * they were measured last, unless that is under way.
- */
-void
-hxpy_stats_begin_sample(void)
-{
-	if (array != NULL && next_sample >= array->count)
-		next_sample = 0;
-}
-
-/*
- * Go on with measuring, without waiting: an engine takes up to a second for each
- * container, and the launcher has others to serve.
- */
-void
-hxpy_stats_go_on(void)
-{
-	for (int i = 0; array != NULL && i < SAMPLES_AT_ONCE; i++)
-	{
-		Sample	   *sample = &samples[i];
-
-		if (sample->call != NULL && hxpy_docker_is_done(sample->call))
-			step_sample(sample);
-		while (sample->call == NULL && next_sample < array->count)
-		{
-			if (wants_sample(&array->slots[next_sample++], sample))
-				step_sample(sample);
-		}
-	}
-}
-
-/* ---------- the view ---------- */
-
-/* Return the word for an instruction's frame. */
-static const char *
-instruction_name(uint8 type)
-{
-	switch (type)
-	{
-		case HXPY_FRAME_DEFINE:
-			return "define";
-		case HXPY_FRAME_EXEC:
-			return "exec";
-		case HXPY_FRAME_EVAL:
-			return "eval";
-		case HXPY_FRAME_GRID:
-			return "grid";
-		case HXPY_FRAME_EVAL_GRID:
-			return "eval_grid";
-		case HXPY_FRAME_APPLY:
-			return "apply";
-		case HXPY_FRAME_CALL:
-			return "call";
-		case HXPY_FRAME_CODEC:
-			return "codec";
-		default:
-			return "unknown";
-	}
-}
-
-/* Set a text column, NULL for "" and for NULL. */
-static void
-set_text(Datum *values, bool *nulls, int column, const char *text)
-{
-	nulls[column] = text == NULL || text[0] == '\0';
-	if (!nulls[column])
-		values[column] = CStringGetTextDatum(text);
-}
-
-/* Set a text column to a slot's text, made safe. */
-static void
-set_foreign(Datum *values, bool *nulls, int column, const char *text)
-{
-	set_text(values, nulls, column, hxpy_text_clean(text, strlen(text)));
-}
-
-/* Set the columns of the latest instruction and its progress. */
-static void
-set_instruction(const SlotInfo *info, Datum *values, bool *nulls)
-{
-	nulls[10] = info->instruction == 0;
-	if (info->instruction != 0)
-	{
-		const char *source = hxpy_text_clean(info->source, strlen(info->source));
-
-		set_text(values, nulls, 8, psprintf("%s%s%s", instruction_name(info->instruction),
-											source[0] ? " " : "", source));
-		values[10] = TimestampTzGetDatum(info->instruction_started);
-	}
-	if (info->has_progress)
-	{
-		values[19] = Float8GetDatum(info->done);
-		nulls[19] = false;
-		values[20] = Float8GetDatum(info->total);
-		nulls[20] = isnan(info->total);
-		set_foreign(values, nulls, 21, info->message);
-	}
-}
-
-/* Set the columns that only the session's role and pg_read_all_stats may see. */
-static void
-set_private(SessionSlot *slot, const SlotInfo *info, Datum *values, bool *nulls)
-{
-	uint64		counters[NUM_COUNTERS];
-
-	for (int i = 0; i < NUM_COUNTERS; i++)
-		counters[i] = pg_atomic_read_u64(&slot->counters[i]);
-	set_foreign(values, nulls, 3, info->session);
-	set_text(values, nulls, 4, pnstrdup(info->id, 12));
-	set_foreign(values, nulls, 5, info->image);
-	set_foreign(values, nulls, 6, info->network);
-	set_text(values, nulls, 7, state_names[info->state]);
-	values[9] = TimestampTzGetDatum(info->started);
-	nulls[9] = false;
-	for (int i = COUNT_EVALS; i <= COUNT_BYTES_OUT; i++)
-	{
-		values[11 + i] = Int64GetDatum((int64) counters[i]);
-		nulls[11 + i] = false;
-	}
-	values[16] = Float8GetDatum(counters[COUNT_MICROSECONDS] / 1000.0);
-	nulls[16] = false;
-	values[17] = Int64GetDatum(info->memory);
-	values[18] = Float8GetDatum(info->cpu / 1000.0);
-	nulls[17] = nulls[18] = !info->measured;
-	set_instruction(info, values, nulls);
-}
-
-/*
- * py_stat_sessions(): the sessions of all backends, or of this one where the
- * server was not started with this library; visible as in pg_stat_activity.
- */
-Datum
-py_stat_sessions(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; array != NULL && i < array->count; i++)
-	{
-		SessionSlot *slot = &array->slots[i];
-		SlotInfo	info;
-		Datum		values[NUM_COLUMNS] = {0};
-		bool		nulls[NUM_COLUMNS];
-
-		if (!read_info(slot, &info))
-			continue;
-		memset(nulls, true, sizeof(nulls));
-		values[0] = Int32GetDatum(info.pid);
-		nulls[0] = false;
-		set_text(values, nulls, 1, GetUserNameFromId(info.role, true));
-		set_text(values, nulls, 2, get_database_name(info.database));
-		if (has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
-			has_privs_of_role(GetUserId(), info.role))
-			set_private(slot, &info, values, nulls);
-		else
-			set_text(values, nulls, 8, "<insufficient privilege>");
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	}
-	return (Datum) 0;
 }

@@ -1,0 +1,230 @@
+/*
+ * launch.c
+ *	  Launches: how a worker comes to be.
+ *
+ * A Launch is stepped until the worker is connected.  Then it has the connections, the
+ * sandbox's id, the claim on the directory, and the watch that notices its end.  A
+ * backend drives one and waits (container.c), the launcher drives many (member.c).
+ *
+ * Without a network the server listens in a directory that is mounted into the
+ * sandbox; with one the worker listens, and the directory serves only to claim the
+ * user id.  A sandbox of the pool connects once to the launcher, and when a backend has
+ * claimed it, twice to that, by a launch that begins with the sandbox at hand.
+ *
+ * A Launch lives in the memory context of its creation, owns its descriptors, counted,
+ * and gives them up by hxpy_launch_release(), whatever has become of it.
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "storage/fd.h"
+
+#include "hxpy.h"
+#include "launch/launch.h"
+#include "launch/owner.h"
+#include "launch/tcp.h"
+
+/*
+ * Make a launch.  The spec says all but the sandbox's name, labels, user and directory;
+ * the image's name is for messages, the session's for labels, NULL in the pool.
+ */
+Launch *
+hxpy_launch_create(const EngineSpec *spec, const char *image, const char *session,
+				   long limit_ms)
+{
+	Launch	   *launch = palloc0(sizeof(Launch));
+
+	launch->spec = *spec;
+	launch->spec.name = hxpy_owner_new_name();
+	launch->session = session;
+	launch->startup.image = image;
+	launch->startup.limit_ms = limit_ms;
+	launch->directory.fd = -1;
+	launch->listener = PGINVALID_SOCKET;
+	launch->wanted = session != NULL ? 2 : 1;
+	launch->socket_name = session != NULL ? HXPY_SESSION_SOCKET : HXPY_POOL_SOCKET;
+	INSTR_TIME_SET_CURRENT(launch->startup.begun);
+	return launch;
+}
+
+/* Count a descriptor or raise an error. */
+static void
+count_descriptor(void)
+{
+	if (!AcquireExternalFD())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("too many open files for another container"),
+				 errhint("Close sessions, lower hxpy.pool_size, or raise max_files_per_process.")));
+}
+
+/* Listen for the worker. */
+static void
+listen_for_worker(Launch *launch)
+{
+	count_descriptor();
+	PG_TRY();
+	{
+		launch->listener = hxpy_directory_listen(&launch->directory, launch->socket_name);
+	}
+	PG_CATCH();
+	{
+		ReleaseExternalFD();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/* Claim a directory, listen in it, and let the engine begin to make the sandbox. */
+void
+hxpy_launch_begin(Launch *launch)
+{
+	EngineSpec *spec = &launch->spec;
+
+	spec->labels = hxpy_owner_labels(launch->session);
+	hxpy_directory_claim(&launch->directory, CurrentMemoryContext);
+	spec->uid = launch->directory.uid;
+	spec->socket_directory = launch->directory.path;
+	if (spec->network == NULL)
+		listen_for_worker(launch);
+	else
+	{
+		if (!pg_strong_random(launch->key, HXPY_KEY_SIZE))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random values")));
+		spec->key = launch->key;
+	}
+	launch->startup.start = hxpy_engine->begin_start(spec);
+}
+
+/*
+ * Begin with a sandbox of the pool, which waits for a socket in its directory; false
+ * when it is gone.
+ */
+bool
+hxpy_launch_begin_claimed(Launch *launch, const char *id, int uid)
+{
+	if (!hxpy_directory_join(&launch->directory, uid, CurrentMemoryContext))
+		return false;
+	listen_for_worker(launch);
+	launch->id = pstrdup(id);
+	launch->step = LAUNCH_CONNECTING;
+	return true;
+}
+
+/* Connect to a worker that listens in its network. */
+static void
+connect_worker(Launch *launch)
+{
+	TcpPeer		peer = {.key = launch->key};
+
+	if (!hxpy_engine->find_address(launch->startup.start, &peer.address, &peer.port))
+		peer.address = NULL;
+	launch->sockets[launch->nsockets++] = hxpy_tcp_connect(&launch->startup, &peer,
+														   HXPY_ROLE_CONTROL);
+	launch->sockets[launch->nsockets++] = hxpy_tcp_connect(&launch->startup, &peer,
+														   HXPY_ROLE_DATA);
+}
+
+/* Accept the connections that have come. */
+static void
+accept_worker(Launch *launch)
+{
+	while (launch->nsockets < launch->wanted)
+	{
+		pgsocket	socket = accept4(launch->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (socket == PGINVALID_SOCKET)
+			return;
+		if (!hxpy_engine->is_peer(socket, launch->id))
+		{
+			closesocket(socket);
+			ereport(ERROR,
+					(errcode(ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION),
+					 errmsg("a process outside the container has connected to its socket"),
+					 errhint("Check who may enter \"%s\"; see docs/security.md for servers that run in containers themselves.",
+							 launch->directory.path)));
+		}
+		if (!AcquireExternalFD())
+		{
+			closesocket(socket);
+			count_descriptor();
+		}
+		launch->sockets[launch->nsockets++] = socket;
+	}
+}
+
+/*
+ * Go on as far as engine and worker have come; true once the worker is connected.  Only
+ * the connection to a network waits.  Whoever drives the launch looks after its end.
+ */
+bool
+hxpy_launch_step(Launch *launch)
+{
+	if (launch->step == LAUNCH_STARTING)
+	{
+		if (!hxpy_engine->step_start(launch->startup.start))
+			return false;
+		launch->id = hxpy_engine->started_id(launch->startup.start);
+		launch->step = LAUNCH_CONNECTING;
+	}
+	if (launch->step == LAUNCH_CONNECTING)
+	{
+		if (launch->spec.network != NULL)
+			connect_worker(launch);
+		else
+			accept_worker(launch);
+		if (launch->nsockets < launch->wanted)
+			return false;
+		/* Nobody else gets in. */
+		if (launch->listener != PGINVALID_SOCKET)
+			hxpy_directory_unlink(&launch->directory, launch->socket_name);
+		hxpy_directory_close_socket(&launch->listener);
+		launch->step = LAUNCH_CONNECTED;
+	}
+	return true;
+}
+
+/* Drive one launch to its end; false when its limit is over. */
+bool
+hxpy_launch_run(Launch *launch)
+{
+	while (!hxpy_launch_step(launch))
+	{
+		/* The engine's answers have a limit of their own. */
+		if (launch->step == LAUNCH_STARTING)
+			(void) hxpy_engine->wait(PGINVALID_SOCKET, -1, HXPY_WAIT_ENGINE);
+		else if (!hxpy_startup_wait(&launch->startup, launch->listener, -1))
+			return false;
+	}
+	hxpy_launch_end_watch(launch);
+	return true;
+}
+
+/* Watch the sandbox no more: from now on the end of its connection tells of its end. */
+void
+hxpy_launch_end_watch(Launch *launch)
+{
+	if (launch->startup.start != NULL)
+		hxpy_engine->end_watch(launch->startup.start);
+	launch->startup.start = NULL;
+}
+
+/*
+ * Give up what a launch owns and has not handed over: sockets, and the directory, which
+ * goes with `remove` and else is left to those who share it.  The sandbox is for others
+ * to remove.  Does not ereport.
+ */
+void
+hxpy_launch_release(Launch *launch, bool remove)
+{
+	hxpy_directory_close_socket(&launch->listener);
+	while (launch->nsockets > 0)
+		hxpy_directory_close_socket(&launch->sockets[--launch->nsockets]);
+	if (remove)
+		hxpy_directory_release(&launch->directory);
+	else
+		hxpy_directory_leave(&launch->directory);
+}

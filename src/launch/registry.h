@@ -1,0 +1,97 @@
+/*
+ * registry.h
+ *	  The registry of sessions.
+ */
+#ifndef HXPY_REGISTRY_H
+#define HXPY_REGISTRY_H
+
+#include "utils/timestamp.h"
+
+#define HXPY_SLOT_TEXT		200		/* bytes of sources and messages that are kept */
+#define HXPY_SLOT_NAME		256
+
+typedef struct SessionSlot SessionSlot;
+
+typedef enum SlotState
+{
+	SLOT_STARTING,
+	SLOT_IDLE,
+	SLOT_ACTIVE,
+	SLOT_LOST
+} SlotState;
+
+/* What a slot says of its session. */
+typedef struct SlotInfo
+{
+	bool		in_use;			/* nothing else counts when it is not */
+	int			pid;
+	Oid			role;
+	Oid			database;
+	SlotState	state;
+	uint8		instruction;	/* the latest one's frame, 0 for none */
+	TimestampTz started;
+	TimestampTz instruction_started;
+	bool		measured;		/* memory and cpu are known */
+	uint64		measured_evals; /* instructions when they were measured last */
+	int64		memory;			/* bytes */
+	int64		cpu;			/* microseconds */
+	bool		has_progress;
+	double		done;
+	double		total;			/* NaN for none */
+	char		session[HXPY_SLOT_NAME];
+	char		container[HXPY_SLOT_NAME];	/* the engine's name */
+	char		id[HXPY_SLOT_NAME];	/* "" until it has started */
+	char		image[HXPY_SLOT_NAME];
+	char		network[HXPY_SLOT_NAME];
+	char		source[HXPY_SLOT_TEXT + 1];	/* of the latest instruction */
+	char		message[HXPY_SLOT_TEXT + 1];	/* of its progress */
+} SlotInfo;
+
+typedef enum SlotCounter
+{
+	COUNT_EVALS,
+	COUNT_ROWS_IN,
+	COUNT_ROWS_OUT,
+	COUNT_BYTES_IN,
+	COUNT_BYTES_OUT,
+	COUNT_MICROSECONDS,
+	NUM_COUNTERS
+} SlotCounter;
+
+extern void hxpy_registry_init(void);
+extern bool hxpy_registry_is_shared(void);
+
+/*
+ * A session's life.  Open raises an error when there is no slot left; nothing
+ * else here does.  Everything but open takes NULL for no slot.
+ */
+extern SessionSlot *hxpy_registry_open(const char *session);
+extern void hxpy_registry_set_container(SessionSlot *slot, const char *name);
+extern void hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image,
+								   const char *network);
+extern void hxpy_registry_set_idle(SessionSlot *slot);
+extern void hxpy_registry_set_lost(SessionSlot *slot);
+extern void hxpy_registry_close(SessionSlot *slot);
+
+/* instructions; texts in the server's encoding but for the message, UTF-8 of anyone */
+extern void hxpy_registry_begin(SessionSlot *slot, uint8 type, const char *source);
+extern void hxpy_registry_end(SessionSlot *slot, uint64 microseconds);
+extern void hxpy_registry_progress(SessionSlot *slot, double done, double total,
+								const char *message, size_t length);
+
+/* counters; never for a single row */
+extern void hxpy_registry_add_rows_in(SessionSlot *slot, uint64 rows);
+extern void hxpy_registry_add_rows_out(SessionSlot *slot, uint64 rows);
+extern void hxpy_registry_add_bytes_in(SessionSlot *slot, uint64 bytes);
+extern void hxpy_registry_add_bytes_out(SessionSlot *slot, uint64 bytes);
+
+/* for who looks at all sessions: the launcher, views */
+extern bool hxpy_registry_uses_container(const char *name);
+extern int	hxpy_registry_count(void);
+extern SessionSlot *hxpy_registry_slot(int number);
+extern bool hxpy_registry_read(SessionSlot *slot, SlotInfo *info);
+extern uint64 hxpy_registry_counter(SessionSlot *slot, SlotCounter counter);
+extern void hxpy_registry_set_figures(SessionSlot *slot, const SlotInfo *info, uint64 evals,
+									  int64 memory, int64 cpu);
+
+#endif							/* HXPY_REGISTRY_H */
