@@ -106,15 +106,6 @@ wake_launcher(void)
 		SetLatch(hxpy_pool->launcher_latch);
 }
 
-/* Wake the launcher. */
-void
-hxpy_pool_wake_launcher(void)
-{
-	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
-	wake_launcher();
-	LWLockRelease(hxpy_pool->lock);
-}
-
 /* Tell the launcher that a session has ended; does not ereport. */
 void
 hxpy_pool_session_ended(void)
@@ -162,8 +153,8 @@ hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 }
 
 /* Return the kind of a spec, NULL when there is none; to be called with the lock. */
-PoolKind *
-hxpy_pool_find_kind(const PoolSpec *spec)
+static PoolKind *
+find_kind(const PoolSpec *spec)
 {
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
@@ -185,7 +176,7 @@ make_kind(const PoolSpec *spec)
 	PoolKind   *kind;
 
 	pattern.io_database = InvalidOid;
-	image = hxpy_pool_find_kind(&pattern);
+	image = find_kind(&pattern);
 	if (image == NULL || hxpy_pool->nkinds == HXPY_POOL_KINDS)
 		return NULL;
 	kind = &hxpy_pool->kinds[hxpy_pool->nkinds];
@@ -224,7 +215,7 @@ watch_exit(void)
 static bool
 claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 {
-	PoolKind   *kind = hxpy_pool_find_kind(spec);
+	PoolKind   *kind = find_kind(spec);
 
 	if (kind == NULL && OidIsValid(spec->io_database))
 		kind = make_kind(spec);
@@ -294,7 +285,7 @@ take_turn(void)
 static void
 count_miss(const PoolSpec *spec)
 {
-	PoolKind   *kind = hxpy_pool_find_kind(spec);
+	PoolKind   *kind = find_kind(spec);
 
 	if (kind == NULL)
 		return;
@@ -368,7 +359,7 @@ hxpy_pool_leave(void)
 	holds_turn = false;
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	hxpy_pool->backend_starts--;
+	wake_launcher();
 	LWLockRelease(hxpy_pool->lock);
 	ConditionVariableBroadcast(&hxpy_pool->turn);
-	hxpy_pool_wake_launcher();
 }

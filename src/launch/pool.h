@@ -114,11 +114,9 @@ extern PoolShared *hxpy_pool;	/* NULL without shared_preload_libraries */
 
 extern void hxpy_pool_init(void);
 extern bool hxpy_pool_has_launcher(void);
-extern void hxpy_pool_wake_launcher(void);
 extern void hxpy_pool_session_ended(void);
 extern bool hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 								double cpus);
-extern PoolKind *hxpy_pool_find_kind(const PoolSpec *spec);
 
 /*
  * A claim ends by hxpy_pool_end_claim(), a turn to start by hxpy_pool_leave().  The

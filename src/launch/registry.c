@@ -131,13 +131,6 @@ hxpy_registry_init(void)
 	shmem_startup_hook = start_shared;
 }
 
-/* Whether all backends' sessions are here. */
-bool
-hxpy_registry_is_shared(void)
-{
-	return array_lock != NULL;
-}
-
 /* ---------- texts ---------- */
 
 /* Copy the beginning of a UTF-8 text; size is that of the target. */

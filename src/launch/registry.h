@@ -59,7 +59,6 @@ typedef enum SlotCounter
 } SlotCounter;
 
 extern void hxpy_registry_init(void);
-extern bool hxpy_registry_is_shared(void);
 
 /*
  * A session's life.  Open raises an error when there is no slot left; nothing
