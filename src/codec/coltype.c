@@ -21,9 +21,9 @@
 #include "utils/typcache.h"
 
 #include "hxpy.h"
-#include "codec/column.h"
+#include "codec/coltype.h"
+#include "codec/wire.h"
 #include "guc.h"
-#include "codec/protocol.h"
 
 /* Return text in UTF-8, palloc'd. */
 char *

@@ -25,7 +25,7 @@
 #include "hxpy.h"
 #include "codec/column.h"
 #include "guc.h"
-#include "codec/protocol.h"
+#include "codec/wire.h"
 #include "text.h"
 
 /* what Python's datetime holds: the years 1 to 9999, since 1970-01-01 */

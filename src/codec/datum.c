@@ -24,8 +24,7 @@
 #include "utils/uuid.h"
 
 #include "hxpy.h"
-#include "codec/column.h"
-#include "codec/protocol.h"
+#include "codec/datum.h"
 
 /* Allocate for the parser. */
 static void *

@@ -8,7 +8,7 @@
 #include "access/tupdesc.h"
 #include "utils/tuplestore.h"
 
-#include "codec/column.h"
+#include "codec/datum.h"
 #include "session/session.h"
 
 /* How a stream of rows from Python becomes tuples. */

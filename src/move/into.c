@@ -38,6 +38,7 @@
 
 #include "hxpy.h"
 #include "codec/column.h"
+#include "codec/datum.h"
 #include "move/grid.h"
 #include "move/into.h"
 #include "codec/protocol.h"

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "hxpy.h"
-#include "codec/column.h"
+#include "codec/datum.h"
 #include "session/error.h"
 #include "guc.h"
 #include "codec/protocol.h"

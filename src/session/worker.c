@@ -29,7 +29,7 @@
 #include "utils/memutils.h"
 
 #include "hxpy.h"
-#include "codec/column.h"
+#include "codec/datum.h"
 #include "session/error.h"
 #include "session/frames.h"
 #include "guc.h"

@@ -14,6 +14,7 @@
 
 #include "hxpy.h"
 #include "codec/column.h"
+#include "codec/datum.h"
 #include "codec/protocol.h"
 #include "session/session.h"
 

@@ -14,6 +14,7 @@
 #include "hxpy.h"
 #include "sql/arguments.h"
 #include "codec/column.h"
+#include "codec/datum.h"
 #include "move/grid.h"
 #include "codec/protocol.h"
 

@@ -19,6 +19,7 @@
 #include "hxpy.h"
 #include "sql/arguments.h"
 #include "codec/column.h"
+#include "codec/datum.h"
 #include "guc.h"
 #include "codec/protocol.h"
 #include "session/session.h"

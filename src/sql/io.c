@@ -35,7 +35,7 @@
 
 #include "hxpy.h"
 #include "sql/arguments.h"
-#include "codec/column.h"
+#include "codec/coltype.h"
 #include "guc.h"
 #include "launch/iodir.h"
 #include "text.h"

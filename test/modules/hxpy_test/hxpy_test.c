@@ -15,6 +15,7 @@
 
 #include "hxpy.h"
 #include "codec/column.h"
+#include "codec/datum.h"
 #include "guc.h"
 
 PG_MODULE_MAGIC;

@@ -1,0 +1,29 @@
+/*
+ * datum.h
+ *	  Wire column → Datum.
+ */
+#ifndef HXPY_DATUM_H
+#define HXPY_DATUM_H
+
+#include "codec/coltype.h"
+#include "codec/wire.h"
+
+/* A parsed column being read from its first value to its last. */
+typedef struct ColumnReader
+{
+	ColumnType *type;
+	const WireColumn *wire;
+	uint64		next;			/* index of the next value */
+	const char *text;			/* where the next value of a text begins */
+	uint64		dims_next;		/* where the next array's sizes begin */
+	struct ColumnReader **children;
+} ColumnReader;
+
+extern WireColumn *hxpy_datum_parse_batch(const char *data, size_t length, uint32 max_columns,
+										  uint32 *ncolumns);
+extern ColumnReader **hxpy_datum_readers(ColumnType **types, int ntypes, const char *data,
+										 size_t length, uint64 *nrows);
+extern Datum hxpy_datum_next(ColumnReader *reader, bool *isnull);
+extern Datum hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnull);
+
+#endif							/* HXPY_DATUM_H */
