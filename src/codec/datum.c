@@ -33,6 +33,16 @@ parse_alloc(size_t size)
 	return palloc0(Max(size, 1));
 }
 
+/* Report a frame that is not what the protocol says. */
+static void
+invalid_frame(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("invalid frame from the Python worker"),
+			 errdetail_internal("%s", detail)));
+}
+
 /*
  * Parse a batch from the worker; an ill-formed one, or one of more columns than
  * wanted, counted with those that they hold, is an error.
@@ -44,10 +54,7 @@ hxpy_datum_parse_batch(const char *data, size_t length, uint32 max_columns, uint
 	const char *error = hxpy_wire_parse(data, length, max_columns, parse_alloc, &columns, ncolumns);
 
 	if (error != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("invalid frame from the Python worker"),
-				 errdetail_internal("%s", error)));
+		invalid_frame(error);
 	return columns;
 }
 
@@ -60,10 +67,7 @@ make_reader(ColumnType *type, const WireColumn *wire)
 	ColumnReader *reader = palloc0(sizeof(ColumnReader));
 
 	if (wire->tag != type->tag || wire->nchildren != (uint32) type->nchildren)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("invalid frame from the Python worker"),
-				 errdetail("A column is not of the type that was asked for.")));
+		invalid_frame("A column is not of the type that was asked for.");
 	reader->type = type;
 	reader->wire = wire;
 	reader->text = wire->data;
@@ -94,10 +98,7 @@ hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t leng
 	for (uint32 i = 0; matches && i < ncolumns; i++)
 		matches = columns[i].count == *nrows;
 	if (!matches)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("invalid frame from the Python worker"),
-				 errdetail("A batch has other columns than asked for.")));
+		invalid_frame("A batch has other columns than asked for.");
 	for (int i = 0; i < ntypes; i++)
 		readers[i] = make_reader(types[i], &columns[i]);
 	return readers;
@@ -509,18 +510,16 @@ hxpy_datum_next(ColumnReader *reader, bool *isnull)
 	return value;
 }
 
-/* Read a batch of one value. */
-Datum
-hxpy_datum_single(ColumnType *type, const char *data, size_t length, bool *isnull)
+/* Read a batch of one row: a value of each of these types. */
+void
+hxpy_datum_row(ColumnType **types, int ntypes, const char *data, size_t length, Datum *values,
+			   bool *nulls)
 {
-	uint32		ncolumns;
-	WireColumn *columns = hxpy_datum_parse_batch(data, length, hxpy_coltype_count(type),
-												 &ncolumns);
+	uint64		nrows;
+	ColumnReader **readers = hxpy_datum_readers(types, ntypes, data, length, &nrows);
 
-	if (ncolumns != 1 || columns[0].count != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("invalid frame from the Python worker"),
-				 errdetail("A value was expected.")));
-	return hxpy_datum_next(make_reader(type, &columns[0]), isnull);
+	if (nrows != 1)
+		invalid_frame("A value was expected.");
+	for (int i = 0; i < ntypes; i++)
+		values[i] = hxpy_datum_next(readers[i], &nulls[i]);
 }

@@ -121,7 +121,7 @@ py_agg_finalfn(PG_FUNCTION_ARGS)
 	session = hxpy_session_get(state->session);
 	hxpy_session_request(session, HXPY_FRAME_CALL, &payload, state->function, &reply, &length);
 	hxpy_registry_add_rows_in(session->slot, state->columns[0]->count);
-	value = hxpy_datum_single(type, reply, length, &isnull);
+	hxpy_datum_row(&type, 1, reply, length, &value, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(value);

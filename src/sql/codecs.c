@@ -49,7 +49,7 @@ run_instruction(FunctionCallInfo fcinfo, PySession *session, uint8 frame, const 
 	if (argument != NULL)
 		hxpy_column_write(argument, &payload);
 	hxpy_session_request(session, frame, &payload, text, &reply, &length);
-	value = hxpy_datum_single(type, reply, length, &isnull);
+	hxpy_datum_row(&type, 1, reply, length, &value, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
 	return value;

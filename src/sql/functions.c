@@ -270,6 +270,7 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 	GatherList	payload;
 	const char *reply;
 	size_t		reply_length;
+	Datum		value;
 
 	hxpy_gather_init(&payload, CurrentMemoryContext);
 	hxpy_column_write_batch(2, &payload);
@@ -284,7 +285,8 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 		memcpy(copy, reply, reply_length);
 		reply = copy;
 	}
-	return hxpy_datum_single(type, reply, reply_length, isnull);
+	hxpy_datum_row(&type, 1, reply, reply_length, &value, isnull);
+	return value;
 }
 
 /*
