@@ -11,7 +11,7 @@
 #include "miscadmin.h"
 
 #include "hxpy.h"
-#include "move/grid.h"
+#include "move/scan.h"
 #include "guc.h"
 #include "engine/docker/table.h"
 #include "launch/launcher.h"
@@ -29,6 +29,7 @@ _PG_init(void)
 {
 	hxpy_engine = &hxpy_docker_engine;
 	hxpy_guc_init();
+	hxpy_exchange_load();
 	hxpy_session_init();
 	hxpy_scan_init();
 	hxpy_registry_init();

@@ -311,3 +311,21 @@ hxpy_coltype_count(const ColumnType *type)
 		count += hxpy_coltype_count(type->children[i]);
 	return count;
 }
+
+/*
+ * Return whether making values of a type may run code, which may call Python: they
+ * are checked by a domain.
+ */
+bool
+hxpy_coltype_runs_code(const ColumnType *type)
+{
+	/* Others may hold one out of sight, as ranges do. */
+	if (type->type_id != type->base_id || type->tag == HXPY_TAG_OTHER)
+		return true;
+	for (int i = 0; i < type->nchildren; i++)
+	{
+		if (hxpy_coltype_runs_code(type->children[i]))
+			return true;
+	}
+	return false;
+}

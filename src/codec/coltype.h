@@ -39,6 +39,7 @@ typedef struct ColumnType
 
 extern ColumnType *hxpy_coltype_create(Oid type, int32 typmod, bool for_input);
 extern void hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc);
+extern bool hxpy_coltype_runs_code(const ColumnType *type);
 extern uint32 hxpy_coltype_count(const ColumnType *type);
 extern char *hxpy_coltype_to_utf8(const char *text);
 

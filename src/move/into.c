@@ -39,17 +39,21 @@
 #include "hxpy.h"
 #include "codec/column.h"
 #include "codec/datum.h"
-#include "move/grid.h"
 #include "move/into.h"
 #include "codec/protocol.h"
 #include "text.h"
 
 static const char copy_signature[11] = "PGCOPY\n\377\r\n";	/* and its final NUL */
 
-/* A stream of rows on its way into a table. */
+/* Rows on their way into a table. */
 typedef struct IntoStream
 {
-	PySession  *session;
+	ExchangeSink sink;			/* must be first */
+	Exchange	exchange;
+	const RangeVar *table;
+	IfExists	if_exists;		/* FAIL where there is none */
+	Oid			extension_schema;
+	uint64		count;			/* of rows written */
 	int			ncolumns;
 	ColumnType **types;
 	TupleDesc	wanted;			/* what the worker was told of the table; NULL of a new one */
@@ -277,7 +281,7 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 							   sizeof(uint32));
 		}
 	}
-	hxpy_registry_add_rows_out(stream->session->slot, nrows);
+	hxpy_registry_add_rows_out(stream->exchange.conn->slot, nrows);
 }
 
 /* End a batch, of which COPY has taken every value: it reads no further than it has got. */
@@ -299,13 +303,11 @@ end_batch(IntoStream *stream)
 static void
 refill(IntoStream *stream)
 {
-	const char *payload;
-	size_t		length;
 	int16		trailer = -1;
 
 	end_batch(stream);
-	if (hxpy_worker_next(stream->session->worker, &payload, &length))
-		take_batch(stream, payload, length);
+	if (hxpy_exchange_next(&stream->exchange))
+		take_batch(stream, stream->exchange.payload, stream->exchange.length);
 	else
 	{
 		hxpy_buffer_append(&stream->bytes, &trailer, sizeof(trailer));
@@ -392,15 +394,13 @@ find_column(const IntoStream *stream, Relation rel, const WireColumn *column, co
 }
 
 /* Open the table and write the stream's rows into the columns of a batch. */
-static uint64
-write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns,
-			uint32 ncolumns)
+static void
+write_table(IntoStream *stream, const WireColumn *columns, uint32 ncolumns)
 {
 	ParseState *pstate = make_parsestate(NULL);
-	Relation	rel = open_table(table, RowExclusiveLock);
+	Relation	rel = open_table(stream->table, RowExclusiveLock);
 	List	   *names = NIL;
 	List	   *attnums = NIL;
-	uint64		count;
 
 	stream->ncolumns = (int) ncolumns;
 	stream->types = palloc(Max(ncolumns, 1) * sizeof(ColumnType *));
@@ -415,22 +415,20 @@ write_table(IntoStream *stream, const RangeVar *table, const WireColumn *columns
 		attnums = lappend_int(attnums, attnum);
 	}
 	check_insert(pstate, rel, attnums);
-	count = copy_rows(stream, pstate, rel, names, attnums);
+	stream->count = copy_rows(stream, pstate, rel, names, attnums);
 	table_close(rel, NoLock);
 	free_parsestate(pstate);
-	return count;
 }
 
 /*
- * Write the columns that a table can take, so that the worker chooses among them.
+ * Want the columns that the table can take, so that the worker chooses among them.
  * Python may compute for long: meanwhile the table is not locked.
  */
-static int
-write_table_wants(IntoStream *stream, const RangeVar *table, GatherList *list)
+static void
+want_columns(IntoStream *stream)
 {
-	Relation	rel = open_table(table, AccessShareLock);
+	Relation	rel = open_table(stream->table, AccessShareLock);
 	TupleDesc	tupdesc = RelationGetDescr(rel);
-	int			count = 0;
 
 	stream->wanted = CreateTupleDescCopy(tupdesc);
 	for (int i = 0; i < tupdesc->natts; i++)
@@ -441,69 +439,47 @@ write_table_wants(IntoStream *stream, const RangeVar *table, GatherList *list)
 		if (attribute->attisdropped || attribute->attgenerated)
 			continue;
 		type = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, true);
-		hxpy_column_write(hxpy_column_create(type,
-											 hxpy_coltype_to_utf8(NameStr(attribute->attname)),
-											 CurrentMemoryContext), list);
+		hxpy_exchange_add_want(&stream->exchange, type,
+							   hxpy_coltype_to_utf8(NameStr(attribute->attname)));
 		stream->max_columns += hxpy_coltype_count(type);
-		count++;
 	}
 	table_close(rel, AccessShareLock);
-	return count;
-}
-
-/* Send the instruction: with the table's columns to append, without to create. */
-static void
-send_instruction(IntoStream *stream, const char *expression, const RangeVar *table, bool append,
-				 GatherList *head)
-{
-	InstructionText texts[] = {{"expr", expression}, {"mode", append ? "append" : "create"}};
-	GatherList	wants;
-	int			nwants = 0;
-
-	hxpy_gather_init(&wants, CurrentMemoryContext);
-	if (append)
-		nwants = write_table_wants(stream, table, &wants);
-	hxpy_gather_init(head, CurrentMemoryContext);
-	hxpy_column_write_batch(lengthof(texts) + nwants, head);
-	hxpy_grid_write_texts(texts, lengthof(texts), head);
-	for (int i = 0; i < wants.npieces; i++)
-		hxpy_gather_copy(head, wants.pieces[i].data ? wants.pieces[i].data :
-						 wants.own.data + wants.pieces[i].offset, wants.pieces[i].length);
-	hxpy_session_begin(stream->session, HXPY_FRAME_EVAL_GRID, head, expression, false);
 }
 
 /*
  * Take the announcement of the columns, and then the rows, into the table: a new one
  * (IF_EXISTS_FAIL), one in the place of the old, or the old.
  */
-static uint64
-receive_rows(IntoStream *stream, const RangeVar *table, IfExists if_exists, Oid extension_schema)
+static void
+receive_rows(ExchangeSink *sink, Exchange *exchange)
 {
-	const char *payload;
-	size_t		length;
+	IntoStream *stream = (IntoStream *) sink;
 	char	   *announced;
 	WireColumn *columns;
 	uint32		ncolumns;
 
-	if (!hxpy_worker_next(stream->session->worker, &payload, &length))
+	if (!hxpy_exchange_next(exchange))
 	{
-		stream->ended = true;
-		if (if_exists == IF_EXISTS_APPEND)
-			return 0;
+		if (stream->if_exists == IF_EXISTS_APPEND)
+			return;
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("the value has no rows, so that its columns are not known"),
 				 errhint("Create the table first and use if_exists => 'append'.")));
 	}
 	/* The payload goes with the next frame. */
-	announced = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
-	memcpy(announced, payload, length);
-	columns = hxpy_datum_parse_batch(announced, length, stream->max_columns, &ncolumns);
-	if (if_exists == IF_EXISTS_REPLACE)
-		run_statement(psprintf("DROP TABLE %s", quote_range_var(table)));
-	if (if_exists != IF_EXISTS_APPEND)
-		create_table(table, columns, ncolumns, extension_schema);
-	return write_table(stream, table, columns, ncolumns);
+	announced = MemoryContextAllocHuge(CurrentMemoryContext, Max(exchange->length, 1));
+	memcpy(announced, exchange->payload, exchange->length);
+	columns = hxpy_datum_parse_batch(announced, exchange->length, stream->max_columns, &ncolumns);
+	if (stream->if_exists == IF_EXISTS_REPLACE)
+		run_statement(psprintf("DROP TABLE %s", quote_range_var(stream->table)));
+	if (stream->if_exists != IF_EXISTS_APPEND)
+		create_table(stream->table, columns, ncolumns, stream->extension_schema);
+	write_table(stream, columns, ncolumns);
+	if (!stream->ended)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("rows after the end of the table")));
 }
 
 /*
@@ -514,16 +490,18 @@ uint64
 hxpy_into_run(PySession *session, const char *expression, const char *table,
 			  IfExists if_exists, Oid extension_schema)
 {
-	MemoryContext context = CurrentMemoryContext;
 	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(table)));
 	Oid			relid = RangeVarGetRelid(range, NoLock, true);
 	bool		exists = OidIsValid(relid);
 	bool		append = exists && if_exists == IF_EXISTS_APPEND;
-	/* Each column of a new table may be an array. */
-	IntoStream	stream = {.session = session, .max_columns = 2 * HXPY_MAX_COLUMNS};
-	GatherList	head;
-	uint64		id = session->id;	/* a trigger may close it after the last batch */
-	volatile uint64 count = 0;
+	IntoStream	stream = {
+		.sink = {.pull = receive_rows},
+		.table = range,
+		.if_exists = exists ? if_exists : IF_EXISTS_FAIL,
+		.extension_schema = extension_schema,
+		/* Each column of a new table may be an array. */
+		.max_columns = 2 * HXPY_MAX_COLUMNS
+	};
 
 	if (exists && if_exists == IF_EXISTS_FAIL)
 		ereport(ERROR,
@@ -533,25 +511,17 @@ hxpy_into_run(PySession *session, const char *expression, const char *table,
 	/* What replaces a table stands where that stood, in pg_temp, too. */
 	if (exists)
 		range->schemaname = get_namespace_name_or_temp(get_rel_namespace(relid));
-	stream.batch_context = AllocSetContextCreate(context, "hxpy batch", ALLOCSET_DEFAULT_SIZES);
-	hxpy_buffer_init(&stream.bytes, context);
-	hxpy_worker_check_ready(session->worker);
-	PG_TRY();
-	{
-		send_instruction(&stream, expression, range, append, &head);
-		count = receive_rows(&stream, range, exists ? if_exists : IF_EXISTS_FAIL,
-							 extension_schema);
-		if (!stream.ended)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION),
-					 errmsg("rows after the end of the table")));
-	}
-	PG_CATCH();
-	{
-		hxpy_session_break_off(id, context);
-	}
-	PG_END_TRY();
+	stream.batch_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
+												 ALLOCSET_DEFAULT_SIZES);
+	hxpy_buffer_init(&stream.bytes, CurrentMemoryContext);
+	hxpy_session_exchange(&stream.exchange, session, HXPY_FRAME_EVAL_GRID);
+	hxpy_exchange_add_text(&stream.exchange, "expr", expression);
+	hxpy_exchange_add_text(&stream.exchange, "mode", append ? "append" : "create");
+	stream.exchange.sink = &stream.sink;
+	if (append)
+		want_columns(&stream);
+	hxpy_exchange_run(&stream.exchange);
 	MemoryContextDelete(stream.batch_context);
 	hxpy_buffer_free(&stream.bytes);
-	return count;
+	return stream.count;
 }

@@ -11,13 +11,8 @@
  * back, which are given out before more are sent.
  *
  * When something else needs the session meanwhile (another scan of it in a join, a
- * py_eval for each row), the worker's connection asks the scan to spool: the rest
- * of the stream goes to a tuplestore after all, and the session is free.
- *
- * The scan does not own its session, which may be closed under it: it is found by
- * its number.  A stream that an error has left open is ended by a callback of its
- * memory context, or of its resource owner if that goes first (a cursor that has
- * failed keeps its memory until the transaction's end).
+ * py_eval for each row), the scan is asked to spool: the rest of the rows goes to a
+ * tuplestore after all, and the session is free.
  *
  * A function scan can be read again without calling the function again.  Where
  * something could do so, the custom scan stands below a Material node, which keeps
@@ -29,7 +24,6 @@
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "funcapi.h"
-#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/extensible.h"
@@ -46,13 +40,14 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/portal.h"
-#include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
 #include "hxpy.h"
-#include "move/grid.h"
-#include "guc.h"
 #include "codec/protocol.h"
+#include "move/query.h"
+#include "move/rows.h"
+#include "move/scan.h"
+#include "session/session.h"
 
 /* Where a scan stands. */
 typedef enum StreamPhase
@@ -60,16 +55,8 @@ typedef enum StreamPhase
 	STREAM_CLOSED,				/* not begun */
 	STREAM_OPEN,				/* the session is busy with it */
 	STREAM_SPOOLED,				/* the rest is in the tuplestore */
-	STREAM_ENDED,
-	STREAM_FAILED				/* an error in it was caught elsewhere */
+	STREAM_ENDED
 } StreamPhase;
-
-/* A batch that came while the query's rows were sent. */
-typedef struct EarlyBatch
-{
-	size_t		length;
-	char		payload[FLEXIBLE_ARRAY_MEMBER];
-} EarlyBatch;
 
 /* A scan of a session's rows; lives in the query's memory context. */
 typedef struct StreamState
@@ -80,19 +67,13 @@ typedef struct StreamState
 	List	   *arguments;		/* ExprStates */
 	TupleDesc	tupdesc;		/* with the columns' names */
 	StreamPhase phase;
-	uint64		session_id;		/* of the open stream */
-	MemoryContext context;		/* of what follows; reset for each stream */
+	MemoryContext context;		/* of what follows; made anew for each stream */
+	Exchange	exchange;
 	RowsReader *reader;
-	QuerySender *sender;		/* of py_apply's query, or NULL */
-	List	   *waiting;		/* batches that came while sending */
-	size_t		waiting_bytes;	/* in them */
-	EarlyBatch *current;		/* that is being read, or NULL */
+	SqlSource *query;			/* of py_apply, or NULL */
 	bool		converting;		/* a row is being read, or reading it has failed */
 	Tuplestorestate *store;
 	TupleTableSlot *stored;		/* a row of the store */
-	ResourceOwner owner;		/* of the store and the query, NULL when it is gone */
-	dlist_node	node;			/* in `streams` as long as `context` is there */
-	MemoryContextCallback callback;
 } StreamState;
 
 PG_FUNCTION_INFO_V1(py_support);
@@ -110,7 +91,6 @@ static void begin_stream(CustomScanState *node, EState *estate, int eflags);
 static TupleTableSlot *exec_stream(CustomScanState *node);
 static void end_stream(CustomScanState *node);
 static void rescan_stream(CustomScanState *node);
-static void spool_stream(void *arg);
 
 static const CustomPathMethods path_methods = {
 	.CustomName = "hxpy stream",
@@ -131,9 +111,6 @@ static const CustomExecMethods exec_methods = {
 };
 
 static set_rel_pathlist_hook_type previous_pathlist_hook = NULL;
-
-/* scans that have begun to read */
-static dlist_head streams = DLIST_STATIC_INIT(streams);
 
 /* ---------- planning ---------- */
 
@@ -200,7 +177,7 @@ stream_columns(const RangeTblFunction *function)
 	}
 }
 
-/* Tell whether a query needs a scan's row as a whole, for which it has no column. */
+/* Return whether a query needs a scan's row as a whole, for which it has no column. */
 static bool
 needs_whole_row(const RelOptInfo *rel)
 {
@@ -296,55 +273,6 @@ create_stream(CustomScan *scan)
 	return (Node *) state;
 }
 
-/* End the stream that is open, if any; does not ereport. */
-static void
-close_stream(StreamState *state)
-{
-	PySession  *session;
-	bool		open = state->phase == STREAM_OPEN;
-
-	state->phase = STREAM_CLOSED;
-	if (!open)
-		return;
-	session = hxpy_session_find(state->session_id);
-	if (session == NULL)
-		return;
-	hxpy_worker_set_spool(session->worker, NULL, NULL);
-	hxpy_worker_recover(session->worker);
-}
-
-/* The stream's memory goes: end it if an error has left it open. */
-static void
-close_abandoned(void *arg)
-{
-	StreamState *state = arg;
-
-	close_stream(state);
-	dlist_delete(&state->node);
-}
-
-/* A resource owner goes: end its streams, which errors have left. */
-static void
-release_streams(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
-{
-	dlist_iter	iter;
-
-	if (phase != RESOURCE_RELEASE_BEFORE_LOCKS)
-		return;
-	dlist_foreach(iter, &streams)
-	{
-		StreamState *state = dlist_container(StreamState, node, iter.cur);
-
-		if (state->owner != CurrentResourceOwner)
-			continue;
-		close_stream(state);
-		state->phase = STREAM_FAILED;
-		state->owner = NULL;
-		state->store = NULL;
-		state->sender = NULL;
-	}
-}
-
 /* Prepare a scan; nothing runs yet. */
 static void
 begin_stream(CustomScanState *node, EState *estate, int eflags)
@@ -381,30 +309,8 @@ text_argument(StreamState *state, int argument, const char *name)
 	return TextDatumGetCString(value);
 }
 
-/* Keep a batch that came while the query's rows were sent. */
-static void
-keep_batch(void *arg, const char *payload, size_t length)
-{
-	StreamState *state = arg;
-	MemoryContext old = MemoryContextSwitchTo(state->context);
-	EarlyBatch *batch = MemoryContextAllocHuge(state->context,
-											   offsetof(EarlyBatch, payload) + length);
-
-	batch->length = length;
-	memcpy(batch->payload, payload, length);
-	state->waiting_bytes += length;
-	if (state->waiting_bytes > (size_t) hxpy_max_frame_size * 1024 * 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("Python returns more rows than can wait while a batch is sent"),
-				 errhint("Return less for each batch, lower hxpy.batch_size, or raise hxpy.max_frame_size, now %d MB.",
-						 hxpy_max_frame_size)));
-	state->waiting = lappend(state->waiting, batch);
-	MemoryContextSwitchTo(old);
-}
-
 /*
- * Tell whether all rows that are left go to a store: the scan's own, or that of a
+ * Return whether all rows that are left go to a store: the scan's own, or that of a
  * cursor WITH HOLD, which a COMMIT fills where statement_timeout ends nothing.
  */
 static bool
@@ -415,61 +321,13 @@ is_stored(const StreamState *state)
 		 ActivePortal->holdStore != NULL);
 }
 
-/* Get the payload of the next batch; false at the stream's end. */
-static bool
-next_payload(StreamState *state, WorkerConn *conn, const char **payload, size_t *length)
-{
-	if (state->current != NULL)
-		pfree(state->current);
-	state->current = NULL;
-	while (state->sender != NULL && state->waiting == NIL &&
-		   !hxpy_sender_has_ended(state->sender))
-		hxpy_sender_step(state->sender);
-	if (state->waiting == NIL)
-	{
-		if (is_stored(state))
-			hxpy_worker_count_all(conn);
-		return hxpy_worker_next(conn, payload, length);
-	}
-	state->current = linitial(state->waiting);
-	state->waiting = list_delete_first(state->waiting);
-	state->waiting_bytes -= state->current->length;
-	*payload = state->current->payload;
-	*length = state->current->length;
-	return true;
-}
-
 /* Get the next batch of the open stream; false at its end. */
 static bool
 next_batch(StreamState *state)
 {
-	PySession  *session = hxpy_session_find(state->session_id);
-	MemoryContext context = CurrentMemoryContext;
-	const char *payload;
-	size_t		length;
-	volatile bool found = false;
+	bool		found = hxpy_exchange_step(&state->exchange, is_stored(state));
 
-	if (session == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
-				 errmsg("the session was closed while rows were read from it")));
-	/* What the query itself calls cannot wait for its own end. */
-	hxpy_worker_set_spool(session->worker, NULL, NULL);
-	PG_TRY();
-	{
-		found = next_payload(state, session->worker, &payload, &length);
-		if (found)
-			hxpy_grid_open_batch(state->reader, payload, length);
-	}
-	PG_CATCH();
-	{
-		state->phase = STREAM_FAILED;
-		hxpy_worker_break_off(session->worker, context);
-	}
-	PG_END_TRY();
-	if (found)
-		hxpy_worker_set_spool(session->worker, spool_stream, state);
-	else
+	if (!found)
 		state->phase = STREAM_ENDED;
 	return found;
 }
@@ -482,7 +340,7 @@ next_row(StreamState *state)
 
 	/* A domain's check may come back here through the session. */
 	state->converting = true;
-	found = hxpy_grid_next_row(state->reader);
+	found = hxpy_rows_next(state->reader);
 	state->converting = false;
 	return found;
 }
@@ -493,104 +351,45 @@ spool_stream(void *arg)
 {
 	StreamState *state = arg;
 	RowsReader *reader = state->reader;
-	ResourceOwner owner = CurrentResourceOwner;
-	MemoryContext context;
+	MemoryContext old;
 
 	if (state->converting)
 		return;					/* the session stays busy */
-	context = MemoryContextSwitchTo(state->context);
-	PG_TRY();
+	old = MemoryContextSwitchTo(state->context);
+	/* The row that was given out last stays where it is. */
+	reader->batch_context = AllocSetContextCreate(state->context, "hxpy rows",
+												  ALLOCSET_DEFAULT_SIZES);
+	state->store = tuplestore_begin_heap(false, false, work_mem);
+	state->stored = MakeSingleTupleTableSlot(state->tupdesc, &TTSOpsMinimalTuple);
+	do
 	{
-		CurrentResourceOwner = state->owner;
-		/* The row that was given out last stays where it is. */
-		reader->batch_context = AllocSetContextCreate(state->context, "hxpy rows",
-													  ALLOCSET_DEFAULT_SIZES);
-		state->store = tuplestore_begin_heap(false, false, work_mem);
-		state->stored = MakeSingleTupleTableSlot(state->tupdesc, &TTSOpsMinimalTuple);
-		do
-		{
-			while (next_row(state))
-				tuplestore_putvalues(state->store, reader->tupdesc, reader->values,
-									 reader->nulls);
-		} while (next_batch(state));
-		state->phase = STREAM_SPOOLED;
-	}
-	PG_CATCH();
-	{
-		CurrentResourceOwner = owner;
-		close_stream(state);
-		state->phase = STREAM_FAILED;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	CurrentResourceOwner = owner;
-	MemoryContextSwitchTo(context);
+		while (next_row(state))
+			tuplestore_putvalues(state->store, reader->tupdesc, reader->values, reader->nulls);
+	} while (next_batch(state));
+	state->phase = STREAM_SPOOLED;
+	MemoryContextSwitchTo(old);
 }
 
-/* Begin an EVAL_GRID instruction. */
+/* Set up the instruction. */
 static void
-begin_eval(StreamState *state, PySession *session, const char *expression)
+prepare_exchange(StreamState *state, const char *session, const char *source, const char *query,
+				 bool arrays)
 {
-	InstructionText texts[] = {{"expr", expression}, {"mode", state->mode}};
+	Exchange   *exchange = &state->exchange;
+	bool		apply = state->mode == MODE_APPLY;
 
-	hxpy_grid_begin(session, texts, lengthof(texts), state->reader);
-}
-
-/* Begin an APPLY instruction. */
-static void
-begin_apply(StreamState *state, PySession *session, const char *function, const char *query,
-			bool arrays)
-{
-	InstructionText *texts = palloc(3 * sizeof(InstructionText));
-
-	texts[0].name = "func";
-	texts[0].value = function;
-	texts[1].name = "pass";
-	texts[1].value = arrays ? "arrays" : "frame";
-	texts[2].name = "wants";
-	texts[2].value = psprintf("%d", state->reader->ncolumns);
-	state->sender = hxpy_sender_create(session, HXPY_FRAME_APPLY, texts, 3, state->reader,
-									   keep_batch, state);
-	hxpy_sender_open(state->sender, query);
-}
-
-/* Make the memory context of a stream, and have it end the stream. */
-static void
-create_context(StreamState *state)
-{
-	if (state->context != NULL)
-		MemoryContextDelete(state->context);
-	state->context = AllocSetContextCreate(state->custom.ss.ps.state->es_query_cxt,
-										   "hxpy stream", ALLOCSET_DEFAULT_SIZES);
-	state->callback.func = close_abandoned;
-	state->callback.arg = state;
-	MemoryContextRegisterResetCallback(state->context, &state->callback);
-	dlist_push_head(&streams, &state->node);
-	state->owner = CurrentResourceOwner;
-	state->waiting = NIL;
-	state->waiting_bytes = 0;
-	state->current = NULL;
-	state->converting = false;
-}
-
-/* Begin the stream's instruction; the session is broken off when that fails. */
-static void
-begin_instruction(StreamState *state, PySession *session, const char *source,
-				  const char *query, bool arrays)
-{
-	PG_TRY();
+	hxpy_session_exchange(exchange, hxpy_session_get(session),
+						  apply ? HXPY_FRAME_APPLY : HXPY_FRAME_EVAL_GRID);
+	state->reader = hxpy_rows_create(exchange, state->tupdesc, NULL);
+	exchange->spool = spool_stream;
+	exchange->spool_arg = state;
+	if (apply)
+		state->query = hxpy_query_apply(exchange, source, query, arrays);
+	else
 	{
-		if (state->mode == MODE_APPLY)
-			begin_apply(state, session, source, query, arrays);
-		else
-			begin_eval(state, session, source);
+		hxpy_exchange_add_text(exchange, "expr", source);
+		hxpy_exchange_add_text(exchange, "mode", state->mode);
 	}
-	PG_CATCH();
-	{
-		/* the stream's own context may not live on */
-		hxpy_session_break_off(state->session_id, state->custom.ss.ps.state->es_query_cxt);
-	}
-	PG_END_TRY();
 }
 
 /* Open the stream. */
@@ -598,17 +397,20 @@ static void
 open_stream(StreamState *state)
 {
 	MemoryContext old;
-	PySession  *session;
-	char	   *name;
+	char	   *session;
 	char	   *source;
 	char	   *query = NULL;
 	bool		isnull = true;
 	Datum		arrays = (Datum) 0;
 
-	create_context(state);
+	if (state->context != NULL)
+		MemoryContextDelete(state->context);
+	state->context = AllocSetContextCreate(state->custom.ss.ps.state->es_query_cxt,
+										   "hxpy stream", ALLOCSET_DEFAULT_SIZES);
+	state->converting = false;
 	old = MemoryContextSwitchTo(state->context);
 	/* The arguments first: they may use the session, and close it. */
-	name = text_argument(state, 0, "session");
+	session = text_argument(state, 0, "session");
 	source = text_argument(state, 1, state->mode == MODE_APPLY ? "function" : "expression");
 	if (state->mode == MODE_APPLY)
 	{
@@ -616,13 +418,9 @@ open_stream(StreamState *state)
 		arrays = ExecEvalExprSwitchContext(list_nth(state->arguments, 3),
 										   state->custom.ss.ps.ps_ExprContext, &isnull);
 	}
-	session = hxpy_session_get(name);
-	state->session_id = session->id;
-	state->reader = hxpy_grid_reader(state->tupdesc, NULL);
-	hxpy_worker_check_ready(session->worker);
-	begin_instruction(state, session, source, query, !isnull && DatumGetBool(arrays));
+	prepare_exchange(state, session, source, query, !isnull && DatumGetBool(arrays));
+	hxpy_exchange_open(&state->exchange);
 	state->phase = STREAM_OPEN;
-	hxpy_worker_set_spool(session->worker, spool_stream, state);
 	MemoryContextSwitchTo(old);
 }
 
@@ -666,10 +464,7 @@ fetch_row(ScanState *node)
 	ExecClearTuple(slot);
 	if (state->phase == STREAM_CLOSED)
 		open_stream(state);
-	if (state->phase == STREAM_FAILED)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("the stream of rows from Python has failed before")));
+	hxpy_exchange_check(&state->exchange);
 	if (state->phase == STREAM_OPEN)
 		found = fetch_streamed(state, &values, &nulls);
 	else if (state->phase == STREAM_SPOOLED)
@@ -707,30 +502,35 @@ exec_stream(CustomScanState *node)
 	}
 }
 
-/* Forget the tuplestore and the query; after an error they are gone already. */
+/* End the stream, and what it needs. */
 static void
-drop_store(StreamState *state)
+close_stream(StreamState *state)
 {
 	ResourceOwner owner = CurrentResourceOwner;
 
-	if (state->store != NULL)
-		tuplestore_end(state->store);
-	state->store = NULL;
-	if (state->sender != NULL && state->owner != NULL)
+	if (state->phase == STREAM_CLOSED)
+		return;
+	state->phase = STREAM_CLOSED;
+	hxpy_exchange_close(&state->exchange);
+	/* Without the owner these are gone already. */
+	if (state->exchange.owner != NULL)
 	{
-		CurrentResourceOwner = state->owner;
-		hxpy_sender_close(state->sender);
+		CurrentResourceOwner = state->exchange.owner;
+		if (state->store != NULL)
+			tuplestore_end(state->store);
+		if (state->query != NULL)
+			hxpy_query_close(state->query);
 		CurrentResourceOwner = owner;
 	}
-	state->sender = NULL;
+	state->store = NULL;
+	state->query = NULL;
 }
 
-/* End the scan, and with it the stream. */
+/* End the scan. */
 static void
 end_stream(CustomScanState *node)
 {
 	close_stream((StreamState *) node);
-	drop_store((StreamState *) node);
 }
 
 /* Begin anew: the expression is evaluated again. */
@@ -738,7 +538,6 @@ static void
 rescan_stream(CustomScanState *node)
 {
 	close_stream((StreamState *) node);
-	drop_store((StreamState *) node);
 	ExecScanReScan(&node->ss);
 }
 
@@ -760,5 +559,4 @@ hxpy_scan_init(void)
 	RegisterCustomScanMethods(&scan_methods);
 	previous_pathlist_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = replace_function_scan;
-	RegisterResourceReleaseCallback(release_streams, NULL);
 }

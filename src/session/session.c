@@ -20,12 +20,10 @@
 #include "utils/memutils.h"
 
 #include "hxpy.h"
-#include "codec/column.h"
 #include "launch/container.h"
 #include "guc.h"
 #include "launch/network.h"
 #include "launch/pool.h"
-#include "codec/protocol.h"
 #include "session/session.h"
 #include "launch/registry.h"
 
@@ -107,7 +105,10 @@ destroy_session(PySession *session)
 	MemoryContext context = session->context;
 
 	if (session->worker != NULL)
+	{
+		hxpy_exchange_forget(session->worker);
 		hxpy_worker_close(session->worker);
+	}
 	if (session->container != NULL)
 		hxpy_container_release(session->container);
 	hxpy_registry_close(session->slot);
@@ -212,6 +213,27 @@ adopt_options(PySession *session, const SessionOptions *options)
 				 errhint("hxpy.max_cpus is %g; a superuser can raise it.", hxpy_max_cpus)));
 }
 
+/*
+ * Greet a new worker: send the session's options to the supervisor and to the worker,
+ * and wait until both have said hello.
+ */
+static void
+greet(PySession *session)
+{
+	WorkerConn *conn = session->worker;
+	Exchange	exchange;
+
+	hxpy_exchange_init(&exchange, conn, HXPY_FRAME_OPEN);
+	hxpy_exchange_add_text(&exchange, "output_limit", psprintf("%d", hxpy_output_limit * 1024));
+	hxpy_exchange_add_text(&exchange, "idle_timeout", psprintf("%d", hxpy_idle_timeout));
+	hxpy_exchange_add_text(&exchange, "log_level", session->options.log_level);
+	exchange.clock.limit_ms = hxpy_open_timeout;
+	exchange.clock.limit_name = "hxpy.open_timeout";
+	hxpy_exchange_run(&exchange);
+	conn->slot = session->slot;
+	hxpy_registry_set_idle(session->slot);
+}
+
 /* Start a session's container and greet its worker. */
 static void
 start_session(PySession *session)
@@ -224,7 +246,6 @@ start_session(PySession *session)
 		.cpus = session->options.cpus,
 		.slot = session->slot
 	};
-	GatherList	greeting;
 
 	session->container = hxpy_container_start(&options, session->context);
 	session->worker = hxpy_worker_create(session->container->control, session->container->data,
@@ -232,13 +253,7 @@ start_session(PySession *session)
 										 session->options.log_level[0] != '\0',
 										 session->context);
 	session->container->control = session->container->data = PGINVALID_SOCKET;
-	hxpy_gather_init(&greeting, CurrentMemoryContext);
-	hxpy_column_write_batch(3, &greeting);
-	hxpy_column_write_text("output_limit", psprintf("%d", hxpy_output_limit * 1024), &greeting);
-	hxpy_column_write_text("idle_timeout", psprintf("%d", hxpy_idle_timeout), &greeting);
-	hxpy_column_write_text("log_level", session->options.log_level, &greeting);
-	hxpy_worker_open(session->worker, &greeting, hxpy_open_timeout);
-	hxpy_worker_watch(session->worker, session->slot);
+	greet(session);
 }
 
 /* Open a new session under a key. */
@@ -265,7 +280,7 @@ create_session(const SessionKey *key, const SessionOptions *options)
 		adopt_options(session, options);
 		session->slot = hxpy_registry_open(key->name);
 		start_session(session);
-		session->opened = session->last_used = GetCurrentTimestamp();
+		session->opened = session->worker->last_used;
 	}
 	PG_CATCH();
 	{
@@ -289,7 +304,7 @@ hxpy_session_open(const char *name, const SessionOptions *options)
 	check_context();
 	create_table();
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
-	if (session != NULL && hxpy_worker_lost(session->worker) == NULL)
+	if (session != NULL && session->worker->lost == NULL)
 	{
 		check_same_options(session, options);
 		return session;
@@ -340,7 +355,7 @@ hxpy_session_own(void)
 		PySession  *session = hash_search(sessions, &key, HASH_FIND, NULL);
 		SessionOptions options;
 
-		if (session != NULL && hxpy_worker_is_busy(session->worker))
+		if (session != NULL && hxpy_session_is_busy(session))
 			continue;
 		if (session != NULL && !hxpy_worker_has_ended(session->worker))
 			return session;
@@ -351,7 +366,14 @@ hxpy_session_own(void)
 	}
 }
 
-/* Tell whether a session is one of hxpy_session_own(). */
+/* Return whether an exchange with a session is under way. */
+bool
+hxpy_session_is_busy(const PySession *session)
+{
+	return session->worker->current != NULL;
+}
+
+/* Return whether a session is one of hxpy_session_own(). */
 bool
 hxpy_session_is_own(const PySession *session)
 {
@@ -359,8 +381,8 @@ hxpy_session_is_own(const PySession *session)
 }
 
 /* Return the open session of an id, NULL when it is closed. */
-PySession *
-hxpy_session_find(uint64 id)
+static PySession *
+find_session(uint64 id)
 {
 	HASH_SEQ_STATUS status;
 	PySession  *session;
@@ -383,7 +405,7 @@ hxpy_session_find(uint64 id)
 static void
 check_not_busy(const PySession *session)
 {
-	if (hxpy_worker_is_busy(session->worker))
+	if (hxpy_session_is_busy(session))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("session \"%s\" is busy with another request", session->key.name),
@@ -414,9 +436,9 @@ hxpy_session_close(const char *name)
 void
 hxpy_session_finish(uint64 id)
 {
-	PySession  *session = hxpy_session_find(id);
+	PySession  *session = find_session(id);
 
-	if (session != NULL && !hxpy_worker_is_busy(session->worker))
+	if (session != NULL && !hxpy_session_is_busy(session))
 		destroy_session(session);
 }
 
@@ -474,59 +496,21 @@ hxpy_session_list(void)
 	return list;
 }
 
-/* Return the time limit of a session's calls in milliseconds, 0 for none, and what set it. */
-static long
-call_limit(const PySession *session, const char **name)
+/* Make an exchange with a session, within its time limit; see hxpy_exchange_init(). */
+void
+hxpy_session_exchange(Exchange *exchange, PySession *session, uint8 type)
 {
+	hxpy_exchange_init(exchange, session->worker, type);
 	if (session->timeout_ms >= 0)
 	{
-		*name = "the session's timeout (py_timeout)";
-		return (long) session->timeout_ms;
+		exchange->clock.limit_ms = (long) session->timeout_ms;
+		exchange->clock.limit_name = "the session's timeout (py_timeout)";
 	}
-	*name = "hxpy.eval_timeout";
-	return hxpy_eval_timeout;
-}
-
-/*
- * Run one instruction within the session's time limit.  The source is what others
- * are shown of it, NULL for nothing.
- */
-void
-hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
-					 const char *source, const char **reply, size_t *reply_length)
-{
-	const char *name;
-	long		limit = call_limit(session, &name);
-
-	hxpy_worker_request(session->worker, type, payload, source, limit, name, reply,
-						reply_length);
-	session->last_used = GetCurrentTimestamp();
-}
-
-/* Begin an instruction that streams, within the session's time limit; source as above. */
-void
-hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
-				   const char *source, bool streaming)
-{
-	const char *name;
-	long		limit = call_limit(session, &name);
-
-	hxpy_worker_begin(session->worker, type, payload, source, streaming, limit, name);
-	session->last_used = GetCurrentTimestamp();
-}
-
-/*
- * End the request that the current error has broken off, as hxpy_worker_break_off(),
- * unless its session was closed meanwhile.
- */
-void
-hxpy_session_break_off(uint64 id, MemoryContext context)
-{
-	PySession  *session = hxpy_session_find(id);
-
-	if (session == NULL)
-		PG_RE_THROW();
-	hxpy_worker_break_off(session->worker, context);
+	else
+	{
+		exchange->clock.limit_ms = hxpy_eval_timeout;
+		exchange->clock.limit_name = "hxpy.eval_timeout";
+	}
 }
 
 /* Close all sessions after DISCARD ALL. */

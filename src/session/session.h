@@ -6,11 +6,10 @@
 #define HXPY_SESSION_H
 
 #include "nodes/pg_list.h"
-#include "utils/timestamp.h"
 
 #include "launch/container.h"
 #include "launch/registry.h"
-#include "session/worker.h"
+#include "session/exchange.h"
 
 #define HXPY_DEFAULT_SESSION	"default"
 #define HXPY_OWN_PREFIX			"hxpy."	/* of names that users cannot open */
@@ -49,7 +48,6 @@ typedef struct PySession
 	bool		initialized;	/* py_init has run code */
 	List	   *init_names;		/* variables that py_init has defined */
 	TimestampTz opened;
-	TimestampTz last_used;
 } PySession;
 
 extern void hxpy_session_init(void);
@@ -57,18 +55,12 @@ extern void hxpy_session_default_options(SessionOptions *options);
 extern PySession *hxpy_session_open(const char *name, const SessionOptions *options);
 extern PySession *hxpy_session_get(const char *name);
 extern PySession *hxpy_session_own(void);
+extern bool hxpy_session_is_busy(const PySession *session);
 extern bool hxpy_session_is_own(const PySession *session);
-extern PySession *hxpy_session_find(uint64 id);
 extern bool hxpy_session_close(const char *name);
 extern void hxpy_session_finish(uint64 id);
 extern int	hxpy_session_close_all(void);
 extern List *hxpy_session_list(void);
-extern void hxpy_session_request(PySession *session, uint8 type, const GatherList *payload,
-								 const char *source, const char **reply,
-								 size_t *reply_length);
-
-extern void hxpy_session_begin(PySession *session, uint8 type, const GatherList *payload,
-							   const char *source, bool streaming);
-pg_noreturn extern void hxpy_session_break_off(uint64 id, MemoryContext context);
+extern void hxpy_session_exchange(Exchange *exchange, PySession *session, uint8 type);
 
 #endif							/* HXPY_SESSION_H */

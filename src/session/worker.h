@@ -5,39 +5,57 @@
 #ifndef HXPY_WORKER_H
 #define HXPY_WORKER_H
 
-#include "codec/buffer.h"
+#include "lib/ilist.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+
+#include "codec/protocol.h"
 #include "launch/registry.h"
+#include "session/frames.h"
 
-typedef struct WorkerConn WorkerConn;
+struct Exchange;
 
-/* Takes a batch of rows out of the worker's answer; may raise errors. */
-typedef void (*RowsSink) (void *arg, const char *payload, size_t length);
+/* Everything here lives in `context`. */
+typedef struct WorkerConn
+{
+	MemoryContext context;
+	const char *session;		/* for messages */
+	FrameStream data;			/* the Python of the user */
+	FrameStream control;		/* the supervisor, process 1 of the container */
+	SessionSlot *slot;			/* told of all that happens, NULL until it is open */
+	const char *lost;			/* why the session is over, or NULL */
+
+	/* waiting: the latch, the postmaster's death and both sockets */
+	WaitEventSet *events;
+	int			data_event;		/* position of the data socket in it */
+	uint32		data_mask;		/* what is waited for on that */
+
+	/* the frame that is being sent on `data` */
+	const GatherList *sending;	/* payload not yet fully sent, or NULL */
+	char		header[HXPY_HEADER_SIZE];
+	size_t		sent;			/* bytes of header and payload sent so far */
+
+	/* of the exchanges; see exchange.c */
+	dlist_head	exchanges;		/* that will use this connection, or do so */
+	struct Exchange *current;	/* that is under way, NULL when the session is free */
+	uint32		request;		/* number of the latest one */
+	uint32		printed;		/* OUTPUT frames of the worker that were handled */
+	size_t		output_limit;	/* bytes of each kind of output in one exchange */
+	bool		logs;			/* LOG frames were asked for */
+	TimestampTz last_used;
+} WorkerConn;
 
 extern WorkerConn *hxpy_worker_create(pgsocket control, pgsocket data, const char *session,
 									  size_t output_limit, bool logs, MemoryContext context);
-extern void hxpy_worker_open(WorkerConn *conn, const GatherList *options, long timeout_ms);
-extern void hxpy_worker_watch(WorkerConn *conn, SessionSlot *slot);
 extern void hxpy_worker_close(WorkerConn *conn);
-extern const char *hxpy_worker_lost(const WorkerConn *conn);
-extern bool hxpy_worker_is_busy(const WorkerConn *conn);
 extern bool hxpy_worker_has_ended(const WorkerConn *conn);
+extern void hxpy_worker_wait(WorkerConn *conn, long timeout_ms);
 
-/* one frame there, one frame back */
-extern void hxpy_worker_request(WorkerConn *conn, uint8 type, const GatherList *payload,
-								const char *source, long limit_ms, const char *limit_name,
-								const char **reply, size_t *reply_length);
-
-/* streams; all within PG_TRY, with hxpy_worker_break_off in PG_CATCH */
-extern void hxpy_worker_check_ready(WorkerConn *conn);
-extern void hxpy_worker_begin(WorkerConn *conn, uint8 type, const GatherList *payload,
-							  const char *source, bool streaming, long limit_ms,
-							  const char *limit_name);
-extern void hxpy_worker_count_all(WorkerConn *conn);
-extern void hxpy_worker_send(WorkerConn *conn, uint8 type, const GatherList *payload,
-							 RowsSink sink, void *arg);
-extern bool hxpy_worker_next(WorkerConn *conn, const char **payload, size_t *length);
-pg_noreturn extern void hxpy_worker_break_off(WorkerConn *conn, MemoryContext context);
-extern void hxpy_worker_recover(WorkerConn *conn);
-extern void hxpy_worker_set_spool(WorkerConn *conn, void (*spool) (void *arg), void *arg);
+/* sending; the payload lives until it is sent */
+extern void hxpy_worker_put(WorkerConn *conn, uint8 type, uint32 request,
+							const GatherList *payload);
+extern bool hxpy_worker_send(WorkerConn *conn);
+extern bool hxpy_worker_tell_supervisor(WorkerConn *conn, uint8 type, uint32 request,
+										const GatherList *payload);
 
 #endif							/* HXPY_WORKER_H */

@@ -101,27 +101,21 @@ py_agg_finalfn(PG_FUNCTION_ARGS)
 {
 	AggState   *state;
 	PySession  *session;
-	ColumnType *type;
-	GatherList	payload;
-	const char *reply;
-	size_t		length;
+	Exchange	exchange;
 	Datum		value;
 	bool		isnull;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (AggState *) PG_GETARG_POINTER(0);
-	type = hxpy_coltype_create(JSONBOID, -1, true);
-	hxpy_gather_init(&payload, CurrentMemoryContext);
-	hxpy_column_write_batch(2 + state->ncolumns, &payload);
-	hxpy_column_write_text("func", hxpy_coltype_to_utf8(state->function), &payload);
-	hxpy_column_write(hxpy_column_create(type, "as", CurrentMemoryContext), &payload);
-	for (int i = 0; i < state->ncolumns; i++)
-		hxpy_column_write(state->columns[i], &payload);
 	session = hxpy_session_get(state->session);
-	hxpy_session_request(session, HXPY_FRAME_CALL, &payload, state->function, &reply, &length);
+	hxpy_session_exchange(&exchange, session, HXPY_FRAME_CALL);
+	hxpy_exchange_add_text(&exchange, "func", state->function);
+	hxpy_exchange_add_want(&exchange, hxpy_coltype_create(JSONBOID, -1, true), "as");
+	for (int i = 0; i < state->ncolumns; i++)
+		exchange.columns = lappend(exchange.columns, state->columns[i]);
+	hxpy_exchange_values(&exchange, &value, &isnull);
 	hxpy_registry_add_rows_in(session->slot, state->columns[0]->count);
-	hxpy_datum_row(&type, 1, reply, length, &value, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(value);

@@ -15,7 +15,7 @@
 #include "sql/arguments.h"
 #include "codec/column.h"
 #include "codec/datum.h"
-#include "move/grid.h"
+#include "move/query.h"
 #include "codec/protocol.h"
 
 PG_FUNCTION_INFO_V1(py_to_zinc);
@@ -35,21 +35,16 @@ static Datum
 run_instruction(FunctionCallInfo fcinfo, PySession *session, uint8 frame, const char *text,
 				Oid type_id, Column *argument)
 {
-	ColumnType *type = hxpy_coltype_create(type_id, -1, true);
-	GatherList	payload;
-	const char *reply;
-	size_t		length;
+	Exchange	exchange;
 	Datum		value;
 	bool		isnull;
 
-	hxpy_gather_init(&payload, CurrentMemoryContext);
-	hxpy_column_write_batch(argument != NULL ? 3 : 2, &payload);
-	hxpy_column_write_text("text", text, &payload);
-	hxpy_column_write(hxpy_column_create(type, "", CurrentMemoryContext), &payload);
+	hxpy_session_exchange(&exchange, session, frame);
+	hxpy_exchange_add_text(&exchange, "text", text);
+	hxpy_exchange_add_want(&exchange, hxpy_coltype_create(type_id, -1, true), "");
 	if (argument != NULL)
-		hxpy_column_write(argument, &payload);
-	hxpy_session_request(session, frame, &payload, text, &reply, &length);
-	hxpy_datum_row(&type, 1, reply, length, &value, &isnull);
+		exchange.columns = list_make1(argument);
+	hxpy_exchange_values(&exchange, &value, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
 	return value;
@@ -136,11 +131,10 @@ Datum
 py_grid(PG_FUNCTION_ARGS)
 {
 	char	   *query = hxpy_argument_text(fcinfo, 0, "query");
-	InstructionText texts[] = {{"name", "grid"}, {"kind", "grid"},
-	{"meta", hxpy_argument_meta(fcinfo, 1)}};
+	const char *meta = hxpy_argument_meta(fcinfo, 1);
 	PySession  *session = hxpy_session_own();
 
-	hxpy_grid_exchange(session, HXPY_FRAME_GRID, texts, lengthof(texts), NULL, query);
+	hxpy_query_define(session, "grid", "grid", meta, query);
 	return run_instruction(fcinfo, session, HXPY_FRAME_EVAL, "globals().pop('grid')", JSONBOID,
 						   NULL);
 }

@@ -119,18 +119,15 @@ py_open(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
-/* Run an instruction whose payload is a batch of its source alone. */
+/* Run statements. */
 static void
 run_source(PySession *session, const char *source)
 {
-	GatherList	payload;
-	const char *reply;
-	size_t		reply_length;
+	Exchange	exchange;
 
-	hxpy_gather_init(&payload, CurrentMemoryContext);
-	hxpy_column_write_batch(1, &payload);
-	hxpy_column_write_text("code", hxpy_coltype_to_utf8(source), &payload);
-	hxpy_session_request(session, HXPY_FRAME_EXEC, &payload, source, &reply, &reply_length);
+	hxpy_session_exchange(&exchange, session, HXPY_FRAME_EXEC);
+	hxpy_exchange_add_text(&exchange, "code", source);
+	hxpy_exchange_run(&exchange);
 }
 
 /* Set a Python variable to an argument of type "any". */
@@ -139,9 +136,7 @@ define_argument(FunctionCallInfo fcinfo, PySession *session, const char *variabl
 {
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, argument);
 	Column	   *column;
-	GatherList	payload;
-	const char *reply;
-	size_t		reply_length;
+	Exchange	exchange;
 
 	if (!OidIsValid(type))
 		ereport(ERROR,
@@ -156,10 +151,10 @@ define_argument(FunctionCallInfo fcinfo, PySession *session, const char *variabl
 								hxpy_coltype_to_utf8(variable), CurrentMemoryContext);
 	hxpy_column_append(column, PG_ARGISNULL(argument) ? (Datum) 0 : PG_GETARG_DATUM(argument),
 					   PG_ARGISNULL(argument));
-	hxpy_gather_init(&payload, CurrentMemoryContext);
-	hxpy_column_write_batch(1, &payload);
-	hxpy_column_write(column, &payload);
-	hxpy_session_request(session, HXPY_FRAME_DEFINE, &payload, variable, &reply, &reply_length);
+	hxpy_session_exchange(&exchange, session, HXPY_FRAME_DEFINE);
+	exchange.shown = variable;
+	exchange.columns = list_make1(column);
+	hxpy_exchange_run(&exchange);
 }
 
 /* Define a variable once in a session's life. */
@@ -244,48 +239,17 @@ py_exec(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
-/* Tell whether values of a type are checked by a domain, whose check may call Python. */
-static bool
-has_domain(const ColumnType *type)
-{
-	/* Others may hold one out of sight, as ranges do. */
-	if (type->type_id != type->base_id || type->tag == HXPY_TAG_OTHER)
-		return true;
-	for (int i = 0; i < type->nchildren; i++)
-	{
-		if (has_domain(type->children[i]))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Evaluate an expression as a SQL type.  The value is palloc'd.
- */
+/* Evaluate an expression as a SQL type. */
 static Datum
 eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 {
-	ColumnType *type = hxpy_coltype_create(type_id, -1, true);
-	Column	   *want = hxpy_column_create(type, "", CurrentMemoryContext);
-	GatherList	payload;
-	const char *reply;
-	size_t		reply_length;
+	Exchange	exchange;
 	Datum		value;
 
-	hxpy_gather_init(&payload, CurrentMemoryContext);
-	hxpy_column_write_batch(2, &payload);
-	hxpy_column_write_text("expr", hxpy_coltype_to_utf8(expression), &payload);
-	hxpy_column_write(want, &payload);
-	hxpy_session_request(session, HXPY_FRAME_EVAL, &payload, expression, &reply, &reply_length);
-	if (has_domain(type))
-	{
-		/* The next request takes the reply's place. */
-		char	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(reply_length, 1));
-
-		memcpy(copy, reply, reply_length);
-		reply = copy;
-	}
-	hxpy_datum_row(&type, 1, reply, reply_length, &value, isnull);
+	hxpy_session_exchange(&exchange, session, HXPY_FRAME_EVAL);
+	hxpy_exchange_add_text(&exchange, "expr", expression);
+	hxpy_exchange_add_want(&exchange, hxpy_coltype_create(type_id, -1, true), "");
+	hxpy_exchange_values(&exchange, &value, isnull);
 	return value;
 }
 
@@ -360,7 +324,7 @@ py_sessions(PG_FUNCTION_ARGS)
 	foreach(cell, hxpy_session_list())
 	{
 		PySession  *session = lfirst(cell);
-		const char *lost = hxpy_worker_lost(session->worker);
+		const char *lost = session->worker->lost;
 		int64		timeout = session->timeout_ms >= 0 ? session->timeout_ms : hxpy_eval_timeout;
 		Datum		values[8];
 		bool		nulls[8] = {0};
@@ -372,9 +336,9 @@ py_sessions(PG_FUNCTION_ARGS)
 		values[2] = CStringGetTextDatum(pnstrdup(session->container->id, 12));
 		values[3] = CStringGetTextDatum(session->container->image);
 		values[4] = CStringGetTextDatum(lost != NULL ? psprintf("lost: %s", lost) :
-										hxpy_worker_is_busy(session->worker) ? "active" : "idle");
+										hxpy_session_is_busy(session) ? "active" : "idle");
 		values[5] = TimestampTzGetDatum(session->opened);
-		values[6] = TimestampTzGetDatum(session->last_used);
+		values[6] = TimestampTzGetDatum(session->worker->last_used);
 		values[7] = ms_interval(timeout);
 		nulls[7] = timeout == 0;
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

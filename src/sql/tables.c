@@ -13,9 +13,9 @@
 
 #include "hxpy.h"
 #include "sql/arguments.h"
-#include "move/grid.h"
-#include "guc.h"
 #include "move/into.h"
+#include "move/query.h"
+#include "move/rows.h"
 #include "codec/protocol.h"
 
 PG_FUNCTION_INFO_V1(py_define_grid);
@@ -32,10 +32,8 @@ define_from_query(FunctionCallInfo fcinfo, const char *kind, const char *meta)
 	char	   *name = hxpy_argument_session(fcinfo, true);
 	char	   *variable = hxpy_argument_text(fcinfo, 1, "name");
 	char	   *query = hxpy_argument_text(fcinfo, 2, "query");
-	InstructionText texts[] = {{"name", variable}, {"kind", kind}, {"meta", meta}};
 
-	hxpy_grid_exchange(hxpy_session_get(name), HXPY_FRAME_GRID, texts, lengthof(texts), NULL,
-					   query);
+	hxpy_query_define(hxpy_session_get(name), variable, kind, meta, query);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
@@ -93,9 +91,9 @@ result_columns(FunctionCallInfo fcinfo)
 	}
 }
 
-/* Prepare to return rows in a tuplestore; returns where to put them. */
-static RowsReader *
-begin_rows(FunctionCallInfo fcinfo)
+/* Have the rows of an exchange returned in a tuplestore. */
+static void
+return_rows(FunctionCallInfo fcinfo, Exchange *exchange)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	TupleDesc	tupdesc = result_columns(fcinfo);
@@ -107,7 +105,7 @@ begin_rows(FunctionCallInfo fcinfo)
 		tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0, false,
 							  work_mem);
 	MemoryContextSwitchTo(old);
-	return hxpy_grid_reader(tupdesc, rsinfo->setResult);
+	(void) hxpy_rows_create(exchange, tupdesc, rsinfo->setResult);
 }
 
 /* Evaluate an expression to rows. */
@@ -116,9 +114,13 @@ eval_rows(FunctionCallInfo fcinfo, const char *mode)
 {
 	char	   *name = hxpy_argument_session(fcinfo, true);
 	char	   *expression = hxpy_argument_text(fcinfo, 1, "expression");
-	InstructionText texts[] = {{"expr", expression}, {"mode", mode}};
+	Exchange	exchange;
 
-	hxpy_grid_receive(hxpy_session_get(name), texts, lengthof(texts), begin_rows(fcinfo));
+	hxpy_session_exchange(&exchange, hxpy_session_get(name), HXPY_FRAME_EVAL_GRID);
+	hxpy_exchange_add_text(&exchange, "expr", expression);
+	hxpy_exchange_add_text(&exchange, "mode", mode);
+	return_rows(fcinfo, &exchange);
+	hxpy_exchange_run(&exchange);
 	return (Datum) 0;
 }
 
@@ -179,11 +181,11 @@ py_apply(PG_FUNCTION_ARGS)
 	char	   *function = hxpy_argument_text(fcinfo, 1, "function");
 	char	   *query = hxpy_argument_text(fcinfo, 2, "query");
 	bool		arrays = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	RowsReader *rows = begin_rows(fcinfo);
-	InstructionText texts[] = {{"func", function}, {"pass", arrays ? "arrays" : "frame"},
-	{"wants", psprintf("%d", rows->ncolumns)}};
+	Exchange	exchange;
 
-	hxpy_grid_exchange(hxpy_session_get(name), HXPY_FRAME_APPLY, texts, lengthof(texts), rows,
-					   query);
+	hxpy_session_exchange(&exchange, hxpy_session_get(name), HXPY_FRAME_APPLY);
+	return_rows(fcinfo, &exchange);
+	(void) hxpy_query_apply(&exchange, function, query, arrays);
+	hxpy_exchange_run(&exchange);
 	return (Datum) 0;
 }

@@ -1,0 +1,686 @@
+/*
+ * exchange.c
+ *	  Exchanges: an instruction goes to a worker, its answer comes back.
+ *
+ * One exchange is under way on a connection at a time, `current`.  Whatever error
+ * breaks the exchange off (cancel, timeout, a failing query, a failing NOTICE) ends in
+ * recover(), which interrupts Python, ends the stream of rows and drains the answer,
+ * or else gives the session up: a stale answer is never taken for that to a later
+ * instruction.
+ *
+ * The guard: the functions below that run user's code or wait catch errors around
+ * it.  An exchange that is stepped lives on between them, so that a callback of its
+ * resource owner, and one of its memory context, break it off when these go.
+ *
+ * recover() and what it calls must not ereport.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "hxpy.h"
+#include "codec/datum.h"
+#include "codec/protocol.h"
+#include "guc.h"
+#include "session/answer.h"
+#include "session/error.h"
+#include "session/exchange.h"
+
+#define SECOND_INTERRUPT_MS 500
+
+static const GatherList nothing;	/* payload of frames without one */
+
+/* exchanges that are stepped */
+static dlist_head guarded = DLIST_STATIC_INIT(guarded);
+
+/* ---------- the clock ---------- */
+
+/* Return the milliseconds since a moment. */
+static long
+elapsed_ms(instr_time since)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, since);
+	return (long) INSTR_TIME_GET_MILLISEC(now);
+}
+
+/* Start a clock, if it stands still. */
+static void
+start_clock(ExchangeClock *clock)
+{
+	if (INSTR_TIME_IS_ZERO(clock->started))
+		INSTR_TIME_SET_CURRENT(clock->started);
+}
+
+/* Stop a clock. */
+static void
+stop_clock(ExchangeClock *clock)
+{
+	instr_time	now;
+
+	if (clock->continuous)
+		return;
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_ACCUM_DIFF(clock->counted, now, clock->started);
+	INSTR_TIME_SET_ZERO(clock->started);
+}
+
+/* Have all time count from now on. */
+static void
+count_all(ExchangeClock *clock)
+{
+	start_clock(clock);
+	clock->continuous = true;
+}
+
+/*
+ * Return the milliseconds that are left of the limit of a clock that runs: -1 where
+ * there is none, and an error when none is left.
+ */
+static long
+time_left(const ExchangeClock *clock)
+{
+	long		left;
+
+	if (clock->limit_ms == 0)
+		return -1;
+	left = clock->limit_ms - (long) INSTR_TIME_GET_MILLISEC(clock->counted) -
+		elapsed_ms(clock->started);
+	if (left <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("canceling Python due to %s", clock->limit_name),
+				 errhint("The limit is %ld ms.", clock->limit_ms)));
+	return left;
+}
+
+/* ---------- sending and waiting ---------- */
+
+/* Prepare to send a frame. */
+static void
+put_frame(Exchange *exchange, uint8 type, const GatherList *payload)
+{
+	hxpy_worker_put(exchange->conn, type, exchange->request, payload);
+	if (type == HXPY_FRAME_END || type == HXPY_FRAME_ABORT)
+		hxpy_state_set(exchange, exchange->state == EXCHANGE_REJECTED ?
+				  EXCHANGE_ANSWERED : EXCHANGE_WAITING);
+}
+
+/* Send what is to be sent, as far as it goes. */
+static void
+send_more(Exchange *exchange)
+{
+	if (!hxpy_worker_send(exchange->conn))
+		hxpy_answer_raise_closed(exchange);
+}
+
+/* Wait for something to happen, within the limit. */
+static void
+wait_for_more(Exchange *exchange)
+{
+	hxpy_worker_wait(exchange->conn, time_left(&exchange->clock));
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* Raise the error that is the answer. */
+static void
+raise_answer(Exchange *exchange, const Frame *frame)
+{
+	/* While it is fed, the stream of rows has to be ended. */
+	if (exchange->state == EXCHANGE_ANSWERED && exchange->conn->sending == NULL)
+		hxpy_state_finish(exchange, EXCHANGE_BROKEN);
+	hxpy_error_raise_python(frame->payload, frame->length);
+}
+
+/* ---------- breaking off ---------- */
+
+/* Interrupt Python.  That the supervisor is gone shows when its connection is read. */
+static void
+interrupt(Exchange *exchange)
+{
+	(void) hxpy_worker_tell_supervisor(exchange->conn, HXPY_FRAME_INTERRUPT, exchange->request,
+									   &nothing);
+}
+
+/*
+ * Bring an exchange that is under way to its end: interrupt Python, end the stream
+ * of rows and wait for the answer, or give the session up after hxpy.cancel_grace.
+ * May run in PG_CATCH blocks; interrupts are held.
+ */
+static void
+recover(Exchange *exchange)
+{
+	WorkerConn *conn = exchange->conn;
+	instr_time	start;
+	bool		repeated = false;
+
+	HOLD_INTERRUPTS();
+	INSTR_TIME_SET_CURRENT(start);
+	if (exchange->state == EXCHANGE_FEEDING || exchange->state == EXCHANGE_WAITING)
+		interrupt(exchange);
+	for (;;)
+	{
+		long		elapsed;
+
+		if (conn->sending == NULL && HXPY_IS_FEEDING(exchange))
+			put_frame(exchange, HXPY_FRAME_ABORT, &nothing);
+		if (!hxpy_answer_drain_data(exchange) || !hxpy_answer_drain_control(&conn->control))
+		{
+			hxpy_state_lose(exchange, "Python ended while it was being interrupted");
+			break;
+		}
+		if (exchange->state == EXCHANGE_ANSWERED && conn->sending == NULL &&
+			conn->data.discard == 0)
+		{
+			hxpy_state_finish(exchange, EXCHANGE_BROKEN);
+			break;
+		}
+		if (conn->sending == NULL && HXPY_IS_FEEDING(exchange))
+			continue;
+		elapsed = elapsed_ms(start);
+		if (ProcDiePending || elapsed >= hxpy_cancel_grace)
+		{
+			hxpy_state_lose(exchange, "Python did not react to an interrupt within hxpy.cancel_grace");
+			break;
+		}
+		if (!repeated && elapsed >= SECOND_INTERRUPT_MS)
+		{
+			interrupt(exchange);
+			repeated = true;
+		}
+		hxpy_worker_wait(conn, repeated ? hxpy_cancel_grace - elapsed :
+						 Min(hxpy_cancel_grace, SECOND_INTERRUPT_MS) - elapsed);
+	}
+	RESUME_INTERRUPTS();
+}
+
+/* End an exchange, wherever it stands; nobody reads on. */
+void
+hxpy_exchange_close(Exchange *exchange)
+{
+	if (HXPY_IS_UNDER_WAY(exchange))
+		recover(exchange);
+	else
+		hxpy_state_finish(exchange, EXCHANGE_BROKEN);
+}
+
+/*
+ * End the exchange that the current error has broken off, and throw the error
+ * on, with what became of the session when it is a cancel.  To be called in a
+ * PG_CATCH block around the exchange, with the memory context from before.
+ */
+pg_noreturn static void
+break_off(Exchange *exchange, MemoryContext context)
+{
+	WorkerConn *conn = HXPY_IS_UNDER_WAY(exchange) ? exchange->conn : NULL;
+	ErrorData  *error;
+
+	hxpy_exchange_close(exchange);
+	if (conn == NULL)
+		PG_RE_THROW();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	if (conn->lost != NULL && error->detail == NULL)
+		error->detail = psprintf("Session \"%s\" is lost: %s.", conn->session, conn->lost);
+	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->detail == NULL)
+		error->detail = psprintf("Python was interrupted; session \"%s\" keeps its variables.",
+								 conn->session);
+	ReThrowError(error);
+}
+
+/* A resource owner goes: end its exchanges, which errors have left. */
+static void
+release_exchanges(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+{
+	dlist_iter	iter;
+
+	if (phase != RESOURCE_RELEASE_BEFORE_LOCKS)
+		return;
+	dlist_foreach(iter, &guarded)
+	{
+		Exchange   *exchange = dlist_container(Exchange, guard_node, iter.cur);
+
+		if (exchange->owner != CurrentResourceOwner)
+			continue;
+		hxpy_exchange_close(exchange);
+		exchange->owner = NULL;
+	}
+}
+
+/* An exchange's memory goes: end it if an error has left it. */
+static void
+release_memory(void *arg)
+{
+	Exchange   *exchange = arg;
+
+	hxpy_exchange_close(exchange);
+	dlist_delete(&exchange->guard_node);
+}
+
+/* Its session ends: leave all of its exchanges without it. */
+void
+hxpy_exchange_forget(WorkerConn *conn)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &conn->exchanges)
+	{
+		Exchange   *exchange = dlist_container(Exchange, node, iter.cur);
+
+		if (HXPY_IS_UNDER_WAY(exchange))
+			hxpy_state_finish(exchange, EXCHANGE_BROKEN);
+		else
+		{
+			dlist_delete(&exchange->node);
+			exchange->conn = NULL;
+		}
+	}
+}
+
+/* ---------- the way of an exchange ---------- */
+
+/* Register the callback, once. */
+void
+hxpy_exchange_load(void)
+{
+	RegisterResourceReleaseCallback(release_exchanges, NULL);
+}
+
+/*
+ * Make an exchange with a worker, in the current memory context, without a time
+ * limit.  The rest of the head is the caller's to set.
+ */
+void
+hxpy_exchange_init(Exchange *exchange, WorkerConn *conn, uint8 type)
+{
+	memset(exchange, 0, sizeof(*exchange));
+	exchange->conn = conn;
+	exchange->type = type;
+	exchange->context = CurrentMemoryContext;
+}
+
+/* Give the instruction a text, which must live as long as the exchange. */
+void
+hxpy_exchange_add_text(Exchange *exchange, const char *name, const char *value)
+{
+	Assert(exchange->ntexts < HXPY_MAX_TEXTS);
+	exchange->texts[exchange->ntexts++] = (ExchangeText) {name, value};
+}
+
+/* Want a column of a type in the answer; the name is in UTF-8. */
+void
+hxpy_exchange_add_want(Exchange *exchange, ColumnType *type, const char *name)
+{
+	exchange->wants = lappend(exchange->wants,
+							  hxpy_column_create(type, name, CurrentMemoryContext));
+}
+
+/* Read what is left of the exchange under way, whose session is needed. */
+static void
+spool(Exchange *exchange)
+{
+	ResourceOwner owner = CurrentResourceOwner;
+
+	PG_TRY();
+	{
+		CurrentResourceOwner = exchange->owner;
+		exchange->spool(exchange->spool_arg);
+	}
+	PG_CATCH();
+	{
+		CurrentResourceOwner = owner;
+		hxpy_exchange_close(exchange);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	CurrentResourceOwner = owner;
+}
+
+/* Make sure that the exchange may begin, or raise an error. */
+static void
+check_ready(Exchange *exchange)
+{
+	WorkerConn *conn = exchange->conn;
+
+	if (conn != NULL && conn->current != NULL && conn->current->spool != NULL)
+		spool(conn->current);
+	/* Planning the query, or what was read, may have run functions. */
+	conn = exchange->conn;
+	if (conn == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+				 errmsg("the session was closed while the query was planned")));
+	if (conn->lost != NULL)
+		hxpy_state_raise_lost(conn, "", NULL);
+	if (conn->current != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("session \"%s\" is busy with another request", conn->session),
+				 errhint("Use another session within a query that streams to or from this one.")));
+}
+
+/*
+ * Write the head: texts, the heads of the columns that the source will feed, wanted
+ * columns, columns at hand.
+ */
+static void
+write_head(Exchange *exchange, Column **heads, int nheads)
+{
+	GatherList *list = &exchange->head;
+	ListCell   *cell;
+
+	hxpy_gather_init(list, exchange->context);
+	hxpy_column_write_batch(exchange->ntexts + nheads + list_length(exchange->wants) +
+							list_length(exchange->columns), list);
+	for (int i = 0; i < exchange->ntexts; i++)
+		hxpy_column_write_text(exchange->texts[i].name,
+							   hxpy_coltype_to_utf8(exchange->texts[i].value), list);
+	for (int i = 0; i < nheads; i++)
+		hxpy_column_write(heads[i], list);
+	foreach(cell, exchange->wants)
+		hxpy_column_write(lfirst(cell), list);
+	foreach(cell, exchange->columns)
+		hxpy_column_write(lfirst(cell), list);
+}
+
+/* Send the head, with the heads of the columns that are to be fed, if any. */
+void
+hxpy_exchange_begin(Exchange *exchange, Column **heads, int nheads)
+{
+	WorkerConn *conn;
+
+	check_ready(exchange);
+	write_head(exchange, heads, nheads);
+	if (exchange->shown == NULL && exchange->ntexts > 0)
+		exchange->shown = exchange->texts[0].value;
+	conn = exchange->conn;
+	hxpy_registry_begin(conn->slot, exchange->type, exchange->shown);
+	hxpy_frames_shrink(&conn->data);
+	if (++conn->request == 0)
+		conn->request = 1;
+	exchange->request = conn->request;
+	exchange->printed_left = exchange->written_left = exchange->logged_left = conn->output_limit;
+	INSTR_TIME_SET_CURRENT(exchange->began);
+	conn->current = exchange;
+	hxpy_state_set(exchange, exchange->source != NULL ? EXCHANGE_FEEDING : EXCHANGE_WAITING);
+	put_frame(exchange, exchange->type, &exchange->head);
+	send_more(exchange);
+	if (exchange->type == HXPY_FRAME_OPEN &&
+		!hxpy_worker_tell_supervisor(conn, HXPY_FRAME_OPEN, 0, &exchange->head))
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("could not send the session's options: %m")));
+}
+
+/* Keep a batch that came while the exchange was fed, for a later step. */
+static void
+keep_batch(Exchange *exchange, const Frame *frame)
+{
+	MemoryContext old = MemoryContextSwitchTo(exchange->context);
+	char	   *batch = MemoryContextAllocHuge(exchange->context, sizeof(size_t) + frame->length);
+
+	memcpy(batch, &frame->length, sizeof(size_t));
+	memcpy(batch + sizeof(size_t), frame->payload, frame->length);
+	exchange->waiting_bytes += frame->length;
+	if (exchange->waiting_bytes > (size_t) hxpy_max_frame_size * 1024 * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("Python returns more rows than can wait while a batch is sent"),
+				 errhint("Return less for each batch, lower hxpy.batch_size, or raise hxpy.max_frame_size, now %d MB.",
+						 hxpy_max_frame_size)));
+	exchange->waiting = lappend(exchange->waiting, batch);
+	MemoryContextSwitchTo(old);
+}
+
+/* Handle the answer's frames that are there while the exchange is fed. */
+static void
+take_early_answers(Exchange *exchange)
+{
+	Frame		frame;
+	size_t		missing;
+
+	hxpy_answer_read_data(exchange, 0);
+	while (hxpy_answer_take(exchange, &frame, &missing))
+	{
+		if (frame.type == HXPY_FRAME_ERROR)
+			raise_answer(exchange, &frame);
+		if (frame.type != HXPY_FRAME_ROWS || exchange->sink == NULL)
+			hxpy_state_raise_protocol(exchange, "answer to an unfinished request");
+		if (exchange->owner != NULL)
+			keep_batch(exchange, &frame);
+		else
+			exchange->sink->take(exchange->sink, frame.payload, frame.length);
+	}
+}
+
+/*
+ * Send a further frame.  Waits only for the frame before to be gone; its payload
+ * must live until the next call.
+ */
+static void
+send_frame(Exchange *exchange, uint8 type, const GatherList *payload)
+{
+	start_clock(&exchange->clock);
+	for (;;)
+	{
+		send_more(exchange);
+		take_early_answers(exchange);
+		if (exchange->conn->sending == NULL)
+			break;
+		wait_for_more(exchange);
+		hxpy_answer_read_control(exchange);
+	}
+	stop_clock(&exchange->clock);
+	put_frame(exchange, type, payload);
+	send_more(exchange);
+}
+
+/* Feed a batch of rows, which must live until the next call. */
+void
+hxpy_exchange_feed(Exchange *exchange, const GatherList *batch)
+{
+	send_frame(exchange, HXPY_FRAME_BATCH, batch);
+}
+
+/* Wait for the answer's next batch of rows; false at its end. */
+bool
+hxpy_exchange_next(Exchange *exchange)
+{
+	Frame		frame;
+	size_t		missing;
+
+	start_clock(&exchange->clock);
+	(void) time_left(&exchange->clock); /* many batches may be here without a wait */
+	while (!hxpy_answer_take(exchange, &frame, &missing))
+	{
+		send_more(exchange);
+		wait_for_more(exchange);
+		hxpy_answer_read_data(exchange, missing);
+		hxpy_answer_read_control(exchange);
+	}
+	stop_clock(&exchange->clock);
+	if (frame.type == HXPY_FRAME_ERROR)
+		raise_answer(exchange, &frame);
+	exchange->payload = frame.payload;
+	exchange->length = frame.length;
+	if (frame.type == HXPY_FRAME_ROWS)
+	{
+		if (exchange->sink == NULL)
+			hxpy_state_raise_protocol(exchange, "rows in place of a result");
+		return true;
+	}
+	hxpy_state_finish(exchange, EXCHANGE_ENDED);
+	return false;
+}
+
+/* Send the head, and the source's rows. */
+static void
+start(Exchange *exchange, bool whole)
+{
+	dlist_push_head(&exchange->conn->exchanges, &exchange->node);
+	if (exchange->source == NULL)
+		hxpy_exchange_begin(exchange, NULL, 0);
+	else
+	{
+		exchange->has_more = exchange->source->open(exchange->source, exchange, whole);
+		if (!exchange->has_more)
+			send_frame(exchange, HXPY_FRAME_END, &nothing);
+	}
+}
+
+/*
+ * Run an exchange to its end.  A Python exception, a lost worker, cancel and timeout
+ * are errors; after them the session is free for the next one, or lost.
+ */
+void
+hxpy_exchange_run(Exchange *exchange)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ExchangeSink *sink = exchange->sink;
+
+	PG_TRY();
+	{
+		start(exchange, true);
+		if (sink != NULL && sink->pull != NULL)
+			sink->pull(sink, exchange);
+		else
+		{
+			if (sink != NULL)
+				count_all(&exchange->clock);
+			while (hxpy_exchange_next(exchange))
+				sink->take(sink, exchange->payload, exchange->length);
+		}
+	}
+	PG_CATCH();
+	{
+		break_off(exchange, context);
+	}
+	PG_END_TRY();
+}
+
+/* Run an exchange to its end, and read the values of its wanted columns. */
+void
+hxpy_exchange_values(Exchange *exchange, Datum *values, bool *nulls)
+{
+	ColumnType **types = palloc(list_length(exchange->wants) * sizeof(ColumnType *));
+	bool		runs_code = false;
+	ListCell   *cell;
+	char	   *copy;
+
+	hxpy_exchange_run(exchange);
+	foreach(cell, exchange->wants)
+	{
+		ColumnType *type = ((Column *) lfirst(cell))->type;
+
+		types[foreach_current_index(cell)] = type;
+		runs_code = runs_code || hxpy_coltype_runs_code(type);
+	}
+	if (runs_code)
+	{
+		/* The next exchange takes the answer's place. */
+		copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(exchange->length, 1));
+		memcpy(copy, exchange->payload, exchange->length);
+		exchange->payload = copy;
+	}
+	hxpy_datum_row(types, list_length(exchange->wants), exchange->payload, exchange->length,
+				   values, nulls);
+}
+
+/* ---------- step by step ---------- */
+
+/* Refuse to go on with an exchange that was broken off: an error in it was caught elsewhere. */
+void
+hxpy_exchange_check(const Exchange *exchange)
+{
+	if (exchange->state == EXCHANGE_BROKEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("the stream of rows from Python has failed before")));
+}
+
+/*
+ * Begin an exchange that is to be stepped.  Its memory context, in which it was made,
+ * and the current resource owner end it when they go.
+ */
+void
+hxpy_exchange_open(Exchange *exchange)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	exchange->callback.func = release_memory;
+	exchange->callback.arg = exchange;
+	MemoryContextRegisterResetCallback(exchange->context, &exchange->callback);
+	dlist_push_head(&guarded, &exchange->guard_node);
+	exchange->owner = CurrentResourceOwner;
+	PG_TRY();
+	{
+		start(exchange, false);
+	}
+	PG_CATCH();
+	{
+		break_off(exchange, context);
+	}
+	PG_END_TRY();
+}
+
+/* Get the next batch: one that has waited, or the worker's next; false at the end. */
+static bool
+next_batch(Exchange *exchange, bool all_counts)
+{
+	if (exchange->taken != NULL)
+		pfree(exchange->taken);
+	exchange->taken = NULL;
+	while (exchange->waiting == NIL && exchange->has_more)
+	{
+		exchange->has_more = exchange->source->step(exchange->source, exchange);
+		if (!exchange->has_more)
+			send_frame(exchange, HXPY_FRAME_END, &nothing);
+	}
+	if (exchange->waiting == NIL)
+	{
+		if (all_counts)
+			count_all(&exchange->clock);
+		return hxpy_exchange_next(exchange);
+	}
+	exchange->taken = linitial(exchange->waiting);
+	exchange->waiting = list_delete_first(exchange->waiting);
+	memcpy(&exchange->length, exchange->taken, sizeof(size_t));
+	exchange->payload = exchange->taken + sizeof(size_t);
+	exchange->waiting_bytes -= exchange->length;
+	return true;
+}
+
+/*
+ * Give the sink the answer's next batch, which is valid until the next step; false at
+ * the end.  With all_counts, all time counts once nothing more is fed: the rows only
+ * go to a store.
+ */
+bool
+hxpy_exchange_step(Exchange *exchange, bool all_counts)
+{
+	MemoryContext context = CurrentMemoryContext;
+	void		(*spool) (void *arg) = exchange->spool;
+	volatile bool found = false;
+
+	hxpy_exchange_check(exchange);
+	/* What the source itself calls cannot wait for its own end. */
+	exchange->spool = NULL;
+	PG_TRY();
+	{
+		found = next_batch(exchange, all_counts);
+		if (found)
+			exchange->sink->take(exchange->sink, exchange->payload, exchange->length);
+	}
+	PG_CATCH();
+	{
+		break_off(exchange, context);
+	}
+	PG_END_TRY();
+	if (found)
+		exchange->spool = spool;
+	return found;
+}

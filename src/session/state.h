@@ -1,0 +1,133 @@
+/*
+ * state.h
+ *	  An exchange: what it consists of, and where it stands.
+ *
+ * An exchange has a head (the instruction's type, texts, wanted columns, columns at
+ * hand), a source of further rows, a sink of the answer's rows, a clock and a
+ * guard.
+ */
+#ifndef HXPY_STATE_H
+#define HXPY_STATE_H
+
+#include "nodes/pg_list.h"
+#include "portability/instr_time.h"
+#include "utils/resowner.h"
+
+#include "codec/column.h"
+#include "session/worker.h"
+
+#define HXPY_MAX_TEXTS	3
+
+typedef struct Exchange Exchange;
+
+/* Where an exchange stands.  hxpy_state_set() knows which may follow which. */
+typedef enum ExchangeState
+{
+	EXCHANGE_NEW,				/* nothing was sent; its session may be closed */
+	EXCHANGE_FEEDING,			/* more frames may follow: neither END nor ABORT was sent */
+	EXCHANGE_REJECTED,			/* so, but the answer has begun to come: ABORT must follow */
+	EXCHANGE_WAITING,			/* no more frames will follow */
+	EXCHANGE_ANSWERED,			/* so, and the answer's last frame has begun to come */
+	EXCHANGE_ENDED,				/* the answer was read; the session is free */
+	EXCHANGE_BROKEN				/* broken off; the session is free or lost */
+} ExchangeState;
+
+/* Rows that follow the head. */
+typedef struct ExchangeSource
+{
+	/*
+	 * Call hxpy_exchange_begin(), and hxpy_exchange_feed() for all rows if `whole`;
+	 * else rows may be left for step().  Returns whether some are.
+	 */
+	bool		(*open) (struct ExchangeSource *source, Exchange *exchange, bool whole);
+	/* Feed about a batch; returns whether rows are left. */
+	bool		(*step) (struct ExchangeSource *source, Exchange *exchange);
+} ExchangeSource;
+
+/* Takes the answer's rows, in one of two ways. */
+typedef struct ExchangeSink
+{
+	/* Take a batch, which is valid until the return. */
+	void		(*take) (struct ExchangeSink *sink, const char *payload, size_t length);
+	/* Read the rows to their end by hxpy_exchange_next(). */
+	void		(*pull) (struct ExchangeSink *sink, Exchange *exchange);
+} ExchangeSink;
+
+/*
+ * The time that counts against the limit.  It runs while the backend waits for the
+ * worker, and stands still while a query, a trigger or the client takes its time.
+ * Where all that is left is to store the answer's rows it is not stopped any more: a
+ * worker that sends them faster than that is never waited for, and might send for ever.
+ */
+typedef struct ExchangeClock
+{
+	instr_time	counted;		/* until it was stopped last */
+	instr_time	started;		/* when it was started, zero while it stands still */
+	bool		continuous;		/* it is not stopped any more */
+	long		limit_ms;		/* 0 for none */
+	const char *limit_name;		/* what set the limit */
+} ExchangeClock;
+
+/* A text of the head, in the server's encoding. */
+typedef struct ExchangeText
+{
+	const char *name;
+	const char *value;
+} ExchangeText;
+
+struct Exchange
+{
+	/* head, source and sink: set by the maker */
+	uint8		type;			/* of the instruction: HXPY_FRAME_... */
+	const char *shown;			/* what others are shown of it; the first text unless set */
+	ExchangeText texts[HXPY_MAX_TEXTS];
+	int			ntexts;
+	List	   *wants;			/* Columns without values: names and types of the answer's */
+	List	   *columns;		/* at hand */
+	ExchangeSource *source;		/* NULL for none */
+	ExchangeSink *sink;			/* NULL when no rows may come */
+	ExchangeClock clock;
+	/* For who steps: reads the rest, since the session is needed, or leaves it busy. */
+	void		(*spool) (void *arg);
+	void	   *spool_arg;
+
+	/* the answer's frame that was read last, valid until the next one */
+	const char *payload;
+	size_t		length;
+
+	ExchangeState state;
+	WorkerConn *conn;			/* NULL when its session was closed before it began */
+	dlist_node	node;			/* in conn->exchanges, from run or open to its end */
+	MemoryContext context;		/* of the head, and of batches that wait */
+	GatherList	head;
+	uint32		request;		/* its number */
+	size_t		printed_left;	/* bytes of what Python prints; 0: it was cut */
+	size_t		written_left;	/* of what its subprocesses write */
+	size_t		logged_left;	/* of LOG frames */
+	instr_time	began;
+
+	/* of one that is stepped */
+	bool		has_more;		/* the source has rows left */
+	List	   *waiting;		/* batches that came while it was fed */
+	size_t		waiting_bytes;	/* in them */
+	char	   *taken;			/* batch of these that was read last, or NULL */
+	ResourceOwner owner;		/* NULL when it is gone */
+	dlist_node	guard_node;		/* in `guarded` as long as `context` is there */
+	MemoryContextCallback callback;
+};
+
+#define HXPY_IS_FEEDING(exchange) \
+	((exchange)->state == EXCHANGE_FEEDING || (exchange)->state == EXCHANGE_REJECTED)
+#define HXPY_IS_UNDER_WAY(exchange) \
+	((exchange)->state > EXCHANGE_NEW && (exchange)->state < EXCHANGE_ENDED)
+
+extern void hxpy_state_set(Exchange *exchange, ExchangeState state);
+extern void hxpy_state_note_answer(Exchange *exchange, const Frame *frame);
+extern void hxpy_state_finish(Exchange *exchange, ExchangeState state);
+extern void hxpy_state_lose(Exchange *exchange, const char *reason);
+pg_noreturn extern void hxpy_state_raise_lost(const WorkerConn *conn, const char *detail,
+											  const char *hint);
+pg_noreturn extern void hxpy_state_raise_loss(Exchange *exchange, const char *reason);
+pg_noreturn extern void hxpy_state_raise_protocol(Exchange *exchange, const char *detail);
+
+#endif							/* HXPY_STATE_H */
