@@ -24,6 +24,7 @@ import sys
 import termios
 import threading
 import time
+from _signal import getsignal
 from _thread import start_new_thread
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -75,6 +76,7 @@ class Worker:
         self.process = os.getpid()
         self.streams = (Output(self, 1), Output(self, 2))
         self.pipe = os.dup(1)           # the user's code may put something else in its place
+        self.left = array.array("i", [0])   # bytes in it, as last asked
         self.masked = False
         self.postponed = False
         self.replaced: Any = None   # the old value of the variable that the next request sets
@@ -212,7 +214,7 @@ class Worker:
               payload: Buffer) -> None:
         """Run one request and send its result or its error."""
         self.output_left = self.output_limit
-        if signal.getsignal(signal.SIGINT) != self.on_interrupt:
+        if getsignal(signal.SIGINT) != self.on_interrupt:
             signal.signal(signal.SIGINT, self.on_interrupt)
         answer: Sequence[Buffer]
         try:
@@ -271,7 +273,7 @@ class Worker:
         always empty, which takes one system call; a process that writes all the
         time is not waited for longer than `seconds`.  An unfinished line ends here.
         """
-        left = array.array("i", [0])
+        left = self.left    # one for all threads, since all ask the same
         deadline = 0.0
         ended = False
         while True:

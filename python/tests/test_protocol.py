@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import struct
 import threading
 from pathlib import Path
 
@@ -24,7 +25,8 @@ FRAMES = json.loads(GOLDEN.read_text())["frames"] if GOLDEN.exists() else []
 def pair():
     left, right = socket.socketpair()
     for end in (left, right):
-        end.settimeout(20)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):     # a timeout of Python's: not blocking
+            end.setsockopt(socket.SOL_SOCKET, option, struct.pack("qq", 20, 0))
     yield left, right
     left.close()
     right.close()

@@ -10,8 +10,10 @@ The package of this tree is mounted over that of the image.
 """
 
 import os
+import select
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -37,6 +39,12 @@ def has_docker():
 pytestmark = pytest.mark.skipif(not has_docker(), reason=f"no Docker, or no image {IMAGE}")
 
 OPTIONS = {"output_limit": "1048576", "idle_timeout": "0", "log_level": "warning"}
+
+
+def limit_waits(sock):
+    """Let no read or write wait for more than 20 s; the socket stays a blocking one."""
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("qq", 20, 0))
 
 
 class Died(Exception):
@@ -70,7 +78,7 @@ class Server:
         ends = {}
         for _ in range(2):
             sock = listener.accept()[0]
-            sock.settimeout(20)
+            limit_waits(sock)
             connection = Connection(sock)
             kind, request, payload = connection.receive()
             assert (kind, request) == (protocol.HELLO, 0)
@@ -110,14 +118,8 @@ class Server:
         """Handle what the supervisor has sent."""
         while True:
             if not self.control.pending():
-                self.control.sock.settimeout(wait)
-                try:
-                    if not self.control.sock.recv(1, socket.MSG_PEEK):
-                        raise ConnectionClosed
-                except (TimeoutError, BlockingIOError):
+                if not select.select([self.control], [], [], wait)[0]:
                     return
-                finally:
-                    self.control.sock.settimeout(20)
             kind, request, payload = self.control.receive()
             if kind == protocol.DEAD:
                 raise Died(*columns.decode_texts(payload).values())
