@@ -346,7 +346,7 @@ check_ready(Exchange *exchange)
 {
 	WorkerConn *conn = exchange->conn;
 
-	if (conn != NULL && conn->current != NULL && conn->current->spool != NULL)
+	if (conn != NULL && conn->current != NULL && conn->current->resting)
 		spool(conn->current);
 	/* Planning the query, or what was read, may have run functions. */
 	conn = exchange->conn;
@@ -625,6 +625,7 @@ hxpy_exchange_open(Exchange *exchange)
 		break_off(exchange, context);
 	}
 	PG_END_TRY();
+	exchange->resting = true;
 }
 
 /* Get the next batch: one that has waited, or the worker's next; false at the end. */
@@ -663,12 +664,11 @@ bool
 hxpy_exchange_step(Exchange *exchange, bool all_counts)
 {
 	MemoryContext context = CurrentMemoryContext;
-	void		(*spool) (void *arg) = exchange->spool;
 	volatile bool found = false;
 
 	hxpy_exchange_check(exchange);
 	/* What the source itself calls cannot wait for its own end. */
-	exchange->spool = NULL;
+	exchange->resting = false;
 	PG_TRY();
 	{
 		found = next_batch(exchange, all_counts);
@@ -680,7 +680,6 @@ hxpy_exchange_step(Exchange *exchange, bool all_counts)
 		break_off(exchange, context);
 	}
 	PG_END_TRY();
-	if (found)
-		exchange->spool = spool;
+	exchange->resting = found;
 	return found;
 }

@@ -61,7 +61,6 @@ hxpy_state_finish(Exchange *exchange, ExchangeState state)
 		hxpy_registry_end(conn->slot, INSTR_TIME_GET_MICROSEC(now));
 	}
 	exchange->conn = NULL;
-	exchange->spool = NULL;
 	hxpy_state_set(exchange, state);
 }
 

@@ -107,6 +107,7 @@ struct Exchange
 	instr_time	began;
 
 	/* of one that is stepped */
+	bool		resting;		/* between two steps: spool() may be called */
 	bool		has_more;		/* the source has rows left */
 	List	   *waiting;		/* batches that came while it was fed */
 	size_t		waiting_bytes;	/* in them */
