@@ -11,13 +11,13 @@
 #include "miscadmin.h"
 
 #include "hxpy.h"
-#include "move/scan.h"
-#include "guc.h"
 #include "engine/docker/table.h"
+#include "guc.h"
 #include "launch/launcher.h"
 #include "launch/pool.h"
+#include "move/scan.h"
+#include "session/exchange.h"
 #include "session/session.h"
-#include "launch/registry.h"
 
 PG_MODULE_MAGIC;
 
@@ -32,7 +32,6 @@ _PG_init(void)
 	hxpy_exchange_load();
 	hxpy_session_init();
 	hxpy_scan_init();
-	hxpy_registry_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		hxpy_pool_init();

@@ -1,6 +1,6 @@
 /*
  * wait.h
- *	  Names of what backends and the launcher wait for.
+ *	  Waiting: names of what is waited for, and a clock.
  */
 #ifndef HXPY_WAIT_H
 #define HXPY_WAIT_H
@@ -14,5 +14,8 @@ typedef enum HxpyWait
 } HxpyWait;
 
 extern uint32 hxpy_wait_event(HxpyWait what);
+
+/* Returns the time in milliseconds, on a clock that nobody sets. */
+extern double hxpy_wait_now(void);
 
 #endif							/* HXPY_WAIT_H */

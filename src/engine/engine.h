@@ -53,8 +53,8 @@ typedef struct EngineEntry
 /* A start under way, or a sandbox that runs and is still watched. */
 typedef struct EngineStart EngineStart;
 
-/* A question under way; it ends with its memory context, or by its end function. */
-typedef struct EngineCall EngineCall;
+/* A request under way; it ends with its memory context, or by its end function. */
+typedef struct EngineRequest EngineRequest;
 
 typedef struct Engine
 {
@@ -75,6 +75,9 @@ typedef struct Engine
 	/* Whether a sandbox may come into being after it was given up: remove it later. */
 	bool		(*is_creating) (const EngineStart *start);
 
+	/* Remove what a start that failed has made; waits, raises nothing above WARNING. */
+	void		(*undo_start) (const EngineStart *start);
+
 	/* Whether it has ended since, and its last words; until the watch ends. */
 	bool		(*has_ended) (const EngineStart *start);
 	char	   *(*last_words) (const EngineStart *start);
@@ -87,15 +90,15 @@ typedef struct Engine
 	bool		(*is_peer) (pgsocket socket, const char *id);
 
 	/* Remove a sandbox by name or id; false when there was nothing to remove. */
-	EngineCall *(*begin_remove) (const char *name, long timeout_ms);
-	bool		(*end_remove) (EngineCall *call);
+	EngineRequest *(*begin_remove) (const char *name, long timeout_ms);
+	bool		(*end_remove) (EngineRequest *request);
 
 	/* Memory (bytes) and CPU time (microseconds); false when it does not run. */
-	EngineCall *(*begin_measure) (const char *id);
-	bool		(*end_measure) (EngineCall *call, int64 *memory, int64 *cpu);
+	EngineRequest *(*begin_measure) (const char *id);
+	bool		(*end_measure) (EngineRequest *request, int64 *memory, int64 *cpu);
 
-	/* Whether a question has an answer, so that its end function does not wait. */
-	bool		(*is_done) (const EngineCall *call);
+	/* Whether a request has its answer, so that its end function does not wait. */
+	bool		(*is_done) (const EngineRequest *request);
 
 	/* The sandboxes, running or not, that carry a label: a list of EngineEntry; waits. */
 	List	   *(*list) (const EngineLabel *label);

@@ -10,22 +10,18 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
 #include "hxpy.h"
 #include "guc.h"
 #include "launch/container.h"
-#include "launch/image.h"
 #include "launch/iodir.h"
 #include "launch/launch.h"
-#include "launch/network.h"
+#include "launch/permit.h"
 #include "launch/pool.h"
 #include "launch/reaper.h"
 
-#define CLEANUP_TIMEOUT_MS	10000
-#define CREATE_WAIT_MS		2000	/* for what a failed launch is making */
 #define READY_TIMEOUT_MS	2000	/* for a container of the pool to answer */
 #define START_DESCRIPTORS	10		/* a session keeps 4; the rest is the engine's */
 
@@ -41,45 +37,7 @@ take_over(Container *container, Launch *launch)
 	launch->directory.fd = -1;
 	container->control = launch->sockets[0];
 	container->data = launch->sockets[1];
-	launch->nsockets = 0;
-}
-
-/* Remove what a failed launch has made, or is making; raises nothing above WARNING. */
-static void
-remove_failed(const Launch *launch)
-{
-	MemoryContext context = CurrentMemoryContext;
-	instr_time	start;
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(start);
-	HOLD_INTERRUPTS();
-	PG_TRY();
-	{
-		/* What the engine is making can be removed only once it is there. */
-		do
-		{
-			INSTR_TIME_SET_CURRENT(now);
-			INSTR_TIME_SUBTRACT(now, start);
-			if (!hxpy_engine->is_creating(launch->startup.start))
-				break;
-			(void) hxpy_engine->wait(PGINVALID_SOCKET, CREATE_WAIT_MS, HXPY_WAIT_ENGINE);
-		} while (INSTR_TIME_GET_MILLISEC(now) < CREATE_WAIT_MS);
-		(void) hxpy_engine->end_remove(hxpy_engine->begin_remove(launch->spec.name,
-																 CLEANUP_TIMEOUT_MS));
-	}
-	PG_CATCH();
-	{
-		HOLD_INTERRUPTS();		/* the error has reset the count */
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		ereport(WARNING,
-				(errmsg("could not remove container \"%s\"", launch->spec.name),
-				 errhint("It is removed when a session is opened again, or by: docker rm -f %s",
-						 launch->spec.name)));
-	}
-	PG_END_TRY();
-	RESUME_INTERRUPTS();
+	launch->sockets[0] = launch->sockets[1] = PGINVALID_SOCKET;
 }
 
 /* Raise an error unless there are descriptors enough to start a container, or to undo that. */
@@ -99,18 +57,6 @@ check_descriptors(void)
 				 errhint("Close sessions, or raise max_files_per_process.")));
 }
 
-/* Rid the engine and the socket directory of what ended backends have left, once. */
-static void
-clean_up_once(void)
-{
-	static bool done = false;
-
-	if (done)
-		return;
-	hxpy_reaper_clean();
-	done = true;
-}
-
 /* Start a container; on error nothing is left of it. */
 static void
 start_cold(Container *container, const ContainerOptions *options, const char *image_id)
@@ -118,7 +64,7 @@ start_cold(Container *container, const ContainerOptions *options, const char *im
 	EngineSpec	spec = {
 		.image_id = image_id,
 		.io = hxpy_iodir_mount_source(MyDatabaseId),
-		.network = hxpy_network_is_none(options->network) ? NULL : options->network,
+		.network = hxpy_permit_no_network(options->network) ? NULL : options->network,
 		.memory = options->memory,
 		.cpus = options->cpus,
 		/* The launcher removes what has ended: with it, engines may restart below us. */
@@ -149,7 +95,7 @@ start_cold(Container *container, const ContainerOptions *options, const char *im
 		error = CopyErrorData();
 		FlushErrorState();
 		if (launch->startup.start != NULL)
-			remove_failed(launch);
+			hxpy_engine->undo_start(launch->startup.start);
 		hxpy_launch_release(launch, true);
 		hxpy_pool_leave();
 		ReThrowError(error);
@@ -190,36 +136,38 @@ connect_claimed(Container *container, const ContainerOptions *options, const Poo
 static bool
 make_spec(PoolSpec *spec, const ContainerOptions *options, const char *image)
 {
-	return hxpy_pool_has_launcher() && hxpy_network_is_none(options->network) &&
+	return hxpy_pool_has_launcher() && hxpy_permit_no_network(options->network) &&
 		hxpy_pool_make_spec(spec, image, MyDatabaseId, options->memory, options->cpus);
 }
 
-/* Take a container out of the pool, if one is ready. */
-static bool
-start_warm(Container *container, const ContainerOptions *options, const char *image)
-{
-	PoolSpec	spec;
-	PoolClaim	claim;
-
-	if (!make_spec(&spec, options, image))
-		return false;
-	while (hxpy_pool_claim(&spec, options->slot, &claim))
-	{
-		if (connect_claimed(container, options, &claim))
-			return true;
-	}
-	return false;
-}
-
-/* Wait for our turn to start a container, and do so, unless the pool has one by then. */
+/*
+ * Take a container out of the pool, or start one, when it is our turn and the pool has
+ * none by then.  The engine is asked only where the pool has no container of the first
+ * image of the list.
+ */
 static void
-start_in_turn(Container *container, const ContainerOptions *options, const char *image,
-			  const char *image_id)
+launch_container(Container *container, const ContainerOptions *options)
 {
+	MemoryContext context = GetMemoryChunkContext(container);
+	const char *image = hxpy_permit_first_image(options->images);
+	const char *image_id;
 	PoolSpec	spec;
 	PoolClaim	claim;
 	bool		pooled = make_spec(&spec, options, image);
 
+	container->image = MemoryContextStrdup(context, image);
+	while (pooled && hxpy_pool_claim(&spec, options->slot, &claim))
+	{
+		if (connect_claimed(container, options, &claim))
+			return;
+	}
+	if (!hxpy_pool_has_launcher())
+		hxpy_reaper_clean_once();
+	image_id = hxpy_permit_find_image(options->images, &image);
+	container->image = MemoryContextStrdup(context, image);
+	if (!hxpy_permit_no_network(options->network))
+		hxpy_engine->check_network(options->network);
+	pooled = make_spec(&spec, options, image);
 	while (hxpy_pool_enter(pooled ? &spec : NULL, options->slot, &claim) == POOL_TURN_CLAIMED)
 	{
 		if (connect_claimed(container, options, &claim))
@@ -228,29 +176,9 @@ start_in_turn(Container *container, const ContainerOptions *options, const char 
 	start_cold(container, options, image_id);
 }
 
-/* Take a container out of the pool, or start one. */
-static void
-launch_container(Container *container, const ContainerOptions *options)
-{
-	const char *image = hxpy_image_first(options->images);
-	const char *image_id;
-
-	container->image = MemoryContextStrdup(GetMemoryChunkContext(container), image);
-	if (start_warm(container, options, image))
-		return;
-	if (!hxpy_pool_has_launcher())
-		clean_up_once();
-	image_id = hxpy_image_resolve(options->images, &image);
-	container->image = MemoryContextStrdup(GetMemoryChunkContext(container), image);
-	if (!hxpy_network_is_none(options->network))
-		hxpy_engine->check_network(options->network);
-	start_in_turn(container, options, image, image_id);
-}
-
 /*
  * Start a container, or take one out of the pool, and wait until its worker has
- * connected.  The engine is asked only where the pool has no container of the first
- * image of the list.
+ * connected.
  */
 Container *
 hxpy_container_start(const ContainerOptions *options, MemoryContext context)

@@ -220,8 +220,9 @@ hxpy_directory_release(SocketDirectory *directory)
 }
 
 /*
- * Listen in a claimed directory on a socket of this name.  It gets the name when it
- * listens already: the container may be waiting for it.
+ * Listen in a claimed directory on a socket of this name, which the caller has counted;
+ * an error takes that back.  It gets the name when it listens already: the container may
+ * be waiting for it.
  */
 pgsocket
 hxpy_directory_listen(const SocketDirectory *directory, const char *name)
@@ -242,6 +243,7 @@ hxpy_directory_listen(const SocketDirectory *directory, const char *name)
 
 		if (listener != PGINVALID_SOCKET)
 			closesocket(listener);
+		ReleaseExternalFD();
 		errno = save_errno;
 		ereport(ERROR,
 				(errcode_for_socket_access(),

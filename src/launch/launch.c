@@ -23,7 +23,6 @@
 #include "hxpy.h"
 #include "launch/launch.h"
 #include "launch/owner.h"
-#include "launch/tcp.h"
 
 /*
  * Make a launch.  The spec says all but the sandbox's name, labels, user and directory;
@@ -41,10 +40,10 @@ hxpy_launch_create(const EngineSpec *spec, const char *image, const char *sessio
 	launch->startup.image = image;
 	launch->startup.limit_ms = limit_ms;
 	launch->directory.fd = -1;
-	launch->listener = PGINVALID_SOCKET;
+	launch->listener = launch->sockets[0] = launch->sockets[1] = PGINVALID_SOCKET;
 	launch->wanted = session != NULL ? 2 : 1;
 	launch->socket_name = session != NULL ? HXPY_SESSION_SOCKET : HXPY_POOL_SOCKET;
-	INSTR_TIME_SET_CURRENT(launch->startup.begun);
+	launch->startup.begun = hxpy_wait_now();
 	return launch;
 }
 
@@ -64,16 +63,7 @@ static void
 listen_for_worker(Launch *launch)
 {
 	count_descriptor();
-	PG_TRY();
-	{
-		launch->listener = hxpy_directory_listen(&launch->directory, launch->socket_name);
-	}
-	PG_CATCH();
-	{
-		ReleaseExternalFD();
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	launch->listener = hxpy_directory_listen(&launch->directory, launch->socket_name);
 }
 
 /* Claim a directory, listen in it, and let the engine begin to make the sandbox. */
@@ -122,10 +112,10 @@ connect_worker(Launch *launch)
 
 	if (!hxpy_engine->find_address(launch->startup.start, &peer.address, &peer.port))
 		peer.address = NULL;
-	launch->sockets[launch->nsockets++] = hxpy_tcp_connect(&launch->startup, &peer,
-														   HXPY_ROLE_CONTROL);
-	launch->sockets[launch->nsockets++] = hxpy_tcp_connect(&launch->startup, &peer,
-														   HXPY_ROLE_DATA);
+	for (; launch->nsockets < launch->wanted; launch->nsockets++)
+		hxpy_connect_network(&launch->startup, &peer,
+							 launch->nsockets == 0 ? HXPY_ROLE_CONTROL : HXPY_ROLE_DATA,
+							 &launch->sockets[launch->nsockets]);
 }
 
 /* Accept the connections that have come. */
@@ -196,7 +186,7 @@ hxpy_launch_run(Launch *launch)
 		/* The engine's answers have a limit of their own. */
 		if (launch->step == LAUNCH_STARTING)
 			(void) hxpy_engine->wait(PGINVALID_SOCKET, -1, HXPY_WAIT_ENGINE);
-		else if (!hxpy_startup_wait(&launch->startup, launch->listener, -1))
+		else if (!hxpy_connect_wait(&launch->startup, launch->listener, -1))
 			return false;
 	}
 	hxpy_launch_end_watch(launch);
@@ -221,8 +211,8 @@ void
 hxpy_launch_release(Launch *launch, bool remove)
 {
 	hxpy_directory_close_socket(&launch->listener);
-	while (launch->nsockets > 0)
-		hxpy_directory_close_socket(&launch->sockets[--launch->nsockets]);
+	for (int i = 0; i < lengthof(launch->sockets); i++)
+		hxpy_directory_close_socket(&launch->sockets[i]);
 	if (remove)
 		hxpy_directory_release(&launch->directory);
 	else

@@ -6,10 +6,8 @@
 #define HXPY_LAUNCH_H
 
 #include "codec/protocol.h"
+#include "launch/connect.h"
 #include "launch/directory.h"
-#include "launch/startup.h"
-
-#define HXPY_LAUNCH_SOCKETS		2
 
 /* How far a launch has come. */
 typedef enum LaunchStep
@@ -29,7 +27,7 @@ typedef struct Launch
 	SocketDirectory directory;
 	const char *socket_name;	/* in the directory */
 	pgsocket	listener;		/* until all are connected */
-	pgsocket	sockets[HXPY_LAUNCH_SOCKETS];	/* control, data; of the pool: one */
+	pgsocket	sockets[2];		/* control, data; of the pool: one */
 	int			nsockets;		/* that are connected */
 	int			wanted;
 	Startup		startup;		/* its end, its limit */

@@ -33,8 +33,8 @@
 #include "guc.h"
 #include "launch/launcher.h"
 #include "launch/member.h"
-#include "launch/network.h"
 #include "launch/notes.h"
+#include "launch/permit.h"
 #include "launch/pool.h"
 #include "launch/reaper.h"
 #include "launch/sampler.h"
@@ -77,7 +77,7 @@ look_up_image(int kind)
 		if (ProcDiePending || (geterrcode() != ERRCODE_INVALID_NAME &&
 							   geterrcode() != ERRCODE_INVALID_PARAMETER_VALUE))
 			PG_RE_THROW();
-		error = hxpy_notes_take_error(hxpy_launcher_round);
+		error = hxpy_notes_take_error();
 	}
 	PG_END_TRY();
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
@@ -111,7 +111,7 @@ update_members(void)
 	}
 }
 
-/* Tell whether a database is still there. */
+/* Return whether a database is still there. */
 static bool
 has_database(Oid database)
 {
@@ -138,7 +138,6 @@ drop_kinds(void)
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 		hxpy_pool->kinds[i] = hxpy_pool->kinds[--hxpy_pool->nkinds];
 		LWLockRelease(hxpy_pool->lock);
-		hxpy_kind_states[i] = hxpy_kind_states[hxpy_pool->nkinds];
 		update_members();
 	}
 }
@@ -152,7 +151,7 @@ make_kinds(void)
 {
 	static PoolKind kinds[HXPY_POOL_KINDS];
 	/* Containers of the pool have no network, and sessions would not take them. */
-	List	   *images = hxpy_network_is_none(hxpy_network) ?
+	List	   *images = hxpy_permit_no_network(hxpy_network) ?
 		hxpy_text_split(hxpy_pool_images) : NIL;
 	ListCell   *cell;
 	int			count = 0;
@@ -200,15 +199,19 @@ make_kinds(void)
 				kinds[count++] = hxpy_pool->kinds[i];
 		}
 	}
+	for (int i = 0; i < count; i++)
+	{
+		kinds[i].retry_at = 0;
+		kinds[i].backoff_ms = 0;
+	}
 	memcpy(hxpy_pool->kinds, kinds, sizeof(kinds));
 	hxpy_pool->nkinds = count;
 	strlcpy(hxpy_pool->launcher_host, hxpy_docker_host, HXPY_POOL_TEXT);
 	LWLockRelease(hxpy_pool->lock);
-	memset(hxpy_kind_states, 0, sizeof(hxpy_kind_states));
 	update_members();
 }
 
-/* Tell whether a kind only stands for those of databases. */
+/* Return whether a kind only stands for those of databases. */
 static bool
 is_pattern(const PoolKind *kind)
 {
@@ -253,13 +256,13 @@ fill_pool(void)
 		return;
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
-		TimestampTz *retry_at = &hxpy_kind_states[i].retry_at;
+		PoolKind   *kind = &hxpy_pool->kinds[i];
 
 		/* A session that is just being opened needs the processors more. */
 		if (count[i] > 0)
-			*retry_at = Max(*retry_at,
-							TimestampTzPlusMilliseconds(hxpy_pool->kinds[i].asked_at, YIELD_MS));
-		while (count[i] < hxpy_pool->kinds[i].wanted && *retry_at <= now && hxpy_member_start(i))
+			kind->retry_at = Max(kind->retry_at,
+								 TimestampTzPlusMilliseconds(kind->asked_at, YIELD_MS));
+		while (count[i] < kind->wanted && kind->retry_at <= now && hxpy_member_start(i))
 			count[i]++;
 	}
 }
@@ -298,7 +301,7 @@ do_due(void)
 
 		if (ProcDiePending)
 			PG_RE_THROW();
-		error = hxpy_notes_take_error(hxpy_launcher_round);
+		error = hxpy_notes_take_error();
 		/* It may come out of has_database(). */
 		AbortOutOfAnyTransaction();
 		MemoryContextSwitchTo(hxpy_launcher_round);
@@ -336,8 +339,8 @@ time_left(void)
 
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
-		if (hxpy_kind_states[i].retry_at > now)
-			next = Min(next, hxpy_kind_states[i].retry_at);
+		if (hxpy_pool->kinds[i].retry_at > now)
+			next = Min(next, hxpy_pool->kinds[i].retry_at);
 	}
 	foreach(cell, hxpy_members)
 	{
@@ -383,7 +386,7 @@ run_until_error(void)
 	{
 		if (!ProcDiePending)
 			PG_RE_THROW();
-		(void) hxpy_notes_take_error(hxpy_launcher_round);
+		(void) hxpy_notes_take_error();
 	}
 	PG_END_TRY();
 }

@@ -219,7 +219,7 @@ hxpy_member_start(int kind)
 	}
 	PG_CATCH();
 	{
-		fail_member(member, hxpy_notes_take_error(hxpy_launcher_round));
+		fail_member(member, hxpy_notes_take_error());
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
@@ -339,7 +339,7 @@ find_member(pgsocket socket)
 	{
 		Member	   *member = lfirst(cell);
 
-		if (member->launch->nsockets > 0 && member->launch->sockets[0] == socket)
+		if (member->launch->sockets[0] == socket)
 			return member;
 	}
 	return NULL;
@@ -357,7 +357,7 @@ run_step(Member *member, void (*step) (Member *member))
 	}
 	PG_CATCH();
 	{
-		fail_member(member, hxpy_notes_take_error(hxpy_launcher_round));
+		fail_member(member, hxpy_notes_take_error());
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
@@ -383,12 +383,10 @@ hxpy_member_handle_sockets(void)
 void
 hxpy_member_step_all(void)
 {
-	List	   *list = list_copy(hxpy_members);
-	ListCell   *cell;
-
-	foreach(cell, list)
+	/* From the end: what is behind may go. */
+	for (int i = list_length(hxpy_members) - 1; i >= 0; i--)
 	{
-		Member	   *member = lfirst(cell);
+		Member	   *member = list_nth(hxpy_members, i);
 
 		if (member->step == MEMBER_WARMING &&
 			TimestampDifferenceExceeds(member->begun, GetCurrentTimestamp(), HXPY_MEMBER_READY_MS))
@@ -424,13 +422,10 @@ free_stale_slots(void)
 void
 hxpy_member_handle_slots(void)
 {
-	List	   *list = list_copy(hxpy_members);
-	ListCell   *cell;
-
 	free_stale_slots();
-	foreach(cell, list)
+	for (int i = list_length(hxpy_members) - 1; i >= 0; i--)
 	{
-		Member	   *member = lfirst(cell);
+		Member	   *member = list_nth(hxpy_members, i);
 		PoolState	state;
 
 		LWLockAcquire(hxpy_pool->lock, LW_SHARED);

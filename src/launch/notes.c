@@ -19,7 +19,6 @@
 
 MemoryContext hxpy_launcher_context;
 MemoryContext hxpy_launcher_round;
-KindState	hxpy_kind_states[HXPY_POOL_KINDS];
 
 /* Return the moment so many milliseconds from now. */
 TimestampTz
@@ -29,16 +28,16 @@ hxpy_notes_in_ms(int64 ms)
 }
 
 /*
- * Take the current error's message and forget the error.  To be called in a PG_CATCH
- * block, with the memory context to go on with.
+ * Take the current error's message and forget the error, in a PG_CATCH block; go on in
+ * the context of the round.
  */
 char *
-hxpy_notes_take_error(MemoryContext context)
+hxpy_notes_take_error(void)
 {
 	ErrorData  *error;
 	char	   *text;
 
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(hxpy_launcher_round);
 	error = CopyErrorData();
 	FlushErrorState();
 	text = error->detail ? psprintf("%s: %s", error->message, error->detail) :
@@ -75,7 +74,7 @@ hxpy_notes_engine(const char *error)
 		ereport(LOG, (errmsg("hxpy launcher: %s", error ? error : "the Docker engine is back")));
 }
 
-/* Tell whether the engine could not be used when it was looked at last. */
+/* Return whether the engine could not be used when it was looked at last. */
 bool
 hxpy_notes_lacks_engine(void)
 {
@@ -91,13 +90,11 @@ void
 hxpy_notes_start(int kind, const char *error)
 {
 	PoolKind   *shared;
-	KindState  *state;
 	bool		repeated;
 
 	if (kind < 0)
 		return;
 	shared = &hxpy_pool->kinds[kind];
-	state = &hxpy_kind_states[kind];
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	repeated = error != NULL && strncmp(shared->error, error, HXPY_POOL_TEXT - 1) == 0;
 	copy_message(shared->error, error ? error : "");
@@ -111,7 +108,7 @@ hxpy_notes_start(int kind, const char *error)
 	LWLockRelease(hxpy_pool->lock);
 	if (error == NULL)
 	{
-		state->backoff_ms = 0;
+		shared->backoff_ms = 0;
 		return;
 	}
 	if (!repeated)
@@ -120,6 +117,6 @@ hxpy_notes_start(int kind, const char *error)
 					  shared->image_id[0] ? 0 :
 					  errhint("Build it with docker/build, or get it with: docker pull %s",
 							  shared->spec.image)));
-	state->backoff_ms = Min(Max(state->backoff_ms * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
-	state->retry_at = hxpy_notes_in_ms(state->backoff_ms);
+	shared->backoff_ms = Min(Max(shared->backoff_ms * 2, BACKOFF_MIN_MS), BACKOFF_MAX_MS);
+	shared->retry_at = hxpy_notes_in_ms(shared->backoff_ms);
 }

@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -39,7 +38,7 @@ static int	claimed_slot = -1;
 
 /* ---------- start ---------- */
 
-/* Ask for shared memory. */
+/* Ask for shared memory, for the registry of sessions, too. */
 static void
 request_memory(void)
 {
@@ -47,9 +46,10 @@ request_memory(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(sizeof(PoolShared));
 	RequestNamedLWLockTranche("hxpy_pool", 1);
+	hxpy_registry_request_memory();
 }
 
-/* Make the pool, or find it. */
+/* Make pool and registry, or find them. */
 static void
 start_memory(void)
 {
@@ -65,6 +65,7 @@ start_memory(void)
 		hxpy_pool->lock = &GetNamedLWLockTranche("hxpy_pool")->lock;
 		ConditionVariableInit(&hxpy_pool->turn);
 	}
+	hxpy_registry_start_memory();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -81,7 +82,7 @@ hxpy_pool_init(void)
 /* ---------- the launcher, seen from backends ---------- */
 
 /*
- * Tell whether there is a launcher, which removes containers that have ended, and it
+ * Return whether there is a launcher, which removes containers that have ended, and it
  * has the engine that the current settings name.
  */
 bool
@@ -313,16 +314,14 @@ raise_no_turn(void)
 PoolTurn
 hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 {
-	instr_time	start;
+	double		deadline = hxpy_wait_now() + hxpy_open_timeout;
 	PoolTurn	turn = POOL_TURN_WAIT;
 
 	if (!hxpy_pool_has_launcher())
 		return POOL_TURN_START;
 	watch_exit();
-	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
-		instr_time	now;
 		long		left;
 
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
@@ -337,9 +336,7 @@ hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 		LWLockRelease(hxpy_pool->lock);
 		if (turn != POOL_TURN_WAIT)
 			break;
-		INSTR_TIME_SET_CURRENT(now);
-		INSTR_TIME_SUBTRACT(now, start);
-		left = hxpy_open_timeout - (long) INSTR_TIME_GET_MILLISEC(now);
+		left = (long) (deadline - hxpy_wait_now());
 		if (left <= 0)
 			raise_no_turn();
 		/* The launcher may have gone meanwhile: look again now and then. */

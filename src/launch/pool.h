@@ -73,6 +73,8 @@ typedef struct PoolKind
 	char		error[HXPY_POOL_TEXT];	/* the last one, "" for none since the last success */
 	TimestampTz error_at;
 	TimestampTz asked_at;		/* when a session last asked */
+	TimestampTz retry_at;		/* the launcher's own: no start before */
+	int			backoff_ms;		/* the same: after the last failure, 0 for none */
 } PoolKind;
 
 /* In shared memory; all under `lock` but for what is said otherwise. */

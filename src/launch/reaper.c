@@ -33,7 +33,7 @@ typedef struct Removal
 {
 	MemoryContext context;
 	char	   *what;			/* id or name */
-	EngineCall *call;
+	EngineRequest *request;
 } Removal;
 
 static List *removals = NIL;
@@ -49,7 +49,7 @@ hxpy_reaper_hurry(int64 ms)
 
 /* ---------- removing ---------- */
 
-/* Whether a listed container is being removed. */
+/* Return whether a listed container is being removed. */
 static bool
 is_being_removed(const EngineEntry *entry)
 {
@@ -73,7 +73,7 @@ static void
 note_failure(const char *id)
 {
 	bool		unreachable = geterrcode() == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
-	const char *error = hxpy_notes_take_error(hxpy_launcher_round);
+	const char *error = hxpy_notes_take_error();
 
 	if (unreachable)
 		hxpy_notes_engine(error);
@@ -96,7 +96,7 @@ hxpy_reaper_remove(const char *id)
 	removal->what = pstrdup(id);
 	PG_TRY();
 	{
-		removal->call = hxpy_engine->begin_remove(removal->what, REMOVE_TIMEOUT_MS);
+		removal->request = hxpy_engine->begin_remove(removal->what, REMOVE_TIMEOUT_MS);
 		MemoryContextSwitchTo(hxpy_launcher_context);
 		removals = lappend(removals, removal);
 	}
@@ -118,7 +118,7 @@ end_removal(Removal *removal)
 
 	PG_TRY();
 	{
-		(void) hxpy_engine->end_remove(removal->call);
+		(void) hxpy_engine->end_remove(removal->request);
 	}
 	PG_CATCH();
 	{
@@ -134,26 +134,26 @@ end_removal(Removal *removal)
 void
 hxpy_reaper_end_removals(void)
 {
-	List	   *list = list_copy(removals);
-	ListCell   *cell;
-
-	foreach(cell, list)
+	/* From the end: what is behind may go. */
+	for (int i = list_length(removals) - 1; i >= 0; i--)
 	{
-		Removal    *removal = lfirst(cell);
+		Removal    *removal = list_nth(removals, i);
 
-		if (hxpy_engine->is_done(removal->call))
+		if (hxpy_engine->is_done(removal->request))
 			end_removal(removal);
 	}
 }
 
 /* ---------- reaping ---------- */
 
-/* Whether a container belongs to the pool. */
+/* Return whether a container belongs to the pool. */
 static bool
 is_in_pool(const char *name)
 {
 	bool		found = false;
 
+	if (hxpy_pool == NULL)
+		return false;
 	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
 	for (int i = 0; i < HXPY_POOL_SLOTS && !found; i++)
 		found = hxpy_pool->slots[i].state != POOL_FREE &&
@@ -162,17 +162,24 @@ is_in_pool(const char *name)
 	return found;
 }
 
-/* Whether nobody wants a listed container any more; in the launcher's eyes. */
+/*
+ * Return whether nobody wants a listed container any more.  The launcher knows all
+ * sessions; where there is none, the process that started a container speaks for it.
+ */
 static bool
-is_garbage(const EngineEntry *entry)
+is_garbage(const EngineEntry *entry, bool launcher)
 {
+	const char *name = entry->name;
+	bool		used;
+
 	switch (hxpy_owner_state(entry))
 	{
 		case OWNER_OURS:
 			/* In this order: a claim moves a container from the pool to a session. */
-			return entry->has_ended ||
-				(entry->name != NULL && !is_in_pool(entry->name) &&
-				 !hxpy_registry_uses_container(entry->name));
+			used = name != NULL && (is_in_pool(name) || hxpy_registry_uses_container(name));
+			if (!launcher)
+				return !used && !hxpy_owner_lives(entry);
+			return entry->has_ended || (name != NULL && !used);
 		case OWNER_GONE:
 			return true;
 		case OWNER_UNKNOWN:
@@ -192,7 +199,7 @@ remove_garbage(const List *entries, int limit)
 	{
 		const EngineEntry *entry = lfirst(cell);
 
-		if (is_being_removed(entry) || !is_garbage(entry))
+		if (is_being_removed(entry) || !is_garbage(entry, true))
 			continue;
 		if (list_length(removals) >= limit)
 			return false;
@@ -234,47 +241,32 @@ hxpy_reaper_sweep_at_stop(void)
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();		/* the error has reset the count */
-		hxpy_notes_engine(hxpy_notes_take_error(hxpy_launcher_round));
+		hxpy_notes_engine(hxpy_notes_take_error());
 		left = false;
 	}
 	PG_END_TRY();
 	return left;
 }
 
-/* ---------- without a launcher ---------- */
-
-/* Whether a listed container's starter is gone, and no session of this backend has it. */
-static bool
-is_orphan(const EngineEntry *entry)
-{
-	switch (hxpy_owner_state(entry))
-	{
-		case OWNER_GONE:
-			return true;
-		case OWNER_OURS:
-			return !hxpy_owner_lives(entry) &&
-				(entry->name == NULL || !hxpy_registry_uses_container(entry->name));
-		case OWNER_UNKNOWN:
-			return entry->has_ended;
-		default:
-			return false;
-	}
-}
-
-/* Rid the engine and the socket directory of what ended backends have left; waits. */
+/*
+ * Rid the engine and the socket directory, where there is no launcher, of what ended
+ * backends have left, once in a process; waits.
+ */
 void
-hxpy_reaper_clean(void)
+hxpy_reaper_clean_once(void)
 {
-	List	   *entries;
+	static bool done = false;
 	ListCell   *cell;
 
+	if (done)
+		return;
 	hxpy_directory_clean();
-	entries = hxpy_owner_list();
-	foreach(cell, entries)
+	foreach(cell, hxpy_owner_list())
 	{
 		const EngineEntry *entry = lfirst(cell);
 
-		if (is_orphan(entry))
+		if (is_garbage(entry, false))
 			(void) hxpy_engine->end_remove(hxpy_engine->begin_remove(entry->id, REMOVE_TIMEOUT_MS));
 	}
+	done = true;
 }

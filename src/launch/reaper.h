@@ -16,6 +16,6 @@ extern void hxpy_reaper_sweep(void);
 extern bool hxpy_reaper_sweep_at_stop(void);
 extern void hxpy_reaper_remove(const char *id);
 extern void hxpy_reaper_end_removals(void);
-extern void hxpy_reaper_clean(void);
+extern void hxpy_reaper_clean_once(void);
 
 #endif							/* HXPY_REAPER_H */

@@ -51,8 +51,6 @@ typedef struct SlotArray
 
 static SlotArray *array = NULL;
 static LWLock *array_lock = NULL;	/* NULL where the array is this backend's own */
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 
 /* ---------- memory ---------- */
 
@@ -76,26 +74,21 @@ init_array(SlotArray *fresh, int count)
 	}
 }
 
-/* Ask for shared memory. */
-static void
-request_shared(void)
+/* Ask for shared memory, when the server starts with this library. */
+void
+hxpy_registry_request_memory(void)
 {
-	if (previous_request_hook != NULL)
-		previous_request_hook();
 	RequestAddinShmemSpace(array_size(hxpy_max_total_sessions));
 	RequestNamedLWLockTranche(SHARED_NAME, 1);
 }
 
-/* Make the slots in shared memory, or find them. */
-static void
-start_shared(void)
+/* Make the slots in shared memory, or find them; AddinShmemInitLock is held. */
+void
+hxpy_registry_start_memory(void)
 {
 	Size		size = array_size(hxpy_max_total_sessions);
 	bool		found;
 
-	if (previous_startup_hook != NULL)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	array = ShmemInitStruct(SHARED_NAME, size, &found);
 	if (!found)
 	{
@@ -103,7 +96,6 @@ start_shared(void)
 		init_array(array, hxpy_max_total_sessions);
 	}
 	array_lock = &GetNamedLWLockTranche(SHARED_NAME)->lock;
-	LWLockRelease(AddinShmemInitLock);
 }
 
 /* Make the slots of this backend alone where there are no shared ones. */
@@ -117,18 +109,6 @@ create_own(void)
 	fresh = MemoryContextAllocZero(TopMemoryContext, array_size(HXPY_MAX_SESSIONS));
 	init_array(fresh, HXPY_MAX_SESSIONS);
 	array = fresh;
-}
-
-/* Hook into the making of shared memory, when the server starts with this library. */
-void
-hxpy_registry_init(void)
-{
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shared;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_shared;
 }
 
 /* ---------- texts ---------- */
@@ -261,23 +241,19 @@ hxpy_registry_open(const char *session)
 void
 hxpy_registry_set_container(SessionSlot *slot, const char *name)
 {
-	if (slot == NULL)
-		return;
 	SpinLockAcquire(&slot->mutex);
 	strlcpy(slot->info.container, name, sizeof(slot->info.container));
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Say that the container runs; a network of NULL is none. */
+/* Say that the container runs. */
 void
 hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image, const char *network)
 {
-	if (slot == NULL)
-		return;
 	SpinLockAcquire(&slot->mutex);
 	strlcpy(slot->info.id, id, sizeof(slot->info.id));
 	strlcpy(slot->info.image, image, sizeof(slot->info.image));
-	strlcpy(slot->info.network, network ? network : "none", sizeof(slot->info.network));
+	strlcpy(slot->info.network, network, sizeof(slot->info.network));
 	SpinLockRelease(&slot->mutex);
 }
 
@@ -405,7 +381,7 @@ hxpy_registry_add_bytes_out(SessionSlot *slot, uint64 bytes)
 
 /* ---------- for the launcher ---------- */
 
-/* Whether a container, by the engine's name, is that of a session that lives. */
+/* Return whether a container, by the engine's name, is that of a session that lives. */
 bool
 hxpy_registry_uses_container(const char *name)
 {

@@ -58,11 +58,12 @@ typedef enum SlotCounter
 	NUM_COUNTERS
 } SlotCounter;
 
-extern void hxpy_registry_init(void);
+extern void hxpy_registry_request_memory(void);
+extern void hxpy_registry_start_memory(void);
 
 /*
- * A session's life.  Open raises an error when there is no slot left; nothing
- * else here does.  Everything but open takes NULL for no slot.
+ * A session's life.  Open raises an error when there is no slot left; nothing else here
+ * does.  What a session says once it has a container takes NULL for no slot.
  */
 extern SessionSlot *hxpy_registry_open(const char *session);
 extern void hxpy_registry_set_container(SessionSlot *slot, const char *name);

@@ -18,8 +18,8 @@
 /* A session whose container the launcher measures. */
 typedef struct Sample
 {
-	MemoryContext context;		/* of the call */
-	EngineCall *call;			/* under way; NULL: this one is free */
+	MemoryContext context;		/* of the request */
+	EngineRequest *request;	/* under way; NULL: this one is free */
 	SessionSlot *slot;
 	SlotInfo	info;			/* as it was when the engine was asked */
 	uint64		evals;
@@ -53,20 +53,20 @@ step_sample(Sample *sample)
 	int64		memory;
 	int64		cpu;
 
-	if (sample->call == NULL)
+	if (sample->request == NULL)
 		sample->context = AllocSetContextCreate(TopMemoryContext, "hxpy sample",
 												ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(sample->context);
 	PG_TRY();
 	{
-		if (sample->call == NULL)
-			sample->call = hxpy_engine->begin_measure(sample->info.id);
+		if (sample->request == NULL)
+			sample->request = hxpy_engine->begin_measure(sample->info.id);
 		else
 		{
-			if (hxpy_engine->end_measure(sample->call, &memory, &cpu))
+			if (hxpy_engine->end_measure(sample->request, &memory, &cpu))
 				hxpy_registry_set_figures(sample->slot, &sample->info, sample->evals,
 										  memory, cpu);
-			sample->call = NULL;
+			sample->request = NULL;
 		}
 	}
 	PG_CATCH();
@@ -74,11 +74,11 @@ step_sample(Sample *sample)
 		MemoryContextSwitchTo(sample->context);
 		elog(DEBUG1, "could not measure a container: %s", CopyErrorData()->message);
 		FlushErrorState();
-		sample->call = NULL;
+		sample->request = NULL;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
-	if (sample->call == NULL)
+	if (sample->request == NULL)
 		MemoryContextDelete(sample->context);
 }
 
@@ -104,9 +104,9 @@ hxpy_sampler_step(void)
 	{
 		Sample	   *sample = &samples[i];
 
-		if (sample->call != NULL && hxpy_engine->is_done(sample->call))
+		if (sample->request != NULL && hxpy_engine->is_done(sample->request))
 			step_sample(sample);
-		while (sample->call == NULL && next_sample < hxpy_registry_count())
+		while (sample->request == NULL && next_sample < hxpy_registry_count())
 		{
 			if (wants_sample(hxpy_registry_slot(next_sample++), sample))
 				step_sample(sample);

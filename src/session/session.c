@@ -22,7 +22,7 @@
 #include "hxpy.h"
 #include "launch/container.h"
 #include "guc.h"
-#include "launch/network.h"
+#include "launch/permit.h"
 #include "launch/pool.h"
 #include "session/session.h"
 #include "launch/registry.h"
@@ -199,7 +199,7 @@ adopt_options(PySession *session, const SessionOptions *options)
 	if (own->cpus < 0)
 		own->cpus = Min(hxpy_cpus, hxpy_max_cpus);
 	session->timeout_ms = options->timeout_ms;
-	hxpy_network_check(own->network);
+	hxpy_permit_check_network(own->network);
 	if (own->memory > hxpy_max_memory)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

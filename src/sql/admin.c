@@ -25,7 +25,7 @@
 #include "sql/arguments.h"
 #include "engine/docker/docker.h"
 #include "guc.h"
-#include "launch/image.h"
+#include "launch/permit.h"
 #include "engine/docker/json.h"
 #include "launch/owner.h"
 #include "sql/pull.h"
@@ -248,7 +248,7 @@ py_images(PG_FUNCTION_ARGS)
 		set_time(values, nulls, 2, row->image, "Created");
 		values[3] = Int64GetDatum((int64) json_integer_value(size));
 		nulls[3] = !json_is_integer(size);
-		values[4] = BoolGetDatum(hxpy_image_is_allowed(row->name));
+		values[4] = BoolGetDatum(hxpy_permit_image(row->name));
 		set_text(values, nulls, 5, text_of(json_object_get(row->image, "Labels"), "hxpy.version"));
 		set_jsonb(values, nulls, 6, json_object_get(row->image, "Labels"));
 		set_text(values, nulls, 7, image_command(details));
@@ -271,7 +271,7 @@ py_pull(PG_FUNCTION_ARGS)
 	check_superuser("pull an image");
 	image = hxpy_argument_text(fcinfo, 0, "image");
 	id = hxpy_pull_image(image, quiet);
-	if (!quiet && !hxpy_image_is_allowed(image))
+	if (!quiet && !hxpy_permit_image(image))
 		ereport(NOTICE,
 				(errmsg("sessions may not use image \"%s\" yet", image),
 				 errhint("Add it to hxpy.allowed_images.")));

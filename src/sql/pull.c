@@ -7,12 +7,10 @@
  * first error, in buffers of fixed size; jansson's own memory is malloc'ed and given
  * back before the sink returns.  Between two looks at that, at most a second passes.
  *
- * The stream, and with it the connection, is closed on every way out, which ends the
+ * The request, and with it the connection, is freed on every way out, which ends the
  * pull in the engine, too.
  */
 #include "postgres.h"
-
-#include "portability/instr_time.h"
 
 #include "hxpy.h"
 #include "engine/docker/docker.h"
@@ -136,50 +134,40 @@ check_progress(const PullProgress *progress, const char *image)
 		hxpy_docker_raise_pull(image, 500,
 							   hxpy_text_clean(progress->error, strlen(progress->error)));
 	if (progress->garbled)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("could not understand the answer of the Docker engine"),
-				 errdetail("What it says about image \"%s\" is no JSON.", image),
-				 errhint("Check that \"hxpy.docker_host\" names a Docker engine.")));
+		hxpy_request_raise_garbled(psprintf("What it says about image \"%s\" is no JSON.", image));
 }
 
 /* Wait for the end of a pull; the engine may take its time, but not be silent for long. */
 static void
-follow(DockerStream *stream, PullProgress *progress, const char *image, bool quiet)
+follow(EngineRequest *request, PullProgress *progress, const char *image, bool quiet)
 {
 	uint64		received = 0;
-	instr_time	heard;
+	double		heard = hxpy_wait_now();
 	int			quiet_looks = 0;
 	bool		ended = false;
 
-	INSTR_TIME_SET_CURRENT(heard);
 	while (!ended)
 	{
-		instr_time	silence;
-
-		INSTR_TIME_SET_CURRENT(silence);
-		INSTR_TIME_SUBTRACT(silence, heard);
-		if (INSTR_TIME_GET_MILLISEC(silence) >= hxpy_docker_timeout)
+		if (hxpy_wait_now() - heard >= hxpy_docker_timeout)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
 					 errmsg("Docker engine has been silent for too long about image \"%s\"", image),
 					 errdetail("It did not say anything within %d ms.", hxpy_docker_timeout),
 					 errhint("Check the way to the registry, or raise \"hxpy.docker_timeout\"; layers that are complete are kept.")));
-		ended = (hxpy_docker_stream_wait(stream, PGINVALID_SOCKET,
-										 Min(PULL_LOOK_MS, hxpy_docker_timeout)) & HXPY_DOCKER_ENDED) != 0;
+		ended = hxpy_http_wait(request, Min(PULL_LOOK_MS, hxpy_docker_timeout));
 		/* The last line may lack its end, unless the end is what is missing. */
-		if (ended && !hxpy_docker_stream_is_broken(stream))
+		if (ended && request->transfer.result == CURLE_OK)
 			feed(progress, "\n", 1);
 		if (progress->received != received)
 		{
 			received = progress->received;
-			INSTR_TIME_SET_CURRENT(heard);
+			heard = hxpy_wait_now();
 		}
 		if (!quiet)
 			show_progress(progress, image, &quiet_looks);
 		check_progress(progress, image);
 	}
-	if (hxpy_docker_stream_is_broken(stream))
+	if (request->transfer.result != CURLE_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("connection to the Docker engine broke off while it pulled image \"%s\"", image),
@@ -191,16 +179,16 @@ const char *
 hxpy_pull_image(const char *image, bool quiet)
 {
 	PullProgress *progress = palloc0(sizeof(PullProgress));
-	DockerStream *stream = hxpy_docker_pull(image, feed, progress);
+	EngineRequest *request = hxpy_docker_pull(image, feed, progress);
 	const char *id;
 
 	PG_TRY();
 	{
-		follow(stream, progress, image, quiet);
+		follow(request, progress, image, quiet);
 	}
 	PG_FINALLY();
 	{
-		hxpy_docker_stream_close(stream);
+		hxpy_http_free(request);
 	}
 	PG_END_TRY();
 	id = json_string_value(json_object_get(hxpy_docker_inspect_image(image), "Id"));

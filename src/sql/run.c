@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 
 #include "hxpy.h"
 #include "sql/bind.h"
@@ -25,7 +24,6 @@
 #include "engine/docker/sandbox.h"
 #include "text.h"
 
-#define RUN_CLEANUP_TIMEOUT_MS	10000
 #define RUN_CONFIG_MAX			(1024 * 1024)	/* bytes */
 #define RUN_PIDS_LIMIT			512
 
@@ -158,7 +156,7 @@ add_labels(json_t *body)
 	put(body, "Labels", labels);
 }
 
-/* Tell whether a network can have this name; "container:x" and "ns:x" are none. */
+/* Return whether a network can have this name; "container:x" and "ns:x" are none. */
 static bool
 is_network_name(const char *name)
 {
@@ -287,30 +285,6 @@ image_id(const char *image)
 	return id;
 }
 
-/* Undo a failed start; raises nothing above WARNING. */
-static void
-undo_start(const char *name)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	HOLD_INTERRUPTS();
-	PG_TRY();
-	{
-		hxpy_docker_remove(name, RUN_CLEANUP_TIMEOUT_MS);
-	}
-	PG_CATCH();
-	{
-		HOLD_INTERRUPTS();		/* the error has reset the count */
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		ereport(WARNING,
-				(errmsg("could not remove container \"%s\"", name),
-				 errhint("Remove it by: docker rm -f %s", name)));
-	}
-	PG_END_TRY();
-	RESUME_INTERRUPTS();
-}
-
 /*
  * Create a container as asked, and start it under its name, if it has one; until then
  * it has ours.
@@ -319,15 +293,18 @@ static const char *
 start(json_t *body, json_t *forced, const char *own_name, const char *name)
 {
 	MemoryContext context = CurrentMemoryContext;
+	EngineRequest *volatile creating = NULL;
 	const char *volatile id = NULL;
 
 	PG_TRY();
 	{
-		id = hxpy_docker_create(own_name, body);
+		creating = hxpy_docker_begin_create(own_name, body);
+		id = hxpy_docker_end_create(creating, own_name);
+		creating = NULL;
 		hxpy_sandbox_check_host(hxpy_docker_inspect(id), forced);
 		if (name != NULL)
 			hxpy_docker_rename(id, name);
-		hxpy_docker_start(id);
+		(void) hxpy_request_end(hxpy_docker_begin_start(id));
 	}
 	PG_CATCH();
 	{
@@ -337,7 +314,7 @@ start(json_t *body, json_t *forced, const char *own_name, const char *name)
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
-		undo_start(id != NULL ? id : own_name);
+		hxpy_docker_undo(creating, id != NULL ? id : own_name, "Remove it by");
 		ReThrowError(error);
 	}
 	PG_END_TRY();

@@ -2,104 +2,129 @@
  * docker.c
  *	  The Docker Engine API, one function an endpoint.
  *
- * Calls go by call.c, and live no longer than the function that makes them or,
- * made in two steps, than the memory context of their beginning.  What is a stream
- * is in stream.c.
- *
- * Nothing here is shared between processes, so there are no locks.
+ * Requests go by request.c; what is said there of their lives holds here.
  */
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 
 #include "hxpy.h"
-#include "engine/docker/call.h"
 #include "engine/docker/docker.h"
 #include "guc.h"
-#include "text.h"
 
-/* Asks the engine whether it is there. */
+#define LOGS_BYTES			(64 * 1024)
+#define CREATE_WAIT_MS		2000	/* for what a failed start is making */
+#define UNDO_TIMEOUT_MS		10000
+
+/* Ask the engine whether it is there. */
 const char *
 hxpy_docker_ping(void)
 {
-	return hxpy_call_negotiate(hxpy_docker_timeout);
+	return hxpy_request_negotiate(hxpy_docker_timeout);
 }
 
-/* Tells whether a call has ended, so that its end function does not wait. */
-bool
-hxpy_docker_is_done(const EngineCall *call)
+/* Begin a request that has no data; what it is about is text for "could not …". */
+static EngineRequest *
+begin(const char *method, const char *path, const char *what, long timeout_ms)
 {
-	return hxpy_http_is_done(call->req);
+	HttpMessage message = {.method = method, .path = path, .what = what};
+
+	return hxpy_request_begin(&message, timeout_ms);
 }
 
-/* Describes an image. */
-json_t *
-hxpy_docker_inspect_image(const char *image)
+/* Begin a request about a container; what is done to it is a verb. */
+static EngineRequest *
+begin_container(const char *method, const char *id, const char *rest, const char *verb,
+				long timeout_ms)
 {
-	return hxpy_call_get(psprintf("/images/%s/json", hxpy_call_image_path(image)),
-						 psprintf("inspect image \"%s\"", image));
+	return begin(method, psprintf("/containers/%s%s", hxpy_request_check_name(id), rest),
+				 psprintf("%s container \"%s\"", verb, id), timeout_ms);
 }
 
-/* Begins to describe a container. */
-EngineCall *
-hxpy_docker_begin_inspect(const char *id)
-{
-	return hxpy_call_begin_container("GET", id, "/json", hxpy_docker_timeout);
-}
-
-/* Describes a container; NULL if there is none. */
-json_t *
-hxpy_docker_end_inspect(EngineCall *call)
-{
-	return hxpy_call_read_found(hxpy_call_end(call),
-								psprintf("inspect container \"%s\"", call->name));
-}
-
-/* Describes a container. */
-json_t *
-hxpy_docker_inspect(const char *id)
-{
-	return hxpy_docker_end_inspect(hxpy_docker_begin_inspect(id));
-}
-
-/* Describes a network, found by its name or the beginning of its id. */
-json_t *
-hxpy_docker_inspect_network(const char *network)
-{
-	return hxpy_call_get(psprintf("/networks/%s", hxpy_call_escape(network, "")),
-						 psprintf("inspect network \"%s\"", network));
-}
-
-/* Gets a list of something. */
+/* Get JSON; NULL when there is nothing of that name. */
 static json_t *
-docker_get_list(const char *path, const char *what)
+get(const char *path, const char *what)
 {
-	json_t	   *list = hxpy_call_get(path, psprintf("list %s", what));
+	return hxpy_request_end_json(begin("GET", path, what, hxpy_docker_timeout));
+}
+
+/* Get a list of something. */
+static json_t *
+get_list(const char *path, const char *what)
+{
+	json_t	   *list = get(path, psprintf("list %s", what));
 
 	if (!json_is_array(list))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("could not understand the answer of the Docker engine"),
-				 errdetail("The list of %s is not an array.", what),
-				 errhint("Check that \"hxpy.docker_host\" names a Docker engine.")));
+		hxpy_request_raise_garbled(psprintf("The list of %s is not an array.", what));
 	return list;
 }
 
-/* Lists the containers with a label, or all. */
+/* Get an object that every engine has. */
+static json_t *
+get_object(const char *path, const char *what)
+{
+	json_t	   *object = get(path, psprintf("get %s", what));
+
+	if (!json_is_object(object))
+		hxpy_request_raise_garbled(psprintf("Its answer about %s is not an object.", what));
+	return object;
+}
+
+/* Describe an image. */
+json_t *
+hxpy_docker_inspect_image(const char *image)
+{
+	return get(psprintf("/images/%s/json", hxpy_request_image_path(image)),
+			   psprintf("inspect image \"%s\"", image));
+}
+
+/* Describe a network, found by its name or the beginning of its id. */
+json_t *
+hxpy_docker_inspect_network(const char *network)
+{
+	return get(psprintf("/networks/%s", hxpy_request_escape(network, "")),
+			   psprintf("inspect network \"%s\"", network));
+}
+
+/* List the images. */
+json_t *
+hxpy_docker_images(void)
+{
+	return get_list("/images/json", "images");
+}
+
+/* Describe the engine's programs. */
+json_t *
+hxpy_docker_version(void)
+{
+	return get_object("/version", "the engine's version");
+}
+
+/* Describe the engine's state and configuration. */
+json_t *
+hxpy_docker_info(void)
+{
+	return get_object("/info", "the engine's state");
+}
+
+/* ---------- containers ---------- */
+
+/* List the containers with a label, or all. */
 json_t *
 hxpy_docker_list(const char *label)
 {
 	json_t	   *filters;
 
 	if (label == NULL)
-		return docker_get_list("/containers/json?all=1", "containers");
+		return get_list("/containers/json?all=1", "containers");
 	filters = hxpy_json_own(json_pack("{s:[s]}", "label", label));
-	return docker_get_list(psprintf("/containers/json?all=1&filters=%s",
-									hxpy_call_escape(hxpy_json_write(filters), "")),
-						   "containers");
+	return get_list(psprintf("/containers/json?all=1&filters=%s",
+							 hxpy_request_escape(hxpy_json_write(filters), "")),
+					"containers");
 }
 
-/* Returns a listed container's name, without the slash in front; NULL when it has none. */
+/* Return a listed container's name, without the slash in front; NULL when it has none. */
 const char *
 hxpy_docker_entry_name(json_t *entry)
 {
@@ -108,9 +133,23 @@ hxpy_docker_entry_name(json_t *entry)
 	return name != NULL && name[0] == '/' ? name + 1 : name;
 }
 
-/* Refuses a container for which the engine has warnings. */
+/* Begin to describe a container. */
+EngineRequest *
+hxpy_docker_begin_inspect(const char *id)
+{
+	return begin_container("GET", id, "/json", "inspect", hxpy_docker_timeout);
+}
+
+/* Describe a container. */
+json_t *
+hxpy_docker_inspect(const char *id)
+{
+	return hxpy_request_end_json(hxpy_docker_begin_inspect(id));
+}
+
+/* Refuse a container for which the engine has warnings. */
 static void
-docker_check_warnings(const char *name, json_t *warnings)
+check_warnings(const char *name, json_t *warnings)
 {
 	StringInfoData buf;
 	size_t		i;
@@ -125,7 +164,7 @@ docker_check_warnings(const char *name, json_t *warnings)
 		const char *text = json_string_value(warning);
 
 		if (text != NULL)
-			appendStringInfo(&buf, " %s", hxpy_text_clean(text, strnlen(text, HXPY_CALL_MESSAGE_MAX)));
+			appendStringInfo(&buf, " %s", hxpy_request_words(text));
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -134,148 +173,137 @@ docker_check_warnings(const char *name, json_t *warnings)
 			 errhint("Enable what is missing in the engine's kernel or configuration; see: docker info")));
 }
 
-/* Begins to make a container. */
-EngineCall *
+/* Begin to make a container. */
+EngineRequest *
 hxpy_docker_begin_create(const char *name, json_t *body)
 {
-	EngineCall *call = hxpy_call_begin("POST",
-									   psprintf("/containers/create?name=%s",
-												hxpy_call_check_name(name)),
-									   body, hxpy_docker_timeout);
+	char	   *text = hxpy_json_write(body);
+	HttpMessage message = {
+		.method = "POST",
+		.path = psprintf("/containers/create?name=%s", hxpy_request_check_name(name)),
+		.what = psprintf("create container \"%s\"", name),
+		.type = "Content-Type: application/json",
+		.data = text,
+		.length = strlen(text)
+	};
+	EngineRequest *request = hxpy_request_begin(&message, hxpy_docker_timeout);
 
-	call->name = name;
-	return call;
+	pfree(text);
+	return request;
 }
 
-/* Returns the id of the container that was made. */
+/* Return the id of the container that was made; the request is freed when there is no error. */
 char *
-hxpy_docker_end_create(EngineCall *call)
+hxpy_docker_end_create(EngineRequest *request, const char *name)
 {
-	HttpRequest *req = hxpy_call_end(call);
 	json_t	   *answer;
-	const char *id;
+	char	   *id;
 
-	if (hxpy_http_status(req) != 201)
-		hxpy_call_raise(req, psprintf("create container \"%s\"", call->name));
-	answer = hxpy_call_read_json(req);
-	hxpy_http_free(req);
-	docker_check_warnings(call->name, json_object_get(answer, "Warnings"));
-	id = json_string_value(json_object_get(answer, "Id"));
-	if (id == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("could not understand the answer of the Docker engine"),
-				 errdetail("Container \"%s\" was created without an id.", call->name),
-				 errhint("Check that \"hxpy.docker_host\" names a Docker engine.")));
-	return pstrdup(hxpy_call_check_name(id));
-}
-
-/* Makes a container. */
-char *
-hxpy_docker_create(const char *name, json_t *body)
-{
-	return hxpy_docker_end_create(hxpy_docker_begin_create(name, body));
-}
-
-/* Begins to unpack a tar archive in a container's directory. */
-EngineCall *
-hxpy_docker_begin_put(const char *id, const char *path, const char *data, size_t length)
-{
-	EngineCall *call = hxpy_call_begin_put(psprintf("/containers/%s/archive?path=%s",
-													hxpy_call_check_name(id),
-													hxpy_call_escape(path, "")),
-										   "application/x-tar", data, length);
-
-	call->name = id;
-	return call;
-}
-
-/* Makes sure that an archive was unpacked. */
-void
-hxpy_docker_end_put(EngineCall *call)
-{
-	HttpRequest *req = hxpy_call_end(call);
-
-	if (hxpy_http_status(req) != 200)
-		hxpy_call_raise(req, psprintf("write to container \"%s\"", call->name));
-	hxpy_http_free(req);
-}
-
-/* Begins to start a container. */
-EngineCall *
-hxpy_docker_begin_start(const char *id)
-{
-	return hxpy_call_begin_container("POST", id, "/start", hxpy_docker_timeout);
-}
-
-/* Makes sure that a container was started; one that ran stays as it is. */
-void
-hxpy_docker_end_start(EngineCall *call)
-{
-	HttpRequest *req = hxpy_call_end(call);
-	int			status = hxpy_http_status(req);
-
-	if (status != 204 && status != 304)
-		hxpy_call_raise(req, psprintf("start container \"%s\"", call->name));
-	hxpy_http_free(req);
-}
-
-/* Starts a container. */
-void
-hxpy_docker_start(const char *id)
-{
-	hxpy_docker_end_start(hxpy_docker_begin_start(id));
-}
-
-/* Begins to remove a container with its volumes, running or not. */
-EngineCall *
-hxpy_docker_begin_remove(const char *id, long timeout_ms)
-{
-	return hxpy_call_begin_container("DELETE", id, "?force=1&v=1", timeout_ms);
+	(void) hxpy_request_wait(request);
+	answer = hxpy_request_json(request);
+	check_warnings(name, json_object_get(answer, "Warnings"));
+	if (!json_is_string(json_object_get(answer, "Id")))
+		hxpy_request_raise_garbled(psprintf("Container \"%s\" was created without an id.", name));
+	id = pstrdup(hxpy_request_check_name(json_string_value(json_object_get(answer, "Id"))));
+	hxpy_http_free(request);
+	return id;
 }
 
 /*
- * Tells whether a container was removed; false if it was gone, or on its way (409
- * with force: somebody else's removal is in progress).
+ * Undo a start that has failed, whatever the engine has made of it: the request to create
+ * may be under way still, or NULL.  Raises nothing above WARNING.
  */
-bool
-hxpy_docker_end_remove(EngineCall *call)
+void
+hxpy_docker_undo(const EngineRequest *creating, const char *name, const char *hint)
 {
-	HttpRequest *req = hxpy_call_end(call);
-	int			status = hxpy_http_status(req);
+	MemoryContext context = CurrentMemoryContext;
+	double		deadline = hxpy_wait_now() + CREATE_WAIT_MS;
 
-	if (status != 204 && status != 404 && status != 409)
-		hxpy_call_raise(req, psprintf("remove container \"%s\"", call->name));
-	hxpy_http_free(req);
-	return status == 204;
+	HOLD_INTERRUPTS();
+	PG_TRY();
+	{
+		/* What the engine is making can be removed only once it is there. */
+		while (creating != NULL && !creating->transfer.done && hxpy_wait_now() < deadline)
+			(void) hxpy_transfer_drive(PGINVALID_SOCKET, CREATE_WAIT_MS, HXPY_WAIT_ENGINE);
+		(void) hxpy_docker_remove(name, UNDO_TIMEOUT_MS);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();		/* the error has reset the count */
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		ereport(WARNING,
+				(errmsg("could not remove container \"%s\"", name),
+				 errhint("%s: docker rm -f %s", hint, name)));
+	}
+	PG_END_TRY();
+	RESUME_INTERRUPTS();
 }
 
-/* Removes a container. */
+/* Begin to unpack a tar archive in a container's directory. */
+EngineRequest *
+hxpy_docker_begin_put(const char *id, const char *path, const char *data, size_t length)
+{
+	HttpMessage message = {
+		.method = "PUT",
+		.path = psprintf("/containers/%s/archive?path=%s", hxpy_request_check_name(id),
+						 hxpy_request_escape(path, "")),
+		.what = psprintf("write to container \"%s\"", id),
+		.type = "Content-Type: application/x-tar",
+		.data = data,
+		.length = length
+	};
+
+	return hxpy_request_begin(&message, hxpy_docker_timeout);
+}
+
+/* Begin to start a container; one that runs stays as it is. */
+EngineRequest *
+hxpy_docker_begin_start(const char *id)
+{
+	return begin_container("POST", id, "/start", "start", hxpy_docker_timeout);
+}
+
+/* Begin to remove a container with its volumes, running or not. */
+EngineRequest *
+hxpy_docker_begin_remove(const char *id, long timeout_ms)
+{
+	return begin_container("DELETE", id, "?force=1&v=1", "remove", timeout_ms);
+}
+
+/* Remove a container; false when it was gone, or on its way. */
 bool
 hxpy_docker_remove(const char *id, long timeout_ms)
 {
-	return hxpy_docker_end_remove(hxpy_docker_begin_remove(id, timeout_ms));
+	return hxpy_request_end(hxpy_docker_begin_remove(id, timeout_ms));
 }
 
-/* ---------- figures ---------- */
+/* Give a container another name. */
+void
+hxpy_docker_rename(const char *id, const char *name)
+{
+	(void) hxpy_request_end(begin("POST",
+								  psprintf("/containers/%s/rename?name=%s",
+										   hxpy_request_check_name(id), hxpy_request_check_name(name)),
+								  psprintf("name a container \"%s\"", name), hxpy_docker_timeout));
+}
 
-/* Begins to measure a container. */
-EngineCall *
+/* Begin to measure a container. */
+EngineRequest *
 hxpy_docker_begin_stats(const char *id)
 {
-	return hxpy_call_begin_container("GET", id, "/stats?stream=false&one-shot=1", hxpy_docker_timeout);
+	return begin_container("GET", id, "/stats?stream=false&one-shot=1", "measure",
+						   hxpy_docker_timeout);
 }
 
 /*
- * Returns a container's memory in bytes, without the cache of files that can go at
- * any time, and the microseconds of CPU that it has used; false if it does not run
- * or is gone.
+ * Return a container's memory in bytes, without the cache of files that can go at any
+ * time, and the microseconds of CPU that it has used; false if it does not run or is gone.
  */
 bool
-hxpy_docker_end_stats(EngineCall *call, int64 *memory, int64 *cpu)
+hxpy_docker_end_stats(EngineRequest *request, int64 *memory, int64 *cpu)
 {
-	json_t	   *stats = hxpy_call_read_found(hxpy_call_end(call),
-											 psprintf("measure container \"%s\"", call->name));
+	json_t	   *stats = hxpy_request_end_json(request);
 	json_t	   *usage = json_object_get(json_object_get(stats, "memory_stats"), "usage");
 	json_t	   *details = json_object_get(json_object_get(stats, "memory_stats"), "stats");
 	json_t	   *cache = json_object_get(details, "total_inactive_file");	/* cgroup v1 */
@@ -291,54 +319,105 @@ hxpy_docker_end_stats(EngineCall *call, int64 *memory, int64 *cpu)
 	return true;
 }
 
-/* ---------- administration ---------- */
+/* ---------- output ---------- */
 
-/* Gets an object that every engine has. */
-static json_t *
-docker_get_object(const char *path, const char *what)
+/* Return the last lines of a container's output. */
+char *
+hxpy_docker_logs(const char *id, int lines)
 {
-	json_t	   *object = hxpy_call_get(path, psprintf("get %s", what));
+	OutputLog  *log = hxpy_output_create(LOGS_BYTES);
+	EngineRequest *request = begin("GET",
+								   psprintf("/containers/%s/logs?stdout=1&stderr=1&tail=%d",
+											hxpy_request_check_name(id), Max(lines, 0)),
+								   psprintf("read the output of container \"%s\"", id),
+								   hxpy_docker_timeout);
 
-	if (!json_is_object(object))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("could not understand the answer of the Docker engine"),
-				 errdetail("Its answer about %s is not an object.", what),
-				 errhint("Check that \"hxpy.docker_host\" names a Docker engine.")));
-	return object;
+	if (!hxpy_request_wait(request))
+		hxpy_request_raise(request);
+	hxpy_output_feed(log, request->body.data, request->body.len);
+	hxpy_http_free(request);
+	return hxpy_output_text(log);
 }
 
-/* Lists the images. */
-json_t *
-hxpy_docker_images(void)
+/*
+ * Attach to a container's output.  Without an Upgrade header the engine answers 200 and
+ * sends until the container dies, even one that is removed at once; it has subscribed to
+ * the output before it answers, so that a container started after this returns loses
+ * nothing.
+ */
+EngineRequest *
+hxpy_docker_attach(const char *id, OutputLog *log)
 {
-	return docker_get_list("/images/json", "images");
+	HttpMessage message = {
+		.method = "POST",
+		.path = psprintf("/containers/%s/attach?stream=1&stdout=1&stderr=1",
+						 hxpy_request_check_name(id)),
+		.what = psprintf("attach to container \"%s\"", id),
+		.sink = hxpy_output_feed,
+		.sink_arg = log
+	};
+	EngineRequest *request = hxpy_request_open(&message);
+
+	if (request->status != 200)
+		hxpy_request_raise(request);
+	return request;
 }
 
-/* Describes the engine's programs. */
-json_t *
-hxpy_docker_version(void)
-{
-	return docker_get_object("/version", "the engine's version");
-}
+/* ---------- pulls ---------- */
 
-/* Describes the engine's state and configuration. */
-json_t *
-hxpy_docker_info(void)
-{
-	return docker_get_object("/info", "the engine's state");
-}
-
-/* Gives a container another name. */
+/* Raise the error of a pull that failed, in the engine's words. */
 void
-hxpy_docker_rename(const char *id, const char *name)
+hxpy_docker_raise_pull(const char *image, int status, const char *message)
 {
-	HttpRequest *req = hxpy_call("POST",
-								 psprintf("/containers/%s/rename?name=%s",
-										  hxpy_call_check_name(id), hxpy_call_check_name(name)),
-								 NULL, hxpy_docker_timeout);
+	ereport(ERROR,
+			(errcode(hxpy_request_sqlstate(status, message)),
+			 errmsg("could not pull image \"%s\"", image),
+			 errdetail("The Docker engine answered: %s", message),
+			 errhint("Check the name, and that the engine can reach the registry; where that asks for a login, use: docker pull %s",
+					 image)));
+}
 
-	if (hxpy_http_status(req) != 204)
-		hxpy_call_raise(req, psprintf("name a container \"%s\"", name));
-	hxpy_http_free(req);
+/*
+ * Return the path of the request that pulls an image.  The engine takes the name
+ * apart from its tag or digest, and would get all tags if none were given.
+ */
+static char *
+pull_path(const char *image)
+{
+	char	   *name = pstrdup(image);
+	char	   *tag = strchr(name, '@');
+	char	   *base;
+	char	   *colon;
+
+	hxpy_request_image_path(image);	/* raises an error unless it can be one */
+	if (tag != NULL)
+		*tag++ = '\0';
+	base = strrchr(name, '/');
+	colon = strrchr(base ? base : name, ':');
+	if (colon != NULL)
+		*colon++ = '\0';
+	if (tag == NULL)
+		tag = colon ? colon : "latest";
+	if (name[0] == '\0' || tag[0] == '\0')
+		hxpy_request_raise_image_name(image);
+	return psprintf("/images/create?fromImage=%s&tag=%s",
+					hxpy_request_escape(name, ""), hxpy_request_escape(tag, ""));
+}
+
+/* Begin to pull an image. */
+EngineRequest *
+hxpy_docker_pull(const char *image, HttpSink sink, void *arg)
+{
+	HttpMessage message = {
+		.method = "POST",
+		.path = pull_path(image),
+		.what = psprintf("pull image \"%s\"", image),
+		.sink = sink,
+		.sink_arg = arg
+	};
+	EngineRequest *request = hxpy_request_open(&message);
+
+	if (request->status != 200)
+		hxpy_docker_raise_pull(image, request->status, hxpy_request_message(request));
+	return request;
 }

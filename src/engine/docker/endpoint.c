@@ -2,7 +2,7 @@
  * endpoint.c
  *	  Where a container listens in its network, and the key that it proves.
  *
- * With a network the worker listens and the server connects (launch/tcp.c); both prove
+ * With a network the worker listens and the server connects (launch/connect.c); both prove
  * a random key of the session.  The engine's API puts the key into a volume of
  * the container's own, where root owns everything, so that the container's user
  * can read it and no more.  It is in no label, variable, command line or log,
@@ -85,7 +85,7 @@ port_key(void)
 	return psprintf("%d/tcp", HXPY_TCP_PORT);
 }
 
-/* Tell whether sessions of a network are reached on the engine's host. */
+/* Return whether sessions of a network are reached on the engine's host. */
 static bool
 is_published(const char *network)
 {
@@ -167,20 +167,20 @@ put_header(char *block, const char *name, int mode, int gid, int size, char type
  * Begin to hand a session's key to its container, which was not started yet.  Its
  * group may read it; the owner could change the mode, and then fill the disk.
  */
-EngineCall *
+EngineRequest *
 hxpy_endpoint_begin_key(const char *container, const uint8 *key, int gid)
 {
 	/* A directory, a file of one block, and two empty blocks: the end. */
 	char		archive[5 * TAR_BLOCK] = {0};
-	EngineCall *call;
+	EngineRequest *request;
 
 	StaticAssertStmt(HXPY_KEY_SIZE <= TAR_BLOCK, "the key needs more blocks");
 	put_header(archive, "./", 0755, 0, 0, '5');
 	put_header(archive + TAR_BLOCK, KEY_NAME, 0440, gid, HXPY_KEY_SIZE, '0');
 	memcpy(archive + 2 * TAR_BLOCK, key, HXPY_KEY_SIZE);
-	call = hxpy_docker_begin_put(container, KEY_DIRECTORY, archive, sizeof(archive));
+	request = hxpy_docker_begin_put(container, KEY_DIRECTORY, archive, sizeof(archive));
 	explicit_bzero(archive, sizeof(archive));
-	return call;
+	return request;
 }
 
 /* ---------- where the container is ---------- */

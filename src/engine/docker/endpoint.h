@@ -16,7 +16,7 @@ extern json_t *hxpy_endpoint_bindings(const char *network);
 extern void hxpy_endpoint_check_attached(json_t *container, const char *network);
 
 /* before and after the container's start */
-extern EngineCall *hxpy_endpoint_begin_key(const char *container, const uint8 *key, int gid);
+extern EngineRequest *hxpy_endpoint_begin_key(const char *container, const uint8 *key, int gid);
 extern bool hxpy_endpoint_find(const char *container, const char *network,
 							   const char **address, int *port);
 

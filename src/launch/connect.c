@@ -1,25 +1,25 @@
 /*
- * tcp.c
- *	  Connections to containers that listen in a network.
+ * connect.c
+ *	  Connections to workers that start.
  *
- * A container listens some time after it was started, and a port that is
- * published answers before that: so the server connects again and again, in
- * small steps that notice the container's death and obey cancel.  Then both
- * ends prove the session's key (docs/protocol.md) before any other frame.
+ * Whatever is waited for, the sandbox's end is noticed at once, and the limit, cancel
+ * and terminate are obeyed.
  *
- * A peer that is gone without a word is noticed by keepalive probes, which need
- * a connection that is idle: the control connection always is.  TCP_USER_TIMEOUT
- * would end connections whose other end only takes its time to read.
+ * In a network the worker listens, some time after its container was started, and a port
+ * that is published answers before that: so the server connects again and again, in small
+ * steps.  Then both ends prove the session's key (docs/protocol.md) before any other frame.
+ *
+ * A peer that is gone without a word is noticed by keepalive probes, which need a
+ * connection that is idle: the control connection always is.  TCP_USER_TIMEOUT would end
+ * connections whose other end only takes its time to read.
  */
 #include "postgres.h"
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/hmac.h"
 #include "common/sha2.h"
@@ -27,8 +27,8 @@
 
 #include "hxpy.h"
 #include "codec/wire.h"
-#include "guc.h"
-#include "launch/tcp.h"
+#include "launch/connect.h"
+#include "launch/directory.h"
 
 #define RETRY_MS			10
 #define NO_ADDRESS_WAIT_MS	2000	/* for the end of a container without one */
@@ -57,6 +57,45 @@ typedef struct Answer
 } Answer;
 
 StaticAssertDecl(HXPY_PROOF_SIZE == PG_SHA256_DIGEST_LENGTH, "a proof is HMAC-SHA256");
+
+/* ---------- waiting ---------- */
+
+/* Raise an error when the sandbox has ended. */
+static void
+check_end(const Startup *startup)
+{
+	const char *words;
+
+	if (startup->start == NULL || !hxpy_engine->has_ended(startup->start))
+		return;
+	words = hxpy_engine->last_words(startup->start);
+	ereport(ERROR,
+			(errcode(ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION),
+			 errmsg("the container of image \"%s\" ended before Python could connect",
+					startup->image),
+			 words[0] ? errdetail("%s", words) : 0,
+			 errhint("The image must be one of hxpy's (docker/build), with /usr/bin/python3 and the package hxpy.")));
+}
+
+/*
+ * Wait until a socket (or none), where there was nothing a moment ago, is readable or
+ * the engine says something, at most for step_ms unless that is -1; false when the limit
+ * is over.  Raises an error when the sandbox has ended.
+ */
+bool
+hxpy_connect_wait(const Startup *startup, pgsocket socket, long step_ms)
+{
+	long		left = (long) (startup->begun + startup->limit_ms - hxpy_wait_now());
+
+	if (left <= 0)
+		return false;
+	check_end(startup);
+	(void) hxpy_engine->wait(socket, step_ms < 0 ? left : Min(left, step_ms),
+							 startup->start != NULL ? HXPY_WAIT_ENGINE : HXPY_WAIT_POOL);
+	return true;
+}
+
+/* ---------- networks ---------- */
 
 /* Raise an error about somebody who does not have the session's key. */
 static void
@@ -132,7 +171,7 @@ read_answer(const Startup *startup, pgsocket socket, Answer *answer)
 			errno = ECONNRESET;
 		else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
 		{
-			if (!hxpy_startup_wait(startup, socket, -1))
+			if (!hxpy_connect_wait(startup, socket, -1))
 			{
 				errno = ETIMEDOUT;
 				return false;
@@ -185,7 +224,7 @@ finish_connect(const Startup *startup, pgsocket socket)
 
 	while (poll(&waiting, 1, 0) <= 0)
 	{
-		if (!hxpy_startup_wait(startup, PGINVALID_SOCKET, 1))
+		if (!hxpy_connect_wait(startup, PGINVALID_SOCKET, 1))
 		{
 			errno = ETIMEDOUT;
 			return false;
@@ -197,7 +236,7 @@ finish_connect(const Startup *startup, pgsocket socket)
 	return error == 0;
 }
 
-/* Tell whether an attempt that failed may succeed once the container listens. */
+/* Return whether an attempt that failed may succeed once the container listens. */
 static bool
 is_passing(int error)
 {
@@ -254,19 +293,18 @@ parse_address(const TcpPeer *peer, socklen_t *length)
 }
 
 /*
- * Connect until the container listens; *socket is the one in use, whatever
- * happens.
+ * Connect to a container, once it listens, and have the key proved both ways.  The socket
+ * is non-blocking, counted with AcquireExternalFD, and the caller's even on errors.
  */
-static void
-connect_socket(const Startup *startup, const TcpPeer *peer, uint8 role,
-			   volatile pgsocket *used)
+void
+hxpy_connect_network(const Startup *startup, const TcpPeer *peer, uint8 role, pgsocket *used)
 {
 	socklen_t	length;
 	struct sockaddr *address;
 
 	if (peer->address == NULL)
 	{
-		(void) hxpy_startup_wait(startup, PGINVALID_SOCKET, NO_ADDRESS_WAIT_MS);
+		(void) hxpy_connect_wait(startup, PGINVALID_SOCKET, NO_ADDRESS_WAIT_MS);
 		raise_unreachable(peer, "the engine names no address of the container");
 	}
 	address = parse_address(peer, &length);
@@ -274,47 +312,23 @@ connect_socket(const Startup *startup, const TcpPeer *peer, uint8 role,
 	{
 		int			error;
 
+		if (!AcquireExternalFD())
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("too many open files for another session")));
 		*used = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (*used != PGINVALID_SOCKET &&
-			(connect(*used, address, length) == 0 ||
-			 (errno == EINPROGRESS && finish_connect(startup, *used))) &&
-			shake_hands(startup, peer, *used, role))
+		if (*used == PGINVALID_SOCKET)
+			ReleaseExternalFD();
+		else if ((connect(*used, address, length) == 0 ||
+				  (errno == EINPROGRESS && finish_connect(startup, *used))) &&
+				 shake_hands(startup, peer, *used, role))
 		{
 			tune_socket(*used);
 			return;
 		}
 		error = errno;
-		if (!is_passing(error) || !hxpy_startup_wait(startup, PGINVALID_SOCKET, RETRY_MS))
+		if (!is_passing(error) || !hxpy_connect_wait(startup, PGINVALID_SOCKET, RETRY_MS))
 			raise_unreachable(peer, strerror(error));
-		closesocket(*used);
-		*used = PGINVALID_SOCKET;
+		hxpy_directory_close_socket(used);
 	}
-}
-
-/*
- * Connect to a container and have the key proved both ways.  The socket is
- * non-blocking and counted with AcquireExternalFD.
- */
-pgsocket
-hxpy_tcp_connect(const Startup *startup, const TcpPeer *peer, uint8 role)
-{
-	volatile pgsocket used = PGINVALID_SOCKET;
-
-	if (!AcquireExternalFD())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("too many open files for another session")));
-	PG_TRY();
-	{
-		connect_socket(startup, peer, role, &used);
-	}
-	PG_CATCH();
-	{
-		if (used != PGINVALID_SOCKET)
-			closesocket(used);
-		ReleaseExternalFD();
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	return used;
 }
