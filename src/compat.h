@@ -59,7 +59,7 @@
 	} while (0)
 #endif
 
-/* Tells whether an interval is infinite, as from 17 on it may be.  Users include utils/timestamp.h. */
+/* Returns whether an interval is infinite, as from 17 on it may be.  Users include utils/timestamp.h. */
 #if PG_VERSION_NUM >= 170000
 #define HxpyIntervalIsInfinite(interval) INTERVAL_NOT_FINITE(interval)
 #else

@@ -17,7 +17,7 @@
 #include "hxpy.h"
 #include "text.h"
 
-/* Tell whether a byte of verified UTF-8 text starts a control character. */
+/* Return whether a byte of verified UTF-8 text starts a control character. */
 static bool
 is_control(const char *text, int len)
 {
@@ -157,7 +157,7 @@ matches_pattern(const char *name, const char *pattern)
 	}
 }
 
-/* Tell whether a name matches one of a list's patterns. */
+/* Return whether a name matches one of a list's patterns. */
 bool
 hxpy_text_in_patterns(const char *name, const char *patterns)
 {

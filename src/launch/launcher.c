@@ -161,7 +161,6 @@ make_kinds(void)
 	foreach(cell, images)
 	{
 		PoolSpec	spec;
-		bool		known = false;
 
 		if (count == HXPY_POOL_KINDS ||
 			!hxpy_pool_make_spec(&spec, lfirst(cell), InvalidOid,
@@ -173,9 +172,7 @@ make_kinds(void)
 									HXPY_POOL_KINDS, HXPY_POOL_TEXT - 1)));
 			continue;
 		}
-		for (int i = 0; i < count; i++)
-			known = known || memcmp(&kinds[i].spec, &spec, sizeof(spec)) == 0;
-		if (known)
+		if (hxpy_pool_find_kind(kinds, count, &spec) != NULL)
 			continue;
 		kinds[count].spec = spec;
 		kinds[count].asked_at = GetCurrentTimestamp();
@@ -185,24 +182,19 @@ make_kinds(void)
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
 	{
-		PoolSpec	pattern = hxpy_pool->kinds[i].spec;
-		bool		learned = OidIsValid(pattern.io_database);
+		PoolKind   *old = &hxpy_pool->kinds[i];
+		PoolSpec	pattern = old->spec;
+		PoolKind   *kind;
 
 		pattern.io_database = InvalidOid;
-		for (int j = 0; j < patterns; j++)
-		{
-			if (memcmp(&kinds[j].spec, &pattern, sizeof(pattern)) != 0)
-				continue;
-			if (!learned)
-				kinds[j] = hxpy_pool->kinds[i];
-			else if (count < HXPY_POOL_KINDS)
-				kinds[count++] = hxpy_pool->kinds[i];
-		}
-	}
-	for (int i = 0; i < count; i++)
-	{
-		kinds[i].retry_at = 0;
-		kinds[i].backoff_ms = 0;
+		kind = hxpy_pool_find_kind(kinds, patterns, &pattern);
+		if (kind != NULL && OidIsValid(old->spec.io_database))
+			kind = count < HXPY_POOL_KINDS ? &kinds[count++] : NULL;
+		if (kind == NULL)
+			continue;
+		*kind = *old;
+		kind->retry_at = 0;
+		kind->backoff_ms = 0;
 	}
 	memcpy(hxpy_pool->kinds, kinds, sizeof(kinds));
 	hxpy_pool->nkinds = count;

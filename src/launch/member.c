@@ -76,7 +76,7 @@ hxpy_member_forget(Member *member, bool remove)
 	MemoryContextDelete(member->context);
 }
 
-/* Whether the engine is creating a container. */
+/* Return whether the engine is creating a container. */
 bool
 hxpy_member_any_creating(void)
 {
@@ -444,14 +444,11 @@ hxpy_member_handle_slots(void)
 int
 hxpy_member_kind(const Member *member)
 {
-	const PoolSpec *spec = &hxpy_pool->slots[member->slot].spec;
+	PoolKind   *kind = hxpy_pool_find_kind(hxpy_pool->kinds, hxpy_pool->nkinds,
+										   &hxpy_pool->slots[member->slot].spec);
 
-	if (strcmp(member->imports, hxpy_pool_imports) != 0)
+	if (kind == NULL || strcmp(kind->image_id, member->image_id) != 0 ||
+		strcmp(member->imports, hxpy_pool_imports) != 0)
 		return -1;
-	for (int i = 0; i < hxpy_pool->nkinds; i++)
-	{
-		if (memcmp(&hxpy_pool->kinds[i].spec, spec, sizeof(*spec)) == 0)
-			return strcmp(hxpy_pool->kinds[i].image_id, member->image_id) == 0 ? i : -1;
-	}
-	return -1;
+	return (int) (kind - hxpy_pool->kinds);
 }

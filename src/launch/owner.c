@@ -167,7 +167,7 @@ hxpy_owner_list(void)
 	return hxpy_engine->list(&cluster);
 }
 
-/* Whether the process that a listed container names as its starter still runs. */
+/* Return whether the process that a listed container names as its starter still runs. */
 bool
 hxpy_owner_lives(const EngineEntry *entry)
 {

@@ -153,16 +153,23 @@ hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 		put_text(spec->io_directory, hxpy_io_directory);
 }
 
+/* Return the kind of a spec among so many, NULL when there is none. */
+PoolKind *
+hxpy_pool_find_kind(PoolKind *kinds, int count, const PoolSpec *spec)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (memcmp(&kinds[i].spec, spec, sizeof(*spec)) == 0)
+			return &kinds[i];
+	}
+	return NULL;
+}
+
 /* Return the kind of a spec, NULL when there is none; to be called with the lock. */
 static PoolKind *
 find_kind(const PoolSpec *spec)
 {
-	for (int i = 0; i < hxpy_pool->nkinds; i++)
-	{
-		if (memcmp(&hxpy_pool->kinds[i].spec, spec, sizeof(*spec)) == 0)
-			return &hxpy_pool->kinds[i];
-	}
-	return NULL;
+	return hxpy_pool_find_kind(hxpy_pool->kinds, hxpy_pool->nkinds, spec);
 }
 
 /*

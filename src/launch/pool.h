@@ -119,6 +119,7 @@ extern bool hxpy_pool_has_launcher(void);
 extern void hxpy_pool_session_ended(void);
 extern bool hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 								double cpus);
+extern PoolKind *hxpy_pool_find_kind(PoolKind *kinds, int count, const PoolSpec *spec);
 
 /*
  * A claim ends by hxpy_pool_end_claim(), a turn to start by hxpy_pool_leave().  The

@@ -29,8 +29,8 @@ static Sample samples[SAMPLES_AT_ONCE];
 static int	next_sample = INT_MAX;	/* slot to look at; behind the last when all is done */
 
 /*
- * Whether a session's container is to be measured: it works, or has worked
- * since that was done last.
+ * Return whether a session's container is to be measured: it works, or has worked since
+ * that was done last.
  */
 static bool
 wants_sample(SessionSlot *slot, Sample *sample)

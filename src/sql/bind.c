@@ -18,8 +18,9 @@
 #include "miscadmin.h"
 
 #include "hxpy.h"
-#include "sql/bind.h"
+#include "engine/docker/sandbox.h"
 #include "launch/iodir.h"
+#include "sql/bind.h"
 #include "text.h"
 
 /* Raise the error for a bind that is none. */
@@ -54,14 +55,14 @@ look_at(const char *path, struct stat *st)
 						hxpy_text_clean(path, strlen(path)))));
 }
 
-/* Tell whether a file is the server's own, or root's. */
+/* Return whether a file is the server's own, or root's. */
 static bool
 is_trusted_owner(const struct stat *st)
 {
 	return st->st_uid == 0 || st->st_uid == geteuid();
 }
 
-/* Tell whether what stands in a directory stays there, whatever others do. */
+/* Return whether what stands in a directory stays there, whatever others do. */
 static bool
 is_kept_in(const struct stat *directory, const struct stat *st)
 {
@@ -126,10 +127,7 @@ make_mount(const char *base, const char *bind)
 	}
 	if (target[0] != '/')
 		raise_form(bind, "The target must be an absolute path.");
-	return json_pack("{s:s, s:s, s:s, s:b, s:{s:s}}",
-					 "Type", "bind", "Source", checked_source(base, path, bind),
-					 "Target", target, "ReadOnly", read_only,
-					 "BindOptions", "Propagation", "rprivate");
+	return hxpy_sandbox_mount(checked_source(base, path, bind), target, read_only);
 }
 
 /* Make the mounts of binds, which may be NULL. */
@@ -161,8 +159,7 @@ hxpy_bind_mounts(json_t *binds)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("\"HostConfig.Binds\" must be an array of strings")));
-		if (json_array_append(mounts, hxpy_json_own(make_mount(base, json_string_value(bind)))) != 0)
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		hxpy_json_append(mounts, make_mount(base, json_string_value(bind)));
 	}
 	return mounts;
 }

@@ -191,7 +191,7 @@ hxpy_pull_image(const char *image, bool quiet)
 		hxpy_http_free(request);
 	}
 	PG_END_TRY();
-	id = json_string_value(json_object_get(hxpy_docker_inspect_image(image), "Id"));
+	id = hxpy_docker_image_id(image);
 	if (id == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -2,7 +2,7 @@
  * run.c
  *	  Containers that superusers run beside the sessions' (py_run).
  *
- * The engine's create call can give a container everything on its host, so what a
+ * The engine's request to create can give a container everything on its host, so what a
  * caller may say is a list of keys, compared byte by byte although engines do not
  * mind their case; all others are refused by name.  What must not depend on the
  * caller is set afterwards, in forced_host_config(), and compared with what the
@@ -16,12 +16,12 @@
 #include "lib/stringinfo.h"
 
 #include "hxpy.h"
-#include "sql/bind.h"
 #include "engine/docker/docker.h"
+#include "engine/docker/sandbox.h"
 #include "guc.h"
 #include "launch/owner.h"
+#include "sql/bind.h"
 #include "sql/run.h"
-#include "engine/docker/sandbox.h"
 #include "text.h"
 
 #define RUN_CONFIG_MAX			(1024 * 1024)	/* bytes */
@@ -59,14 +59,6 @@ raise_kind(const char *key, const char *kind)
 			 errmsg("\"%s\" must be %s", key, kind)));
 }
 
-/* Set a key of an object; the value is borrowed. */
-static void
-put(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set(object, key, value) != 0)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-}
-
 /* Copy an object, or make an empty one for NULL; refuse keys that are not on a list. */
 static json_t *
 copy_allowed(json_t *from, const char *prefix, const char *const *keys)
@@ -89,7 +81,7 @@ copy_allowed(json_t *from, const char *prefix, const char *const *keys)
 					 errdetail("Allowed are: %s.", join_keys(keys)),
 					 errhint("See py_run in docs/reference.md; what it does not offer can be had by: docker run")));
 		if (!json_is_null(value))
-			put(copy, key, value);
+			hxpy_json_put(copy, key, json_incref(value));
 	}
 	return copy;
 }
@@ -138,7 +130,7 @@ static void
 add_labels(json_t *body)
 {
 	json_t	   *given = json_object_get(body, "Labels");
-	json_t	   *labels = hxpy_json_own(hxpy_sandbox_labels(hxpy_owner_run_labels()));
+	json_t	   *labels = hxpy_sandbox_labels(hxpy_owner_run_labels());
 	const char *key;
 	json_t	   *value;
 
@@ -151,9 +143,9 @@ add_labels(json_t *body)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("label \"%s\" is not allowed", hxpy_text_clean(key, strlen(key))),
 					 errdetail("Labels that begin with \"hxpy.\" are hxpy's own.")));
-		put(labels, key, value);
+		hxpy_json_put(labels, key, json_incref(value));
 	}
-	put(body, "Labels", labels);
+	hxpy_json_put(body, "Labels", json_incref(labels));
 }
 
 /* Return whether a network can have this name; "container:x" and "ns:x" are none. */
@@ -205,7 +197,7 @@ default_limit(json_t *host, const char *key, int64 limit)
 	json_t	   *value = json_object_get(host, key);
 
 	if (value == NULL)
-		put(host, key, hxpy_json_own(json_integer(limit)));
+		hxpy_json_put(host, key, json_integer(limit));
 	else if (!json_is_integer(value))
 		raise_kind(psprintf("HostConfig.%s", key), "a whole number");
 }
@@ -239,11 +231,11 @@ forced_host_config(json_t *mounts, json_t *memory)
 					   "max-file", "2");
 	hxpy_json_own(forced);
 	if (hxpy_runtime[0])
-		put(forced, "Runtime", hxpy_json_own(json_string(hxpy_runtime)));
+		hxpy_json_put(forced, "Runtime", json_string(hxpy_runtime));
 	return forced;
 }
 
-/* Make the body of the engine's create call, and *forced, the part that must hold. */
+/* Make the body of the request that creates, and *forced, the part that must hold. */
 static json_t *
 make_body(json_t *config, const char *image_id, json_t **forced)
 {
@@ -263,10 +255,10 @@ make_body(json_t *config, const char *image_id, json_t **forced)
 	*forced = forced_host_config(hxpy_bind_mounts(json_object_get(host, "Binds")),
 								 json_object_get(host, "Memory"));
 	json_object_foreach(*forced, key, value)
-		put(host, key, value);
+		hxpy_json_put(host, key, json_incref(value));
 	add_labels(body);
-	put(body, "HostConfig", host);
-	put(body, "Image", hxpy_json_own(json_string(image_id)));
+	hxpy_json_put(body, "HostConfig", json_incref(host));
+	hxpy_json_put(body, "Image", json_string(image_id));
 	return body;
 }
 
@@ -274,8 +266,7 @@ make_body(json_t *config, const char *image_id, json_t **forced)
 static const char *
 image_id(const char *image)
 {
-	json_t	   *json = hxpy_docker_inspect_image(image);
-	const char *id = json_string_value(json_object_get(json, "Id"));
+	const char *id = hxpy_docker_image_id(image);
 
 	if (id == NULL)
 		ereport(ERROR,

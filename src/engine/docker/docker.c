@@ -79,6 +79,13 @@ hxpy_docker_inspect_image(const char *image)
 			   psprintf("inspect image \"%s\"", image));
 }
 
+/* Return the id of an image, a digest. */
+const char *
+hxpy_docker_image_id(const char *image)
+{
+	return json_string_value(json_object_get(hxpy_docker_inspect_image(image), "Id"));
+}
+
 /* Describe a network, found by its name or the beginning of its id. */
 json_t *
 hxpy_docker_inspect_network(const char *network)

@@ -23,6 +23,7 @@ extern json_t *hxpy_docker_images(void);
 
 /* NULL when there is no such image, network, container */
 extern json_t *hxpy_docker_inspect_image(const char *image);
+extern const char *hxpy_docker_image_id(const char *image);
 extern json_t *hxpy_docker_inspect_network(const char *network);
 extern json_t *hxpy_docker_inspect(const char *id);
 

@@ -24,14 +24,6 @@
 #define HTTP_UNIX_PREFIX	"unix://"
 #define HTTP_TCP_PREFIX		"tcp://"
 
-/* Where the engine is, made of hxpy.docker_host */
-typedef struct HttpTarget
-{
-	char	   *base;			/* scheme and host of all URLs */
-	const char *socket_path;	/* NULL for tcp */
-	bool		tls;
-} HttpTarget;
-
 /* ---------- libcurl's callbacks: no ereport, no palloc ---------- */
 
 /* Append to a buffer of at most so many bytes; false, with a mark, when that cannot be. */
@@ -195,7 +187,7 @@ raise_failure(EngineRequest *req)
 /* ---------- settings ---------- */
 
 /* Raise the error for a docker_host nobody can connect to. */
-static void
+pg_noreturn static void
 raise_bad_host(const char *host)
 {
 	ereport(ERROR,
@@ -215,37 +207,6 @@ is_host_port(const char *text)
 
 	return port != NULL && port != text && text[len] == '\0' &&
 		port[1] != '\0' && strspn(port + 1, "0123456789") == strlen(port + 1);
-}
-
-/* Turn hxpy.docker_host into a target; refuse tcp without TLS. */
-static void
-parse_target(HttpTarget *target)
-{
-	const char *host = hxpy_docker_host ? hxpy_docker_host : "";
-
-	target->socket_path = NULL;
-	target->tls = false;
-	if (strncmp(host, HTTP_UNIX_PREFIX, strlen(HTTP_UNIX_PREFIX)) == 0)
-	{
-		target->socket_path = host + strlen(HTTP_UNIX_PREFIX);
-		target->base = pstrdup("http://localhost");
-		if (!is_absolute_path(target->socket_path))
-			raise_bad_host(host);
-		return;
-	}
-	if (strncmp(host, HTTP_TCP_PREFIX, strlen(HTTP_TCP_PREFIX)) != 0 ||
-		!is_host_port(host + strlen(HTTP_TCP_PREFIX)))
-		raise_bad_host(host);
-	target->tls = (hxpy_docker_cert_path && hxpy_docker_cert_path[0]);
-	if (!target->tls && !hxpy_docker_insecure)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("refusing to use the Docker engine at \"%s\" without TLS",
-						host),
-				 errdetail("Whoever reaches such an engine is root on its host."),
-				 errhint("Set \"hxpy.docker_cert_path\" to a directory of ca.pem, cert.pem and key.pem.")));
-	target->base = psprintf("%s://%s", target->tls ? "https" : "http",
-							host + strlen(HTTP_TCP_PREFIX));
 }
 
 /* Return the path of a certificate file; a private one must be private. */
@@ -329,16 +290,33 @@ set_protocol(CURL *easy, bool tls)
 	return rc;
 }
 
-/* Set the way to the engine. */
+/* Set the way to an engine behind a Unix socket. */
 static CURLcode
-set_target(CURL *easy, const HttpTarget *target, const char *path)
+set_unix(CURL *easy, const char *socket_path, const char *path)
 {
-	CURLcode	rc = CURLE_OK;
+	CURLcode	rc = set_protocol(easy, false);
 
-	HTTP_SET(CURLOPT_URL, psprintf("%s%s", target->base, path));
-	if (target->socket_path != NULL)
-		HTTP_SET(CURLOPT_UNIX_SOCKET_PATH, target->socket_path);
-	if (target->tls)
+	HTTP_SET(CURLOPT_URL, psprintf("http://localhost%s", path));
+	HTTP_SET(CURLOPT_UNIX_SOCKET_PATH, socket_path);
+	return rc;
+}
+
+/* Set the way to an engine on a host; refuse one without TLS. */
+static CURLcode
+set_tcp(CURL *easy, const char *host_port, const char *path)
+{
+	bool		tls = hxpy_docker_cert_path && hxpy_docker_cert_path[0];
+	CURLcode	rc = set_protocol(easy, tls);
+
+	if (!tls && !hxpy_docker_insecure)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("refusing to use the Docker engine at \"%s\" without TLS",
+						hxpy_docker_host),
+				 errdetail("Whoever reaches such an engine is root on its host."),
+				 errhint("Set \"hxpy.docker_cert_path\" to a directory of ca.pem, cert.pem and key.pem.")));
+	HTTP_SET(CURLOPT_URL, psprintf("%s://%s%s", tls ? "https" : "http", host_port, path));
+	if (tls)
 	{
 		HTTP_SET(CURLOPT_SSLVERSION, (long) CURL_SSLVERSION_TLSv1_2);
 		HTTP_SET(CURLOPT_SSL_VERIFYPEER, 1L);
@@ -349,6 +327,21 @@ set_target(CURL *easy, const HttpTarget *target, const char *path)
 		HTTP_SET(CURLOPT_SSLKEY, certificate_path("key.pem", true));
 	}
 	return rc;
+}
+
+/* Set the way to the engine that hxpy.docker_host names. */
+static CURLcode
+set_target(CURL *easy, const char *path)
+{
+	const char *host = hxpy_docker_host ? hxpy_docker_host : "";
+	const char *rest = strstr(host, "://");
+
+	rest = rest != NULL ? rest + strlen("://") : "";
+	if (strncmp(host, HTTP_UNIX_PREFIX, strlen(HTTP_UNIX_PREFIX)) == 0 && is_absolute_path(rest))
+		return set_unix(easy, rest, path);
+	if (strncmp(host, HTTP_TCP_PREFIX, strlen(HTTP_TCP_PREFIX)) == 0 && is_host_port(rest))
+		return set_tcp(easy, rest, path);
+	raise_bad_host(host);
 }
 
 /* Set method, data and headers. */
@@ -413,19 +406,15 @@ hxpy_http_begin(const HttpMessage *message, long timeout_ms)
 {
 	EngineRequest *req = create_request();
 	MemoryContext caller = MemoryContextSwitchTo(req->context);
-	HttpTarget	target;
 	CURL	   *easy;
 	CURLcode	rc = CURLE_OUT_OF_MEMORY;
 
 	copy_message(&req->message, message);
-	parse_target(&target);
 	req->address = pstrdup(hxpy_docker_host);
 	req->timeout_ms = timeout_ms;
 	easy = hxpy_transfer_create(&req->transfer);
 	if (easy != NULL)
-		rc = set_protocol(easy, target.tls);
-	if (rc == CURLE_OK)
-		rc = set_target(easy, &target, message->path);
+		rc = set_target(easy, message->path);
 	if (rc == CURLE_OK)
 		rc = set_message(req);
 	if (rc == CURLE_OK)

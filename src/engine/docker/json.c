@@ -22,18 +22,29 @@ typedef struct JsonOwner
 	json_t	   *json;
 } JsonOwner;
 
-/* Gives a json_t back; runs once. */
+/* Give a json_t back; runs once. */
 static void
 json_release(void *arg)
 {
 	json_decref(((JsonOwner *) arg)->json);
 }
 
-/* Gives json to the current memory context. */
+/* Raise the error for a value that could not be made. */
+static void
+raise_not_made(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of memory"),
+			 errdetail("A JSON value for the Docker engine could not be made."),
+			 errhint("Close sessions or give the server more memory.")));
+}
+
+/* Give json to the current memory context. */
 json_t *
 hxpy_json_own(json_t *json)
 {
-	JsonOwner *owner = NULL;
+	JsonOwner  *owner = NULL;
 
 	if (json != NULL)
 		owner = MemoryContextAllocExtended(CurrentMemoryContext,
@@ -41,11 +52,7 @@ hxpy_json_own(json_t *json)
 	if (owner == NULL)
 	{
 		json_decref(json);
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("A JSON value for the Docker engine could not be made."),
-				 errhint("Close sessions or give the server more memory.")));
+		raise_not_made();
 	}
 	owner->json = json;
 	owner->callback.func = json_release;
@@ -54,7 +61,23 @@ hxpy_json_own(json_t *json)
 	return json;
 }
 
-/* Returns JSON as palloc'ed text. */
+/* Set a key of an object. */
+void
+hxpy_json_put(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value) != 0)
+		raise_not_made();
+}
+
+/* Append to an array. */
+void
+hxpy_json_append(json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, value) != 0)
+		raise_not_made();
+}
+
+/* Return JSON as palloc'ed text. */
 char *
 hxpy_json_write(json_t *json)
 {
@@ -66,4 +89,3 @@ hxpy_json_write(json_t *json)
 	text[len] = '\0';
 	return text;
 }
-

@@ -2,7 +2,7 @@
  * json.h
  *	  JSON values in memory contexts.
  *
- * Both functions succeed or ereport.  A json_t that a memory context owns is
+ * All functions succeed or ereport.  A json_t that a memory context owns is
  * borrowed, never given back by json_decref.
  */
 #ifndef HXPY_JSON_H
@@ -24,6 +24,13 @@
 
 /* Gives json to the current memory context; NULL is an error. */
 extern json_t *hxpy_json_own(json_t *json);
+
+/*
+ * Set a key, append: the value is given to the object or array, which some context owns;
+ * NULL, what jansson makes when memory is out or a text is no UTF-8, is an error.
+ */
+extern void hxpy_json_put(json_t *object, const char *key, json_t *value);
+extern void hxpy_json_append(json_t *array, json_t *value);
 
 /* Returns JSON as palloc'ed text, in UTF-8. */
 extern char *hxpy_json_write(json_t *json);

@@ -42,18 +42,14 @@ allow_family(json_t *profile, int family)
 
 	for (int i = 0; i < lengthof(allowed); i++)
 	{
-		json_t	   *rule;
-
 		/* Beside the type's four bits the kernel takes SOCK_NONBLOCK and SOCK_CLOEXEC only. */
-		rule = json_pack("{s:[s], s:s, s:[{s:i, s:i, s:s}, {s:i, s:i, s:i, s:s}, {s:i, s:i, s:s}]}",
-						 "names", "socket", "action", "SCMP_ACT_ALLOW", "args",
-						 "index", 0, "value", family, "op", "SCMP_CMP_EQ",
-						 "index", 1, "value", 0xf, "valueTwo", allowed[i].type,
-						 "op", "SCMP_CMP_MASKED_EQ",
-						 "index", 2, "value", allowed[i].protocol, "op", "SCMP_CMP_EQ");
-		if (rule == NULL ||
-			json_array_append_new(json_object_get(profile, "syscalls"), rule) != 0)
-			elog(ERROR, "could not allow sockets in the seccomp profile");
+		hxpy_json_append(json_object_get(profile, "syscalls"),
+						 json_pack("{s:[s], s:s, s:[{s:i, s:i, s:s}, {s:i, s:i, s:i, s:s}, {s:i, s:i, s:s}]}",
+								   "names", "socket", "action", "SCMP_ACT_ALLOW", "args",
+								   "index", 0, "value", family, "op", "SCMP_CMP_EQ",
+								   "index", 1, "value", 0xf, "valueTwo", allowed[i].type,
+								   "op", "SCMP_CMP_MASKED_EQ",
+								   "index", 2, "value", allowed[i].protocol, "op", "SCMP_CMP_EQ"));
 	}
 }
 
@@ -62,20 +58,13 @@ static const char *
 seccomp_option(bool has_network)
 {
 	json_t	   *profile = hxpy_json_own(json_loads(seccomp_profile, JSON_REJECT_DUPLICATES, NULL));
-	char	   *text;
-	char	   *option;
 
 	if (has_network)
 	{
 		allow_family(profile, AF_INET);
 		allow_family(profile, AF_INET6);
 	}
-	text = json_dumps(profile, JSON_COMPACT | JSON_ENSURE_ASCII);
-	if (text == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	option = psprintf("seccomp=%s", text);
-	free(text);
-	return option;
+	return psprintf("seccomp=%s", hxpy_json_write(profile));
 }
 
 /* Make an ulimit whose soft and hard limits are the same. */
@@ -86,9 +75,9 @@ ulimit(const char *name, int64 limit)
 					 "Hard", (json_int_t) limit);
 }
 
-/* Make a mount of a directory that is there. */
-static json_t *
-mount(const char *source, const char *target, bool read_only)
+/* Make a mount of a directory, or file, that is there; it is not owned yet. */
+json_t *
+hxpy_sandbox_mount(const char *source, const char *target, bool read_only)
 {
 	return json_pack("{s:s, s:s, s:s, s:b, s:{s:s}}", "Type", "bind", "Source", source,
 					 "Target", target, "ReadOnly", read_only,
@@ -99,21 +88,17 @@ mount(const char *source, const char *target, bool read_only)
 static json_t *
 mounts(const EngineSpec *spec)
 {
-	json_t	   *list;
+	json_t	   *list = hxpy_json_own(json_pack("[]"));
 
 	if (spec->network == NULL)
-		list = json_pack("[o]", mount(spec->socket_directory, MOUNT_TARGET, true));
+		hxpy_json_append(list, hxpy_sandbox_mount(spec->socket_directory, MOUNT_TARGET, true));
 	else
 		/* Engines refuse to make it read-only: all in it is root's instead. */
-		list = json_pack("[{s:s, s:s, s:{s:b}}]", "Type", "volume", "Target", MOUNT_TARGET,
-						 "VolumeOptions", "NoCopy", 1);
-	if (list != NULL && spec->io != NULL &&
-		json_array_append_new(list, mount(spec->io, IO_TARGET,
-										  hxpy_io_mode == HXPY_IO_READ_ONLY)) != 0)
-	{
-		json_decref(list);
-		return NULL;
-	}
+		hxpy_json_append(list, json_pack("{s:s, s:s, s:{s:b}}", "Type", "volume",
+										 "Target", MOUNT_TARGET, "VolumeOptions", "NoCopy", 1));
+	if (spec->io != NULL)
+		hxpy_json_append(list, hxpy_sandbox_mount(spec->io, IO_TARGET,
+												  hxpy_io_mode == HXPY_IO_READ_ONLY));
 	return list;
 }
 
@@ -128,6 +113,9 @@ create_host_config(const EngineSpec *spec)
 {
 	json_int_t	memory = (json_int_t) spec->memory * 1024 * 1024;
 	json_int_t	tmp = (json_int_t) hxpy_tmp_size * 1024 * 1024;
+	/* What may raise an error comes before values that nobody owns yet. */
+	const char *seccomp = seccomp_option(spec->network != NULL);
+	json_t	   *mounted = mounts(spec);
 	json_t	   *config;
 
 	config = json_pack("{s:s, s:[s], s:[], s:b, s:[s, s], s:b, s:I,"
@@ -135,14 +123,13 @@ create_host_config(const EngineSpec *spec)
 					   " s:[o, o, o, o, o],"
 					   " s:s, s:s, s:b, s:b, s:{s:s},"
 					   " s:{s:s, s:{s:s, s:s}},"
-					   " s:o,"
+					   " s:O,"
 					   " s:s, s:s, s:s, s:[], s:[], s:[], s:[], s:b, s:o}",
 					   "NetworkMode", spec->network ? spec->network : HXPY_NO_NETWORK,
 					   "CapDrop", "ALL",
 					   "CapAdd",
 					   "Privileged", 0,
-					   "SecurityOpt", "no-new-privileges",
-					   seccomp_option(spec->network != NULL),
+					   "SecurityOpt", "no-new-privileges", seccomp,
 					   "ReadonlyRootfs", 1,
 					   "ShmSize", (json_int_t) SHM_BYTES,
 					   "Tmpfs", "/tmp",
@@ -163,18 +150,15 @@ create_host_config(const EngineSpec *spec)
 					   "RestartPolicy", "Name", "no",
 					   "LogConfig", "Type", "json-file", "Config", "max-size", "256k",
 					   "max-file", "1",
-					   "Mounts", mounts(spec),
+					   "Mounts", mounted,
 					   "PidMode", "", "UTSMode", "", "UsernsMode", "",
 					   "Binds", "Devices", "VolumesFrom", "ExtraHosts",
 					   "PublishAllPorts", 0,
 					   "PortBindings", hxpy_endpoint_bindings(spec->network));
-	/* A name that is no UTF-8 must not end up as the engine's own runtime. */
-	if (config != NULL && hxpy_runtime[0] &&
-		json_object_set_new(config, "Runtime", json_string(hxpy_runtime)) != 0)
-	{
-		json_decref(config);
-		return NULL;
-	}
+	hxpy_json_own(config);
+	/* A name that is no UTF-8 is an error: without one the engine takes its own runtime. */
+	if (hxpy_runtime[0])
+		hxpy_json_put(config, "Runtime", json_string(hxpy_runtime));
 	return config;
 }
 
@@ -182,30 +166,28 @@ create_host_config(const EngineSpec *spec)
 json_t *
 hxpy_sandbox_labels(const List *labels)
 {
-	json_t	   *object = json_pack("{}");
+	json_t	   *object = hxpy_json_own(json_pack("{}"));
 	ListCell   *cell;
 
 	foreach(cell, labels)
 	{
 		const EngineLabel *label = lfirst(cell);
 
-		if (json_object_set_new(object, label->key, json_string(label->value)) != 0)
-		{
-			json_decref(object);
-			return NULL;
-		}
+		hxpy_json_put(object, label->key, json_string(label->value));
 	}
 	return object;
 }
 
-/* Make the body of the engine's create call. */
+/* Make the body of the request that creates a container. */
 json_t *
 hxpy_sandbox_body(const EngineSpec *spec)
 {
+	json_t	   *labels = hxpy_sandbox_labels(spec->labels);
+	json_t	   *host_config = create_host_config(spec);
 	json_t	   *body;
 
 	body = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:[s, s, s, s],"
-					 " s:[s, s, s, s, s, s], s:o, s:o}",
+					 " s:[s, s, s, s, s, s], s:O, s:O}",
 					 "Image", spec->image_id,
 					 "User", psprintf("%d:%d", spec->uid, spec->uid),
 					 "WorkingDir", "/tmp",
@@ -217,19 +199,16 @@ hxpy_sandbox_body(const EngineSpec *spec)
 					 "OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1",
 	/* Batches reuse memory in place of asking the kernel for it again. */
 					 "MALLOC_MMAP_THRESHOLD_=33554432", "MALLOC_TRIM_THRESHOLD_=134217728",
-					 "Labels", hxpy_sandbox_labels(spec->labels),
-					 "HostConfig", create_host_config(spec));
-	if (body != NULL && spec->imports != NULL &&
-		json_array_append_new(json_object_get(body, "Env"),
-							  json_string(psprintf("HXPY_IMPORTS=%s", spec->imports))) != 0)
-	{
-		json_decref(body);
-		body = NULL;
-	}
-	return hxpy_json_own(body);
+					 "Labels", labels,
+					 "HostConfig", host_config);
+	hxpy_json_own(body);
+	if (spec->imports != NULL)
+		hxpy_json_append(json_object_get(body, "Env"),
+						 json_string(psprintf("HXPY_IMPORTS=%s", spec->imports)));
+	return body;
 }
 
-/* Tell whether a JSON value asks for nothing. */
+/* Return whether a JSON value asks for nothing. */
 static bool
 is_empty_json(json_t *value)
 {
@@ -239,7 +218,7 @@ is_empty_json(json_t *value)
 		(json_is_string(value) && json_string_length(value) == 0);
 }
 
-/* Tell whether what the engine has made holds all that was asked. */
+/* Return whether what the engine has made holds all that was asked. */
 static bool
 json_holds(json_t *asked, json_t *made)
 {

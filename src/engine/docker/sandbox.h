@@ -7,11 +7,12 @@
 
 #include "engine/docker/docker.h"
 
-/* Makes the body of the engine's create call. */
+/* Makes the body of the request that creates a container. */
 extern json_t *hxpy_sandbox_body(const EngineSpec *spec);
 
-/* Makes the engine's Labels; NULL when memory is out. */
+/* Make parts of it: the Labels, and a bind mount, which is to be given to an array. */
 extern json_t *hxpy_sandbox_labels(const List *labels);
+extern json_t *hxpy_sandbox_mount(const char *source, const char *target, bool read_only);
 
 /* Raises an error when a container is not what its body asked for. */
 extern void hxpy_sandbox_check(json_t *container, json_t *body);

@@ -182,13 +182,6 @@ find_address(const EngineStart *start, const char **address, int *port)
 
 /* ---------- the table ---------- */
 
-/* Return the id of an image, a digest. */
-static const char *
-find_image(const char *image)
-{
-	return json_string_value(json_object_get(hxpy_docker_inspect_image(image), "Id"));
-}
-
 /* Return whether a connection's other end is a process of a container. */
 static bool
 is_peer(pgsocket socket, const char *id)
@@ -254,7 +247,7 @@ list_containers(const EngineLabel *label)
 }
 
 const Engine hxpy_docker_engine = {
-	.find_image = find_image,
+	.find_image = hxpy_docker_image_id,
 	.check_network = hxpy_endpoint_check_network,
 	.begin_start = begin_start,
 	.step_start = step_start,

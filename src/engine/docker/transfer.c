@@ -242,31 +242,6 @@ note_progress(void)
 	return happened;
 }
 
-/* Fill a wait event set and wait on it; return the number of events. */
-static int
-wait_events(WaitEventSet *set, pgsocket other, long timeout_ms, HxpyWait what,
-			WaitEvent *events)
-{
-	AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
-	if (IsUnderPostmaster)
-		AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
-	if (other != PGINVALID_SOCKET)
-		AddWaitEventToSet(set, WL_SOCKET_READABLE, other, NULL, NULL);
-	for (int i = 0; i < nsockets; i++)
-	{
-		uint32		mask = 0;
-
-		/* CURL_POLL_INOUT is both. */
-		if (sockets[i].what & CURL_POLL_IN)
-			mask |= WL_SOCKET_READABLE;
-		if (sockets[i].what & CURL_POLL_OUT)
-			mask |= WL_SOCKET_WRITEABLE;
-		if (mask != 0)
-			AddWaitEventToSet(set, mask, sockets[i].fd, NULL, NULL);
-	}
-	return WaitEventSetWait(set, timeout_ms, events, MAX_EVENTS, hxpy_wait_event(what));
-}
-
 /* Wait once and pass events on; return whether other is readable. */
 static bool
 wait_round(pgsocket other, long timeout_ms, HxpyWait what)
@@ -278,7 +253,21 @@ wait_round(pgsocket other, long timeout_ms, HxpyWait what)
 
 	PG_TRY();
 	{
-		nevents = wait_events(set, other, timeout_ms, what, events);
+		AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+		if (IsUnderPostmaster)
+			AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+		if (other != PGINVALID_SOCKET)
+			AddWaitEventToSet(set, WL_SOCKET_READABLE, other, NULL, NULL);
+		for (int i = 0; i < nsockets; i++)
+		{
+			/* CURL_POLL_INOUT is both, CURL_POLL_NONE neither. */
+			uint32		mask = (sockets[i].what & CURL_POLL_IN ? WL_SOCKET_READABLE : 0) |
+				(sockets[i].what & CURL_POLL_OUT ? WL_SOCKET_WRITEABLE : 0);
+
+			if (mask != 0)
+				AddWaitEventToSet(set, mask, sockets[i].fd, NULL, NULL);
+		}
+		nevents = WaitEventSetWait(set, timeout_ms, events, MAX_EVENTS, hxpy_wait_event(what));
 	}
 	PG_FINALLY();
 	{
@@ -288,23 +277,14 @@ wait_round(pgsocket other, long timeout_ms, HxpyWait what)
 
 	for (int i = 0; i < nevents; i++)
 	{
-		int			mask = 0;
-
 		if (events[i].events & WL_LATCH_SET)
-		{
 			ResetLatch(MyLatch);
-			continue;
-		}
-		if (events[i].fd == other)
-		{
+		else if (events[i].fd == other)
 			readable = true;
-			continue;
-		}
-		if (events[i].events & WL_SOCKET_READABLE)
-			mask |= CURL_CSELECT_IN;
-		if (events[i].events & WL_SOCKET_WRITEABLE)
-			mask |= CURL_CSELECT_OUT;
-		act(events[i].fd, mask);
+		else
+			act(events[i].fd,
+				(events[i].events & WL_SOCKET_READABLE ? CURL_CSELECT_IN : 0) |
+				(events[i].events & WL_SOCKET_WRITEABLE ? CURL_CSELECT_OUT : 0));
 	}
 	return readable;
 }
