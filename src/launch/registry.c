@@ -257,29 +257,15 @@ hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image, 
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Change the state of a session. */
-static void
-set_state(SessionSlot *slot, SlotState state)
+/* Say in what state the session is; the container of a lost one is nobody's. */
+void
+hxpy_registry_set_state(SessionSlot *slot, SlotState state)
 {
 	if (slot == NULL)
 		return;
 	SpinLockAcquire(&slot->mutex);
 	slot->info.state = state;
 	SpinLockRelease(&slot->mutex);
-}
-
-/* Say that the session is open. */
-void
-hxpy_registry_set_idle(SessionSlot *slot)
-{
-	set_state(slot, SLOT_IDLE);
-}
-
-/* Say that the session is lost; its container is nobody's now. */
-void
-hxpy_registry_set_lost(SessionSlot *slot)
-{
-	set_state(slot, SLOT_LOST);
 }
 
 /* Give a slot back. */
@@ -296,8 +282,8 @@ hxpy_registry_close(SessionSlot *slot)
 /* ---------- instructions ---------- */
 
 /* Count; the owner alone does. */
-static inline void
-add(SessionSlot *slot, SlotCounter counter, uint64 amount)
+void
+hxpy_registry_add(SessionSlot *slot, SlotCounter counter, uint64 amount)
 {
 	if (slot != NULL)
 		pg_atomic_write_u64(&slot->counters[counter],
@@ -322,15 +308,7 @@ hxpy_registry_begin(SessionSlot *slot, uint8 type, const char *source)
 	slot->info.has_progress = false;
 	strcpy(slot->info.source, text);
 	SpinLockRelease(&slot->mutex);
-	add(slot, COUNT_EVALS, 1);
-}
-
-/* Say that the instruction has ended, one way or another, and how long it took. */
-void
-hxpy_registry_end(SessionSlot *slot, uint64 microseconds)
-{
-	set_state(slot, SLOT_IDLE);
-	add(slot, COUNT_MICROSECONDS, microseconds);
+	hxpy_registry_add(slot, COUNT_EVALS, 1);
 }
 
 /* Say how far the instruction has come; a total of NaN is none. */
@@ -349,34 +327,6 @@ hxpy_registry_progress(SessionSlot *slot, double done, double total, const char 
 	slot->info.total = total;
 	strcpy(slot->info.message, text);
 	SpinLockRelease(&slot->mutex);
-}
-
-/* Count rows sent to Python. */
-void
-hxpy_registry_add_rows_in(SessionSlot *slot, uint64 rows)
-{
-	add(slot, COUNT_ROWS_IN, rows);
-}
-
-/* Count rows that came from Python. */
-void
-hxpy_registry_add_rows_out(SessionSlot *slot, uint64 rows)
-{
-	add(slot, COUNT_ROWS_OUT, rows);
-}
-
-/* Count bytes sent to Python. */
-void
-hxpy_registry_add_bytes_in(SessionSlot *slot, uint64 bytes)
-{
-	add(slot, COUNT_BYTES_IN, bytes);
-}
-
-/* Count bytes that came from Python. */
-void
-hxpy_registry_add_bytes_out(SessionSlot *slot, uint64 bytes)
-{
-	add(slot, COUNT_BYTES_OUT, bytes);
 }
 
 /* ---------- for the launcher ---------- */

@@ -69,21 +69,16 @@ extern SessionSlot *hxpy_registry_open(const char *session);
 extern void hxpy_registry_set_container(SessionSlot *slot, const char *name);
 extern void hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image,
 								   const char *network);
-extern void hxpy_registry_set_idle(SessionSlot *slot);
-extern void hxpy_registry_set_lost(SessionSlot *slot);
+extern void hxpy_registry_set_state(SessionSlot *slot, SlotState state);
 extern void hxpy_registry_close(SessionSlot *slot);
 
 /* instructions; texts in the server's encoding but for the message, UTF-8 of anyone */
 extern void hxpy_registry_begin(SessionSlot *slot, uint8 type, const char *source);
-extern void hxpy_registry_end(SessionSlot *slot, uint64 microseconds);
 extern void hxpy_registry_progress(SessionSlot *slot, double done, double total,
 								const char *message, size_t length);
 
-/* counters; never for a single row */
-extern void hxpy_registry_add_rows_in(SessionSlot *slot, uint64 rows);
-extern void hxpy_registry_add_rows_out(SessionSlot *slot, uint64 rows);
-extern void hxpy_registry_add_bytes_in(SessionSlot *slot, uint64 bytes);
-extern void hxpy_registry_add_bytes_out(SessionSlot *slot, uint64 bytes);
+/* never for a single row */
+extern void hxpy_registry_add(SessionSlot *slot, SlotCounter counter, uint64 amount);
 
 /* for who looks at all sessions: the launcher, views */
 extern bool hxpy_registry_uses_container(const char *name);

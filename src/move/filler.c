@@ -97,7 +97,7 @@ hxpy_filler_flush(BatchFiller *filler)
 	for (int i = 0; i < filler->ncolumns; i++)
 		hxpy_column_write(set->columns[i], &set->list);
 	hxpy_exchange_feed(filler->exchange, &set->list);
-	hxpy_registry_add_rows_in(filler->exchange->conn->slot, filler->filled);
+	hxpy_registry_add(filler->exchange->conn->slot, COUNT_ROWS_IN, filler->filled);
 	filler->sent += filler->filled;
 	filler->filled = 0;
 	filler->check_at = 1;

@@ -281,7 +281,7 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 							   sizeof(uint32));
 		}
 	}
-	hxpy_registry_add_rows_out(stream->exchange.conn->slot, nrows);
+	hxpy_registry_add(stream->exchange.conn->slot, COUNT_ROWS_OUT, nrows);
 }
 
 /* End a batch, of which COPY has taken every value: it reads no further than it has got. */

@@ -27,7 +27,7 @@ open_batch(ExchangeSink *sink, const char *payload, size_t length)
 	old = MemoryContextSwitchTo(reader->batch_context);
 	reader->readers = hxpy_datum_readers(reader->types, reader->ncolumns, payload, length,
 										 &reader->rows_left);
-	hxpy_registry_add_rows_out(reader->exchange->conn->slot, reader->rows_left);
+	hxpy_registry_add(reader->exchange->conn->slot, COUNT_ROWS_OUT, reader->rows_left);
 	MemoryContextSwitchTo(old);
 }
 

@@ -291,7 +291,7 @@ receive_data(WorkerConn *conn, size_t wanted)
 	uint64		before = conn->data.received;
 	ReadResult	result = hxpy_frames_read(&conn->data, wanted);
 
-	hxpy_registry_add_bytes_out(conn->slot, conn->data.received - before);
+	hxpy_registry_add(conn->slot, COUNT_BYTES_OUT, conn->data.received - before);
 	return result;
 }
 

@@ -231,7 +231,7 @@ greet(PySession *session)
 	exchange.clock.limit_name = "hxpy.open_timeout";
 	hxpy_exchange_run(&exchange);
 	conn->slot = session->slot;
-	hxpy_registry_set_idle(session->slot);
+	hxpy_registry_set_state(session->slot, SLOT_IDLE);
 }
 
 /* Start a session's container and greet its worker. */

@@ -58,7 +58,8 @@ hxpy_state_finish(Exchange *exchange, ExchangeState state)
 		INSTR_TIME_SUBTRACT(now, exchange->began);
 		conn->current = NULL;
 		conn->last_used = GetCurrentTimestamp();
-		hxpy_registry_end(conn->slot, INSTR_TIME_GET_MICROSEC(now));
+		hxpy_registry_set_state(conn->slot, SLOT_IDLE);
+		hxpy_registry_add(conn->slot, COUNT_MICROSECONDS, INSTR_TIME_GET_MICROSEC(now));
 	}
 	exchange->conn = NULL;
 	hxpy_state_set(exchange, state);
@@ -73,7 +74,7 @@ hxpy_state_lose(Exchange *exchange, const char *reason)
 	conn->lost = reason;
 	hxpy_worker_close(conn);
 	hxpy_state_finish(exchange, EXCHANGE_BROKEN);
-	hxpy_registry_set_lost(conn->slot);
+	hxpy_registry_set_state(conn->slot, SLOT_LOST);
 }
 
 /* Raise the error of a session that is lost. */

@@ -150,7 +150,7 @@ hxpy_worker_send(WorkerConn *conn)
 		if (count < 0)
 			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 		conn->sent += count;
-		hxpy_registry_add_bytes_in(conn->slot, count);
+		hxpy_registry_add(conn->slot, COUNT_BYTES_IN, count);
 		if (conn->sent == HXPY_HEADER_SIZE + list->length)
 			conn->sending = NULL;
 	}

@@ -115,7 +115,7 @@ py_agg_finalfn(PG_FUNCTION_ARGS)
 	for (int i = 0; i < state->ncolumns; i++)
 		exchange.columns = lappend(exchange.columns, state->columns[i]);
 	hxpy_exchange_values(&exchange, &value, &isnull);
-	hxpy_registry_add_rows_in(session->slot, state->columns[0]->count);
+	hxpy_registry_add(session->slot, COUNT_ROWS_IN, state->columns[0]->count);
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(value);
