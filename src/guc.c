@@ -52,6 +52,8 @@ int			hxpy_idle_timeout;
 int			hxpy_output;
 int			hxpy_output_limit;
 int			hxpy_progress;
+int			hxpy_sql;
+bool		hxpy_superuser_sql;
 int			hxpy_max_frame_size;
 int			hxpy_batch_size;
 int			hxpy_numeric;
@@ -70,6 +72,13 @@ static const struct config_enum_entry output_levels[] = {
 static const struct config_enum_entry numeric_modes[] = {
 	{"float", HXPY_NUMERIC_FLOAT, false},
 	{"decimal", HXPY_NUMERIC_DECIMAL, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry sql_modes[] = {
+	{"on", HXPY_SQL_ON, false},
+	{"read-only", HXPY_SQL_READ_ONLY, false},
+	{"off", HXPY_SQL_OFF, false},
 	{NULL, 0, false}
 };
 
@@ -228,6 +237,12 @@ define_sessions(void)
 	DEFINE(Enum, unsupported, PGC_USERSET, 0,
 		   "What becomes of a date, time or interval that Python cannot hold.",
 		   "error; text: its text, a str; null: NULL.", HXPY_UNSUPPORTED_ERROR, unsupported_modes);
+	DEFINE(Enum, sql, PGC_SUSET, 0,
+		   "Whether Python may run SQL while a statement has called it.",
+		   "on; read-only; off.", HXPY_SQL_ON, sql_modes);
+	DEFINE(Bool, superuser_sql, PGC_SUSET, 0,
+		   "Lets Python run SQL for superusers and members of the roles of server files and programs.",
+		   "Whoever made the session's image could then do all that they may.", false);
 }
 
 /* Define all settings. */

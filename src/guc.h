@@ -53,10 +53,16 @@ extern int	hxpy_idle_timeout;	/* ms, 0 for none */
 extern int	hxpy_output;		/* elevel, or 0 for none */
 extern int	hxpy_output_limit;	/* kB, one instruction */
 extern int	hxpy_progress;		/* elevel, or 0 for none */
+extern int	hxpy_sql;			/* HXPY_SQL_... */
+extern bool hxpy_superuser_sql;
 extern int	hxpy_max_frame_size;	/* MB */
 extern int	hxpy_batch_size;	/* kB */
 extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
 extern int	hxpy_unsupported;	/* HXPY_UNSUPPORTED_... */
+
+#define HXPY_SQL_ON				0
+#define HXPY_SQL_READ_ONLY		1
+#define HXPY_SQL_OFF			2
 
 #define HXPY_UNSUPPORTED_ERROR	0
 #define HXPY_UNSUPPORTED_TEXT	1

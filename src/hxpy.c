@@ -16,6 +16,7 @@
 #include "launch/launcher.h"
 #include "launch/pool.h"
 #include "move/scan.h"
+#include "move/spi.h"
 #include "session/exchange.h"
 #include "session/session.h"
 
@@ -32,6 +33,7 @@ _PG_init(void)
 	hxpy_exchange_load();
 	hxpy_session_init();
 	hxpy_scan_init();
+	hxpy_spi_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		hxpy_pool_init();

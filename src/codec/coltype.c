@@ -329,3 +329,65 @@ hxpy_coltype_runs_code(const ColumnType *type)
 	}
 	return false;
 }
+
+/*
+ * Return the SQL type for values that Python has chosen the tag of; Haystack's domains
+ * are looked for in a schema.
+ */
+Oid
+hxpy_coltype_of_wire(const WireColumn *column, Oid extension_schema)
+{
+	const char *domain = NULL;
+	Oid			type;
+
+	switch (column->tag)
+	{
+		case HXPY_TAG_BOOL:
+			return BOOLOID;
+		case HXPY_TAG_INT16:
+			return INT2OID;
+		case HXPY_TAG_INT32:
+			return INT4OID;
+		case HXPY_TAG_INT64:
+			return INT8OID;
+		case HXPY_TAG_FLOAT32:
+			return FLOAT4OID;
+		case HXPY_TAG_FLOAT64:
+			return FLOAT8OID;
+		case HXPY_TAG_DATE:
+			return DATEOID;
+		case HXPY_TAG_TIME:
+			return TIMEOID;
+		case HXPY_TAG_TIMESTAMP:
+			return TIMESTAMPOID;
+		case HXPY_TAG_TIMESTAMPTZ:
+			return TIMESTAMPTZOID;
+		case HXPY_TAG_INTERVAL:
+			return INTERVALOID;
+		case HXPY_TAG_UUID:
+			return UUIDOID;
+		case HXPY_TAG_NUMERIC:
+			return NUMERICOID;
+		case HXPY_TAG_JSON:
+			return JSONBOID;
+		case HXPY_TAG_BYTEA:
+			return BYTEAOID;
+		case HXPY_TAG_REF:
+			domain = "hs_ref";
+			break;
+		case HXPY_TAG_URI:
+			domain = "hs_uri";
+			break;
+		case HXPY_TAG_SYMBOL:
+			domain = "hs_symbol";
+			break;
+		case HXPY_TAG_ARRAY:
+			type = get_array_type(hxpy_coltype_of_wire(column->children, extension_schema));
+			return OidIsValid(type) ? type : JSONBOID;
+		default:
+			return TEXTOID;
+	}
+	type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(domain),
+						   ObjectIdGetDatum(extension_schema));
+	return OidIsValid(type) ? type : TEXTOID;
+}

@@ -8,6 +8,8 @@
 #include "access/tupdesc.h"
 #include "fmgr.h"
 
+#include "codec/wire.h"
+
 /* days and microseconds from PostgreSQL's epoch to 1970-01-01, where the wire's begins */
 #define HXPY_EPOCH_DAYS	(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 #define HXPY_EPOCH_USECS	((int64) HXPY_EPOCH_DAYS * USECS_PER_DAY)
@@ -40,6 +42,7 @@ typedef struct ColumnType
 extern ColumnType *hxpy_coltype_create(Oid type, int32 typmod, bool for_input);
 extern void hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc);
 extern bool hxpy_coltype_runs_code(const ColumnType *type);
+extern Oid	hxpy_coltype_of_wire(const WireColumn *column, Oid extension_schema);
 extern uint32 hxpy_coltype_count(const ColumnType *type);
 extern char *hxpy_coltype_to_utf8(const char *text);
 

@@ -510,6 +510,13 @@ hxpy_datum_next(ColumnReader *reader, bool *isnull)
 	return value;
 }
 
+/* Read the one value of a column. */
+Datum
+hxpy_datum_of_column(ColumnType *type, const WireColumn *column, bool *isnull)
+{
+	return hxpy_datum_next(make_reader(type, column), isnull);
+}
+
 /* Read a batch of one row: a value of each of these types. */
 void
 hxpy_datum_row(ColumnType **types, int ntypes, const char *data, size_t length, Datum *values,

@@ -24,6 +24,7 @@ extern WireColumn *hxpy_datum_parse_batch(const char *data, size_t length, uint3
 extern ColumnReader **hxpy_datum_readers(ColumnType **types, int ntypes, const char *data,
 										 size_t length, uint64 *nrows);
 extern Datum hxpy_datum_next(ColumnReader *reader, bool *isnull);
+extern Datum hxpy_datum_of_column(ColumnType *type, const WireColumn *column, bool *isnull);
 extern void hxpy_datum_row(ColumnType **types, int ntypes, const char *data, size_t length,
 						   Datum *values, bool *nulls);
 

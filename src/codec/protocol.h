@@ -28,6 +28,8 @@
 #define HXPY_FRAME_INTERRUPT	0x10
 #define HXPY_FRAME_CHALLENGE	0x11
 #define HXPY_FRAME_SERVER_PROOF	0x12
+#define HXPY_FRAME_ANSWER		0x20	/* the first of 16, to as many of ASK; the last is COLUMNS */
+#define HXPY_FRAME_COLUMNS		0x2F	/* an answer has rows: BATCH … follow, then it */
 
 /* frames of the container */
 #define HXPY_FRAME_HELLO		0x81
@@ -39,6 +41,8 @@
 #define HXPY_FRAME_ROWS			0x87
 #define HXPY_FRAME_PROGRESS		0x88
 #define HXPY_FRAME_PROOF		0x89
+#define HXPY_FRAME_ASK			0xA0	/* the first of 16 */
+#define HXPY_FRAME_QUERY		0xA0
 
 /* tags of columns */
 #define HXPY_TAG_NULL			0

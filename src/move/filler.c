@@ -2,13 +2,14 @@
  * filler.c
  *	  Rows → batches of an exchange.
  *
- * Rows of any slot fill batches of columns, each of which is fed without waiting
- * for it: while the socket takes one batch the next is filled, and the worker
+ * A DestReceiver: rows of any slot, straight from the executor or from elsewhere, fill
+ * batches of columns, each of which is fed without waiting for it: while the socket takes one batch the next is filled, and the worker
  * decodes as they come.  Two sets of columns take turns, so that memory is two
  * batches whatever the table.
  */
 #include "postgres.h"
 
+#include "executor/tuptable.h"
 #include "utils/memutils.h"
 
 #include "hxpy.h"
@@ -26,9 +27,13 @@ typedef struct BatchSet
 	GatherList	list;
 } BatchSet;
 
-struct BatchFiller
+typedef struct BatchFiller
 {
+	DestReceiver pub;			/* must be first */
 	Exchange   *exchange;
+	FillerBegin begin;
+	void	   *arg;
+	MemoryContext context;		/* of everything here; lives to the exchange's end */
 	MemoryContext row_context;	/* what converting a batch's values leaves */
 	int			ncolumns;
 	BatchSet	sets[2];
@@ -37,19 +42,18 @@ struct BatchFiller
 	uint64		sent;			/* rows of earlier ones */
 	uint64		check_at;		/* rows at which to look at its size */
 	uint64		batch_rows;		/* about how many make a batch */
-};
+} BatchFiller;
 
-/* Begin an exchange by telling the columns; everything lives in the current memory context. */
-BatchFiller *
-hxpy_filler_begin(Exchange *exchange, TupleDesc tupdesc)
+/* Make the columns and tell them, unless that was done in an earlier step. */
+static void
+filler_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 {
-	BatchFiller *filler = palloc0(sizeof(BatchFiller));
+	BatchFiller *filler = (BatchFiller *) self;
+	MemoryContext old;
 
-	filler->exchange = exchange;
-	filler->row_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
-												ALLOCSET_DEFAULT_SIZES);
-	filler->check_at = 1;
-	filler->batch_rows = FIRST_BATCH_ROWS;
+	if (filler->sets[0].columns != NULL)
+		return;
+	old = MemoryContextSwitchTo(filler->context);
 	filler->ncolumns = tupdesc->natts;
 	for (int i = 0; i < lengthof(filler->sets); i++)
 	{
@@ -65,8 +69,8 @@ hxpy_filler_begin(Exchange *exchange, TupleDesc tupdesc)
 		for (int set = 0; set < lengthof(filler->sets); set++)
 			filler->sets[set].columns[i] = hxpy_column_create(type, name, CurrentMemoryContext);
 	}
-	hxpy_exchange_begin(exchange, filler->sets[0].columns, filler->ncolumns);
-	return filler;
+	filler->begin(filler->arg, tupdesc, filler->sets[0].columns, filler->ncolumns);
+	MemoryContextSwitchTo(old);
 }
 
 /* Return about how many bytes a batch holds. */
@@ -82,8 +86,8 @@ batch_size(const BatchFiller *filler)
 }
 
 /* Feed the rows that wait, if any, and begin the next batch. */
-void
-hxpy_filler_flush(BatchFiller *filler)
+static void
+feed_batch(BatchFiller *filler)
 {
 	BatchSet   *set = &filler->sets[filler->filling];
 	MemoryContext old;
@@ -122,7 +126,7 @@ check_batch(BatchFiller *filler)
 	size_t		row_size = size / filler->filled + 1;
 
 	if (size >= limit || filler->ncolumns == 0)
-		hxpy_filler_flush(filler);
+		feed_batch(filler);
 	else
 		filler->check_at = filler->filled +
 			Min(Max((limit - size) / row_size / 2, 1), filler->filled);
@@ -130,9 +134,10 @@ check_batch(BatchFiller *filler)
 }
 
 /* Add a row. */
-void
-hxpy_filler_add(BatchFiller *filler, TupleTableSlot *slot)
+static bool
+filler_receive(TupleTableSlot *slot, DestReceiver *self)
 {
+	BatchFiller *filler = (BatchFiller *) self;
 	MemoryContext old = MemoryContextSwitchTo(filler->row_context);
 
 	slot_getallattrs(slot);
@@ -142,11 +147,47 @@ hxpy_filler_add(BatchFiller *filler, TupleTableSlot *slot)
 	if (filler->filled >= filler->check_at)
 		check_batch(filler);
 	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* Feed what is left, at the end or at that of a step. */
+static void
+filler_shutdown(DestReceiver *self)
+{
+	feed_batch((BatchFiller *) self);
+}
+
+/* Nothing to do: the filler lives in a memory context. */
+static void
+filler_destroy(DestReceiver *self)
+{
+}
+
+/* Make a filler of an exchange, in the current memory context. */
+DestReceiver *
+hxpy_filler_create(Exchange *exchange, FillerBegin begin, void *arg)
+{
+	BatchFiller *filler = palloc0(sizeof(BatchFiller));
+
+	filler->pub.receiveSlot = filler_receive;
+	filler->pub.rStartup = filler_startup;
+	filler->pub.rShutdown = filler_shutdown;
+	filler->pub.rDestroy = filler_destroy;
+	filler->pub.mydest = DestNone;
+	filler->exchange = exchange;
+	filler->begin = begin;
+	filler->arg = arg;
+	filler->context = CurrentMemoryContext;
+	filler->row_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
+												ALLOCSET_DEFAULT_SIZES);
+	filler->check_at = 1;
+	filler->batch_rows = FIRST_BATCH_ROWS;
+	return &filler->pub;
 }
 
 /* Return about how many rows make a batch. */
 uint64
-hxpy_filler_batch_rows(const BatchFiller *filler)
+hxpy_filler_batch_rows(const DestReceiver *self)
 {
-	return filler->batch_rows;
+	return ((const BatchFiller *) self)->batch_rows;
 }

@@ -5,15 +5,14 @@
 #ifndef HXPY_FILLER_H
 #define HXPY_FILLER_H
 
-#include "executor/tuptable.h"
+#include "tcop/dest.h"
 
 #include "session/exchange.h"
 
-typedef struct BatchFiller BatchFiller;
+/* Tells the worker the columns, before the first row. */
+typedef void (*FillerBegin) (void *arg, TupleDesc tupdesc, Column **heads, int nheads);
 
-extern BatchFiller *hxpy_filler_begin(Exchange *exchange, TupleDesc tupdesc);
-extern void hxpy_filler_add(BatchFiller *filler, TupleTableSlot *slot);
-extern void hxpy_filler_flush(BatchFiller *filler);
-extern uint64 hxpy_filler_batch_rows(const BatchFiller *filler);
+extern DestReceiver *hxpy_filler_create(Exchange *exchange, FillerBegin begin, void *arg);
+extern uint64 hxpy_filler_batch_rows(const DestReceiver *self);
 
 #endif							/* HXPY_FILLER_H */

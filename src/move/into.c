@@ -69,65 +69,6 @@ static IntoStream *current_stream = NULL;
 
 /* ---------- the table ---------- */
 
-/* Return the SQL type of new columns of a tag. */
-static Oid
-type_of_tag(const WireColumn *column, Oid extension_schema)
-{
-	const char *domain = NULL;
-	Oid			type;
-
-	switch (column->tag)
-	{
-		case HXPY_TAG_BOOL:
-			return BOOLOID;
-		case HXPY_TAG_INT16:
-			return INT2OID;
-		case HXPY_TAG_INT32:
-			return INT4OID;
-		case HXPY_TAG_INT64:
-			return INT8OID;
-		case HXPY_TAG_FLOAT32:
-			return FLOAT4OID;
-		case HXPY_TAG_FLOAT64:
-			return FLOAT8OID;
-		case HXPY_TAG_DATE:
-			return DATEOID;
-		case HXPY_TAG_TIME:
-			return TIMEOID;
-		case HXPY_TAG_TIMESTAMP:
-			return TIMESTAMPOID;
-		case HXPY_TAG_TIMESTAMPTZ:
-			return TIMESTAMPTZOID;
-		case HXPY_TAG_INTERVAL:
-			return INTERVALOID;
-		case HXPY_TAG_UUID:
-			return UUIDOID;
-		case HXPY_TAG_NUMERIC:
-			return NUMERICOID;
-		case HXPY_TAG_JSON:
-			return JSONBOID;
-		case HXPY_TAG_BYTEA:
-			return BYTEAOID;
-		case HXPY_TAG_REF:
-			domain = "hs_ref";
-			break;
-		case HXPY_TAG_URI:
-			domain = "hs_uri";
-			break;
-		case HXPY_TAG_SYMBOL:
-			domain = "hs_symbol";
-			break;
-		case HXPY_TAG_ARRAY:
-			type = get_array_type(type_of_tag(column->children, extension_schema));
-			return OidIsValid(type) ? type : JSONBOID;
-		default:
-			return TEXTOID;
-	}
-	type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(domain),
-						   ObjectIdGetDatum(extension_schema));
-	return OidIsValid(type) ? type : TEXTOID;
-}
-
 /* Return a column's name in the server's encoding, checked as an identifier. */
 static char *
 column_name(const WireColumn *column)
@@ -178,7 +119,7 @@ create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns,
 	for (uint32 i = 0; i < ncolumns; i++)
 		appendStringInfo(&statement, "%s%s %s", i > 0 ? ", " : "",
 						 quote_identifier(column_name(&columns[i])),
-						 format_type_be_qualified(type_of_tag(&columns[i], extension_schema)));
+						 format_type_be_qualified(hxpy_coltype_of_wire(&columns[i], extension_schema)));
 	appendStringInfoChar(&statement, ')');
 	run_statement(statement.data);
 }

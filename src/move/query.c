@@ -8,8 +8,6 @@
  * meanwhile.  The steps have no portal, which a COMMIT, a CLOSE ALL or a
  * ROLLBACK TO could end before the cursor that reads those rows: they belong to
  * whoever opens the exchange, as those of a function in SQL do.
- *
- * A DestReceiver of our own gives the rows to a filler straight from the executor.
  */
 #include "postgres.h"
 
@@ -18,7 +16,6 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "tcop/cmdtag.h"
-#include "tcop/dest.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/snapmgr.h"
@@ -31,17 +28,14 @@
 struct SqlSource
 {
 	ExchangeSource source;		/* must be first */
-	DestReceiver receiver;
+	DestReceiver *filler;
 	const char *query;
 	bool		distinct;		/* its columns must have different names */
 	Exchange   *exchange;
 	MemoryContext context;		/* of everything here; lives to the exchange's end */
-	BatchFiller *filler;
+	bool		has_begun;
 	QueryDesc  *steps;			/* when the query is run in steps */
 };
-
-#define SOURCE_OF(self) \
-	((SqlSource *) ((char *) (self) - offsetof(SqlSource, receiver)))
 
 /* Refuse a query whose columns Python could not tell apart. */
 static void
@@ -64,39 +58,14 @@ check_names(TupleDesc tupdesc)
 
 /* Begin the exchange, now that the columns are known. */
 static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
+begin(void *arg, TupleDesc tupdesc, Column **heads, int nheads)
 {
-	SqlSource *source = SOURCE_OF(self);
-	MemoryContext old;
+	SqlSource  *source = arg;
 
-	if (source->filler != NULL)
-		return;					/* a further step */
-	old = MemoryContextSwitchTo(source->context);
 	if (source->distinct)
 		check_names(tupdesc);
-	source->filler = hxpy_filler_begin(source->exchange, tupdesc);
-	MemoryContextSwitchTo(old);
-}
-
-/* Take a row. */
-static bool
-receiver_take(TupleTableSlot *slot, DestReceiver *self)
-{
-	hxpy_filler_add(SOURCE_OF(self)->filler, slot);
-	return true;
-}
-
-/* End, or the end of a step. */
-static void
-receiver_shutdown(DestReceiver *self)
-{
-	hxpy_filler_flush(SOURCE_OF(self)->filler);
-}
-
-/* Nothing to do: the source lives in a memory context. */
-static void
-receiver_destroy(DestReceiver *self)
-{
+	source->has_begun = true;
+	hxpy_exchange_begin(source->exchange, heads, nheads);
 }
 
 /* Prepare a query that gives rows; anything else is an error. */
@@ -131,7 +100,7 @@ prepare_query(const char *query)
 static void
 run_whole(SqlSource *source)
 {
-	SPIExecuteOptions options = {.dest = &source->receiver};
+	SPIExecuteOptions options = {.dest = source->filler};
 	SPIPlanPtr	plan;
 	int			result;
 
@@ -141,7 +110,7 @@ run_whole(SqlSource *source)
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(result));
 	SPI_finish();
-	if (source->filler == NULL)
+	if (!source->has_begun)
 		elog(ERROR, "the query had no columns to describe");
 }
 
@@ -185,10 +154,10 @@ open_query(ExchangeSource *self, Exchange *exchange, bool whole)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	source->steps = CreateQueryDesc(statement, source->query, GetActiveSnapshot(),
-									InvalidSnapshot, &source->receiver, NULL, NULL, 0);
+									InvalidSnapshot, source->filler, NULL, NULL, 0);
 	ExecutorStart(source->steps, 0);
 	PopActiveSnapshot();
-	receiver_startup(&source->receiver, CMD_SELECT, source->steps->tupDesc);
+	source->filler->rStartup(source->filler, CMD_SELECT, source->steps->tupDesc);
 	return true;
 }
 
@@ -215,11 +184,7 @@ create_source(Exchange *exchange, const char *query, bool distinct)
 	SqlSource *source = palloc0(sizeof(SqlSource));
 
 	source->source = (ExchangeSource) {open_query, step_query};
-	source->receiver.receiveSlot = receiver_take;
-	source->receiver.rStartup = receiver_startup;
-	source->receiver.rShutdown = receiver_shutdown;
-	source->receiver.rDestroy = receiver_destroy;
-	source->receiver.mydest = DestNone;
+	source->filler = hxpy_filler_create(exchange, begin, source);
 	source->query = query;
 	source->distinct = distinct;
 	source->exchange = exchange;

@@ -183,7 +183,8 @@ handle_answer(Exchange *exchange, const Frame *frame)
 {
 	WorkerConn *conn = exchange->conn;
 
-	if (frame->request != exchange->request || !conn->data.greeted || !conn->control.greeted)
+	if (frame->request != exchange->request || exchange->state == EXCHANGE_SUSPENDED ||
+		!conn->data.greeted || !conn->control.greeted)
 		hxpy_state_raise_protocol(exchange, "unexpected frame");
 	return true;
 }
@@ -304,8 +305,8 @@ hxpy_answer_read_data(Exchange *exchange, size_t missing)
 }
 
 /*
- * Take the next frame of the answer out of what was read, handling others on
- * the way; false when there is none whole.
+ * Take the next frame of the answer, or one by which Python asks, out of what was
+ * read, handling others on the way; false when there is none whole.
  */
 bool
 hxpy_answer_take(Exchange *exchange, Frame *frame, size_t *missing)
@@ -313,6 +314,7 @@ hxpy_answer_take(Exchange *exchange, Frame *frame, size_t *missing)
 	for (;;)
 	{
 		bool		found;
+		bool		asked;
 		const char *error = hxpy_frames_take(&exchange->conn->data,
 											 (size_t) hxpy_max_frame_size * 1024 * 1024,
 											 frame, &found, missing);
@@ -321,13 +323,16 @@ hxpy_answer_take(Exchange *exchange, Frame *frame, size_t *missing)
 			hxpy_state_raise_protocol(exchange, error);
 		if (!found)
 			return false;
-		hxpy_state_note_answer(exchange, frame);
+		asked = exchange->state == EXCHANGE_SUSPENDED;
+		hxpy_state_note(exchange, frame);
 		if (frame->payload == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					 errmsg("a value of %zu bytes from Python is larger than hxpy.max_frame_size",
 							frame->length),
 					 errhint("Raise hxpy.max_frame_size, now %d MB.", hxpy_max_frame_size)));
+		if (HXPY_IS_ASK(frame->type) && exchange->state == EXCHANGE_SUSPENDED && !asked)
+			return true;
 		if (handlers[frame->type].worker == NULL)
 			hxpy_state_raise_protocol(exchange, "unexpected frame");
 		if (handlers[frame->type].worker(exchange, frame))
@@ -352,7 +357,7 @@ skip_data(Exchange *exchange)
 		if (hxpy_frames_take(&conn->data, 0, &frame, &found, &missing) != NULL)
 			return false;
 		if (found)
-			hxpy_state_note_answer(exchange, &frame);
+			hxpy_state_note(exchange, &frame);
 		if (found && frame.type == HXPY_FRAME_OUTPUT)
 			conn->printed++;
 	} while (found);

@@ -20,7 +20,7 @@
 #define FIELD_DETAIL	2
 #define FIELD_HINT		3
 #define FIELD_CONTEXT	4
-#define NUM_FIELDS		5
+#define FIELD_FAILURE	5			/* number of what the server has told Python, if it is that */
 
 #define MAX_ERROR_TEXT	16384
 
@@ -69,9 +69,22 @@ checked_sqlstate(const char *text)
 	return ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
 }
 
-/* Raise the error of an ERROR frame. */
+/* Raise a query's error that Python has not caught, with its traceback. */
+static void
+raise_failure(ErrorData *failure, const char *context)
+{
+	if (context[0])
+		failure->context = failure->context == NULL ? pstrdup(context) :
+			psprintf("%s\n%s", failure->context, context);
+	ThrowErrorData(failure);
+}
+
+/*
+ * Raise the error of an ERROR frame.  It may be a query's that Python has not caught:
+ * `failure`, if that is not NULL, with the number.
+ */
 void
-hxpy_error_raise_python(const char *payload, size_t length)
+hxpy_error_raise_python(const char *payload, size_t length, ErrorData *failure, uint32 number)
 {
 	uint32		ncolumns;
 	WireColumn *columns = hxpy_datum_parse_batch(payload, length, HXPY_MAX_COLUMNS, &ncolumns);
@@ -80,6 +93,9 @@ hxpy_error_raise_python(const char *payload, size_t length)
 	char	   *hint = error_field(columns, ncolumns, FIELD_HINT);
 	char	   *context = error_field(columns, ncolumns, FIELD_CONTEXT);
 
+	if (failure != NULL &&
+		strcmp(error_field(columns, ncolumns, FIELD_FAILURE), psprintf("%u", number)) == 0)
+		raise_failure(failure, context);
 	ereport(ERROR,
 			(errcode(checked_sqlstate(error_field(columns, ncolumns, FIELD_SQLSTATE))),
 			 errmsg("%s", message[0] ? message : "Python failed without a message"),

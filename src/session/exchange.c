@@ -28,8 +28,14 @@
 #include "session/exchange.h"
 
 #define SECOND_INTERRUPT_MS 500
+#define MAX_DEPTH			32		/* of exchanges inside each other */
 
 static const GatherList nothing;	/* payload of frames without one */
+
+static void answer_ask(Exchange *exchange, const Frame *frame);
+
+/* what Python may ask for, by the frame's type */
+static AskHandler ask_handlers[HXPY_MAX_ASKS];
 
 /* exchanges that are stepped */
 static dlist_head guarded = DLIST_STATIC_INIT(guarded);
@@ -106,7 +112,7 @@ put_frame(Exchange *exchange, uint8 type, const GatherList *payload)
 	hxpy_worker_put(exchange->conn, type, exchange->request, payload);
 	if (type == HXPY_FRAME_END || type == HXPY_FRAME_ABORT)
 		hxpy_state_set(exchange, exchange->state == EXCHANGE_REJECTED ?
-				  EXCHANGE_ANSWERED : EXCHANGE_WAITING);
+					   EXCHANGE_ANSWERED : EXCHANGE_WAITING);
 }
 
 /* Send what is to be sent, as far as it goes. */
@@ -125,6 +131,22 @@ wait_for_more(Exchange *exchange)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/*
+ * Take the next frame of the answer out of what was read, answering what Python asks
+ * on the way; false when there is none whole.
+ */
+static bool
+take_answer(Exchange *exchange, Frame *frame, size_t *missing)
+{
+	while (hxpy_answer_take(exchange, frame, missing))
+	{
+		if (exchange->state != EXCHANGE_SUSPENDED)
+			return true;
+		answer_ask(exchange, frame);
+	}
+	return false;
+}
+
 /* Raise the error that is the answer. */
 static void
 raise_answer(Exchange *exchange, const Frame *frame)
@@ -132,7 +154,8 @@ raise_answer(Exchange *exchange, const Frame *frame)
 	/* While it is fed, the stream of rows has to be ended. */
 	if (exchange->state == EXCHANGE_ANSWERED && exchange->conn->sending == NULL)
 		hxpy_state_finish(exchange, EXCHANGE_BROKEN);
-	hxpy_error_raise_python(frame->payload, frame->length);
+	hxpy_error_raise_python(frame->payload, frame->length, exchange->failure,
+							exchange->failures);
 }
 
 /* ---------- breaking off ---------- */
@@ -145,10 +168,17 @@ interrupt(Exchange *exchange)
 									   &nothing);
 }
 
+/* Return whether Python waits for frames: ABORT has to end that. */
+static bool
+is_waited_for(const Exchange *exchange)
+{
+	return HXPY_IS_FEEDING(exchange) || exchange->state == EXCHANGE_SUSPENDED;
+}
+
 /*
  * Bring an exchange that is under way to its end: interrupt Python, end the stream
- * of rows and wait for the answer, or give the session up after hxpy.cancel_grace.
- * May run in PG_CATCH blocks; interrupts are held.
+ * of rows, or what it has asked for, and wait for the answer, or give the session up
+ * after hxpy.cancel_grace.  May run in PG_CATCH blocks; interrupts are held.
  */
 static void
 recover(Exchange *exchange)
@@ -158,6 +188,9 @@ recover(Exchange *exchange)
 	bool		repeated = false;
 
 	HOLD_INTERRUPTS();
+	/* What an error has left inside goes first. */
+	while (conn->current != exchange)
+		hxpy_exchange_close(conn->current);
 	INSTR_TIME_SET_CURRENT(start);
 	if (exchange->state == EXCHANGE_FEEDING || exchange->state == EXCHANGE_WAITING)
 		interrupt(exchange);
@@ -165,7 +198,7 @@ recover(Exchange *exchange)
 	{
 		long		elapsed;
 
-		if (conn->sending == NULL && HXPY_IS_FEEDING(exchange))
+		if (conn->sending == NULL && is_waited_for(exchange))
 			put_frame(exchange, HXPY_FRAME_ABORT, &nothing);
 		if (!hxpy_answer_drain_data(exchange) || !hxpy_answer_drain_control(&conn->control))
 		{
@@ -178,7 +211,7 @@ recover(Exchange *exchange)
 			hxpy_state_finish(exchange, EXCHANGE_BROKEN);
 			break;
 		}
-		if (conn->sending == NULL && HXPY_IS_FEEDING(exchange))
+		if (conn->sending == NULL && is_waited_for(exchange))
 			continue;
 		elapsed = elapsed_ms(start);
 		if (ProcDiePending || elapsed >= hxpy_cancel_grace)
@@ -319,12 +352,56 @@ hxpy_exchange_add_want(Exchange *exchange, ColumnType *type, const char *name)
 							  hxpy_column_create(type, name, CurrentMemoryContext));
 }
 
-/* Read what is left of the exchange under way, whose session is needed. */
+/* Keep a batch that came while the exchange was fed, for a later step. */
 static void
-spool(Exchange *exchange)
+keep_batch(Exchange *exchange, const Frame *frame)
 {
+	MemoryContext old = MemoryContextSwitchTo(exchange->context);
+	char	   *batch = MemoryContextAllocHuge(exchange->context, sizeof(size_t) + frame->length);
+
+	memcpy(batch, &frame->length, sizeof(size_t));
+	memcpy(batch + sizeof(size_t), frame->payload, frame->length);
+	exchange->waiting_bytes += frame->length;
+	if (exchange->waiting_bytes > (size_t) hxpy_max_frame_size * 1024 * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("Python returns more rows than can wait while a batch is sent"),
+				 errhint("Return less for each batch, lower hxpy.batch_size, or raise hxpy.max_frame_size, now %d MB.",
+						 hxpy_max_frame_size)));
+	exchange->waiting = lappend(exchange->waiting, batch);
+	MemoryContextSwitchTo(old);
+}
+
+/* Handle the answer's frames that are there while the exchange is fed. */
+static void
+take_early_answers(Exchange *exchange)
+{
+	Frame		frame;
+	size_t		missing;
+
+	hxpy_answer_read_data(exchange, 0);
+	while (take_answer(exchange, &frame, &missing))
+	{
+		if (frame.type == HXPY_FRAME_ERROR)
+			raise_answer(exchange, &frame);
+		if (frame.type != HXPY_FRAME_ROWS || exchange->sink == NULL)
+			hxpy_state_raise_protocol(exchange, "answer to an unfinished request");
+		if (exchange->owner != NULL)
+			keep_batch(exchange, &frame);
+		else
+			exchange->sink->take(exchange->sink, frame.payload, frame.length);
+	}
+}
+
+/* If a stepped exchange is under way, read what is left of it: its session is needed. */
+static void
+spool_inner(WorkerConn *conn)
+{
+	Exchange   *exchange = conn->current;
 	ResourceOwner owner = CurrentResourceOwner;
 
+	if (exchange == NULL || !exchange->resting)
+		return;
 	PG_TRY();
 	{
 		CurrentResourceOwner = exchange->owner;
@@ -340,14 +417,47 @@ spool(Exchange *exchange)
 	CurrentResourceOwner = owner;
 }
 
+/*
+ * Wait until the frame that is being sent is gone; the answer's frames that come
+ * meanwhile are handled.
+ */
+static void
+flush(Exchange *exchange)
+{
+	start_clock(&exchange->clock);
+	for (;;)
+	{
+		send_more(exchange);
+		take_early_answers(exchange);
+		if (exchange->conn->sending == NULL)
+			break;
+		wait_for_more(exchange);
+		hxpy_answer_read_control(exchange);
+	}
+	stop_clock(&exchange->clock);
+}
+
+/*
+ * Send a further frame.  Waits only for the frame before to be gone; its payload
+ * must live until the next call.
+ */
+static void
+send_frame(Exchange *exchange, uint8 type, const GatherList *payload)
+{
+	spool_inner(exchange->conn);
+	flush(exchange);
+	put_frame(exchange, type, payload);
+	send_more(exchange);
+}
+
 /* Make sure that the exchange may begin, or raise an error. */
 static void
 check_ready(Exchange *exchange)
 {
 	WorkerConn *conn = exchange->conn;
 
-	if (conn != NULL && conn->current != NULL && conn->current->resting)
-		spool(conn->current);
+	if (conn != NULL)
+		spool_inner(conn);
 	/* Planning the query, or what was read, may have run functions. */
 	conn = exchange->conn;
 	if (conn == NULL)
@@ -356,11 +466,17 @@ check_ready(Exchange *exchange)
 				 errmsg("the session was closed while the query was planned")));
 	if (conn->lost != NULL)
 		hxpy_state_raise_lost(conn, "", NULL);
-	if (conn->current != NULL)
+	if (conn->current != NULL && conn->current->state != EXCHANGE_SUSPENDED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("session \"%s\" is busy with another request", conn->session),
 				 errhint("Use another session within a query that streams to or from this one.")));
+	if (conn->current != NULL && conn->current->depth >= MAX_DEPTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+				 errmsg("Python and SQL call each other too deeply in session \"%s\"",
+						conn->session),
+				 errhint("The limit is %d calls, one inside the other.", MAX_DEPTH)));
 }
 
 /*
@@ -398,6 +514,12 @@ hxpy_exchange_begin(Exchange *exchange, Column **heads, int nheads)
 	if (exchange->shown == NULL && exchange->ntexts > 0)
 		exchange->shown = exchange->texts[0].value;
 	conn = exchange->conn;
+	if (conn->current != NULL)
+	{
+		flush(conn->current);
+		exchange->depth = conn->current->depth + 1;
+	}
+	exchange->outer = conn->current;
 	hxpy_registry_begin(conn->slot, exchange->type, exchange->shown);
 	hxpy_frames_shrink(&conn->data);
 	if (++conn->request == 0)
@@ -416,74 +538,59 @@ hxpy_exchange_begin(Exchange *exchange, Column **heads, int nheads)
 				 errmsg("could not send the session's options: %m")));
 }
 
-/* Keep a batch that came while the exchange was fed, for a later step. */
-static void
-keep_batch(Exchange *exchange, const Frame *frame)
-{
-	MemoryContext old = MemoryContextSwitchTo(exchange->context);
-	char	   *batch = MemoryContextAllocHuge(exchange->context, sizeof(size_t) + frame->length);
-
-	memcpy(batch, &frame->length, sizeof(size_t));
-	memcpy(batch + sizeof(size_t), frame->payload, frame->length);
-	exchange->waiting_bytes += frame->length;
-	if (exchange->waiting_bytes > (size_t) hxpy_max_frame_size * 1024 * 1024)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("Python returns more rows than can wait while a batch is sent"),
-				 errhint("Return less for each batch, lower hxpy.batch_size, or raise hxpy.max_frame_size, now %d MB.",
-						 hxpy_max_frame_size)));
-	exchange->waiting = lappend(exchange->waiting, batch);
-	MemoryContextSwitchTo(old);
-}
-
-/* Handle the answer's frames that are there while the exchange is fed. */
-static void
-take_early_answers(Exchange *exchange)
-{
-	Frame		frame;
-	size_t		missing;
-
-	hxpy_answer_read_data(exchange, 0);
-	while (hxpy_answer_take(exchange, &frame, &missing))
-	{
-		if (frame.type == HXPY_FRAME_ERROR)
-			raise_answer(exchange, &frame);
-		if (frame.type != HXPY_FRAME_ROWS || exchange->sink == NULL)
-			hxpy_state_raise_protocol(exchange, "answer to an unfinished request");
-		if (exchange->owner != NULL)
-			keep_batch(exchange, &frame);
-		else
-			exchange->sink->take(exchange->sink, frame.payload, frame.length);
-	}
-}
-
-/*
- * Send a further frame.  Waits only for the frame before to be gone; its payload
- * must live until the next call.
- */
-static void
-send_frame(Exchange *exchange, uint8 type, const GatherList *payload)
-{
-	start_clock(&exchange->clock);
-	for (;;)
-	{
-		send_more(exchange);
-		take_early_answers(exchange);
-		if (exchange->conn->sending == NULL)
-			break;
-		wait_for_more(exchange);
-		hxpy_answer_read_control(exchange);
-	}
-	stop_clock(&exchange->clock);
-	put_frame(exchange, type, payload);
-	send_more(exchange);
-}
-
 /* Feed a batch of rows, which must live until the next call. */
 void
 hxpy_exchange_feed(Exchange *exchange, const GatherList *batch)
 {
 	send_frame(exchange, HXPY_FRAME_BATCH, batch);
+}
+
+/* ---------- what Python asks ---------- */
+
+/* Have a function answer frames of a type. */
+void
+hxpy_exchange_on_ask(uint8 type, AskHandler handler)
+{
+	ask_handlers[type - HXPY_FRAME_ASK] = handler;
+}
+
+/*
+ * Answer what Python has asked.  The clock stands still but for the sending: what the
+ * handler runs is not Python's time.
+ */
+static void
+answer_ask(Exchange *exchange, const Frame *frame)
+{
+	AskHandler	handler = ask_handlers[frame->type - HXPY_FRAME_ASK];
+	bool		continuous = exchange->clock.continuous;
+	MemoryContext context;
+	MemoryContext old;
+	char	   *payload;
+
+	if (handler == NULL)
+		hxpy_state_raise_protocol(exchange, "unexpected frame");
+	context = AllocSetContextCreate(CurrentMemoryContext, "hxpy ask", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	/* What the handler runs may read on. */
+	payload = MemoryContextAllocHuge(context, Max(frame->length, 1));
+	memcpy(payload, frame->payload, frame->length);
+	exchange->clock.continuous = false;
+	stop_clock(&exchange->clock);
+	handler(exchange, payload, frame->length);
+	flush(exchange);
+	start_clock(&exchange->clock);
+	exchange->clock.continuous = continuous;
+	hxpy_state_set(exchange, exchange->resumed);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Send a frame that answers what Python has asked, as hxpy_exchange_feed(). */
+void
+hxpy_exchange_answer(Exchange *exchange, uint8 type, const GatherList *payload)
+{
+	Assert(exchange->state == EXCHANGE_SUSPENDED);
+	send_frame(exchange, type, payload);
 }
 
 /* Wait for the answer's next batch of rows; false at its end. */
@@ -495,7 +602,7 @@ hxpy_exchange_next(Exchange *exchange)
 
 	start_clock(&exchange->clock);
 	(void) time_left(&exchange->clock); /* many batches may be here without a wait */
-	while (!hxpy_answer_take(exchange, &frame, &missing))
+	while (!take_answer(exchange, &frame, &missing))
 	{
 		send_more(exchange);
 		wait_for_more(exchange);

@@ -14,12 +14,16 @@ void
 hxpy_state_set(Exchange *exchange, ExchangeState state)
 {
 #ifdef USE_ASSERT_CHECKING
-	static const uint8 followers[] = {
+	static const uint16 followers[] = {
 		[EXCHANGE_NEW] = 1 << EXCHANGE_FEEDING | 1 << EXCHANGE_WAITING | 1 << EXCHANGE_BROKEN,
-		[EXCHANGE_FEEDING] = 1 << EXCHANGE_REJECTED | 1 << EXCHANGE_WAITING | 1 << EXCHANGE_BROKEN,
+		[EXCHANGE_FEEDING] = 1 << EXCHANGE_REJECTED | 1 << EXCHANGE_WAITING |
+			1 << EXCHANGE_SUSPENDED | 1 << EXCHANGE_BROKEN,
 		[EXCHANGE_REJECTED] = 1 << EXCHANGE_ANSWERED | 1 << EXCHANGE_BROKEN,
-		[EXCHANGE_WAITING] = 1 << EXCHANGE_ANSWERED | 1 << EXCHANGE_BROKEN,
+		[EXCHANGE_WAITING] = 1 << EXCHANGE_ANSWERED | 1 << EXCHANGE_SUSPENDED |
+			1 << EXCHANGE_BROKEN,
 		[EXCHANGE_ANSWERED] = 1 << EXCHANGE_ENDED | 1 << EXCHANGE_BROKEN,
+		[EXCHANGE_SUSPENDED] = 1 << EXCHANGE_FEEDING | 1 << EXCHANGE_WAITING |
+			1 << EXCHANGE_BROKEN,
 		/* What was done with its rows has failed, or nobody reads on. */
 		[EXCHANGE_ENDED] = 1 << EXCHANGE_BROKEN,
 		[EXCHANGE_BROKEN] = 1 << EXCHANGE_BROKEN
@@ -30,17 +34,25 @@ hxpy_state_set(Exchange *exchange, ExchangeState state)
 	exchange->state = state;
 }
 
-/* Note that the answer's last frame has begun to come. */
+/*
+ * Note that the answer's last frame has begun to come, or that Python asks.  A frame
+ * that must not come now changes nothing.
+ */
 void
-hxpy_state_note_answer(Exchange *exchange, const Frame *frame)
+hxpy_state_note(Exchange *exchange, const Frame *frame)
 {
+	bool		feeding = exchange->state == EXCHANGE_FEEDING;
+
 	if (frame->request != exchange->request ||
-		(frame->type != HXPY_FRAME_RESULT && frame->type != HXPY_FRAME_ERROR))
+		(!feeding && exchange->state != EXCHANGE_WAITING))
 		return;
-	if (exchange->state == EXCHANGE_FEEDING)
-		hxpy_state_set(exchange, EXCHANGE_REJECTED);
-	else if (exchange->state == EXCHANGE_WAITING)
-		hxpy_state_set(exchange, EXCHANGE_ANSWERED);
+	if (HXPY_IS_ASK(frame->type))
+	{
+		exchange->resumed = exchange->state;
+		hxpy_state_set(exchange, EXCHANGE_SUSPENDED);
+	}
+	else if (frame->type == HXPY_FRAME_RESULT || frame->type == HXPY_FRAME_ERROR)
+		hxpy_state_set(exchange, feeding ? EXCHANGE_REJECTED : EXCHANGE_ANSWERED);
 }
 
 /* Leave the connection, in a last state. */
@@ -54,18 +66,26 @@ hxpy_state_finish(Exchange *exchange, ExchangeState state)
 		dlist_delete(&exchange->node);
 	if (HXPY_IS_UNDER_WAY(exchange))
 	{
-		INSTR_TIME_SET_CURRENT(now);
-		INSTR_TIME_SUBTRACT(now, exchange->began);
-		conn->current = NULL;
+		Assert(conn->current == exchange);
+		conn->current = exchange->outer;
 		conn->last_used = GetCurrentTimestamp();
-		hxpy_registry_set_state(conn->slot, SLOT_IDLE);
-		hxpy_registry_add(conn->slot, COUNT_MICROSECONDS, INSTR_TIME_GET_MICROSEC(now));
+		/* The time of an inner one is part of the outer's. */
+		if (exchange->outer == NULL)
+		{
+			INSTR_TIME_SET_CURRENT(now);
+			INSTR_TIME_SUBTRACT(now, exchange->began);
+			hxpy_registry_set_state(conn->slot, SLOT_IDLE);
+			hxpy_registry_add(conn->slot, COUNT_MICROSECONDS, INSTR_TIME_GET_MICROSEC(now));
+		}
 	}
 	exchange->conn = NULL;
 	hxpy_state_set(exchange, state);
 }
 
-/* Give the session up.  Does not ereport; the reason, short, must live as long. */
+/*
+ * Give the session up, and all that is under way on it.  Does not ereport; the reason,
+ * short, must live as long.
+ */
 void
 hxpy_state_lose(Exchange *exchange, const char *reason)
 {
@@ -73,7 +93,8 @@ hxpy_state_lose(Exchange *exchange, const char *reason)
 
 	conn->lost = reason;
 	hxpy_worker_close(conn);
-	hxpy_state_finish(exchange, EXCHANGE_BROKEN);
+	while (conn->current != NULL)
+		hxpy_state_finish(conn->current, EXCHANGE_BROKEN);
 	hxpy_registry_set_state(conn->slot, SLOT_LOST);
 }
 

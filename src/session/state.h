@@ -17,6 +17,7 @@
 #include "session/worker.h"
 
 #define HXPY_MAX_TEXTS	3
+#define HXPY_MAX_ASKS	16
 
 typedef struct Exchange Exchange;
 
@@ -28,6 +29,7 @@ typedef enum ExchangeState
 	EXCHANGE_REJECTED,			/* so, but the answer has begun to come: ABORT must follow */
 	EXCHANGE_WAITING,			/* no more frames will follow */
 	EXCHANGE_ANSWERED,			/* so, and the answer's last frame has begun to come */
+	EXCHANGE_SUSPENDED,			/* Python waits for what it has asked; others run inside */
 	EXCHANGE_ENDED,				/* the answer was read; the session is free */
 	EXCHANGE_BROKEN				/* broken off; the session is free or lost */
 } ExchangeState;
@@ -96,6 +98,9 @@ struct Exchange
 	size_t		length;
 
 	ExchangeState state;
+	ExchangeState resumed;		/* the state after EXCHANGE_SUSPENDED */
+	Exchange   *outer;			/* that is suspended while this one runs, or NULL */
+	int			depth;			/* how many are */
 	WorkerConn *conn;			/* NULL when its session was closed before it began */
 	dlist_node	node;			/* in conn->exchanges, from run or open to its end */
 	MemoryContext context;		/* of the head, and of batches that wait */
@@ -105,6 +110,10 @@ struct Exchange
 	size_t		written_left;	/* of what its subprocesses write */
 	size_t		logged_left;	/* of LOG frames */
 	instr_time	began;
+
+	/* of what Python has asked */
+	ErrorData  *failure;		/* the latest error of that, or NULL */
+	uint32		failures;		/* how many there were: its number */
 
 	/* of one that is stepped */
 	bool		resting;		/* between two steps: spool() may be called */
@@ -119,11 +128,12 @@ struct Exchange
 
 #define HXPY_IS_FEEDING(exchange) \
 	((exchange)->state == EXCHANGE_FEEDING || (exchange)->state == EXCHANGE_REJECTED)
+#define HXPY_IS_ASK(type)	((type) >= HXPY_FRAME_ASK && (type) < HXPY_FRAME_ASK + HXPY_MAX_ASKS)
 #define HXPY_IS_UNDER_WAY(exchange) \
 	((exchange)->state > EXCHANGE_NEW && (exchange)->state < EXCHANGE_ENDED)
 
 extern void hxpy_state_set(Exchange *exchange, ExchangeState state);
-extern void hxpy_state_note_answer(Exchange *exchange, const Frame *frame);
+extern void hxpy_state_note(Exchange *exchange, const Frame *frame);
 extern void hxpy_state_finish(Exchange *exchange, ExchangeState state);
 extern void hxpy_state_lose(Exchange *exchange, const char *reason);
 pg_noreturn extern void hxpy_state_raise_lost(const WorkerConn *conn, const char *detail,

@@ -40,6 +40,7 @@ hxpy_worker_create(pgsocket control, pgsocket data, const char *session, size_t 
 
 	conn->context = context;
 	conn->session = pstrdup(session);
+	conn->role = GetUserId();
 	conn->output_limit = output_limit + OUTPUT_SLACK;
 	conn->logs = logs;
 	dlist_init(&conn->exchanges);

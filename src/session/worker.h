@@ -20,6 +20,7 @@ typedef struct WorkerConn
 {
 	MemoryContext context;
 	const char *session;		/* for messages */
+	Oid			role;			/* whose session it is */
 	FrameStream data;			/* the Python of the user */
 	FrameStream control;		/* the supervisor, process 1 of the container */
 	SessionSlot *slot;			/* told of all that happens, NULL until it is open */
