@@ -34,21 +34,46 @@ hxpy_coltype_to_utf8(const char *text)
 	return converted == text ? pstrdup(text) : converted;
 }
 
+/* The tags of the base types that have one of their own */
+static const struct
+{
+	Oid			type;
+	uint8		tag;
+}			scalar_tags[] = {
+	{BOOLOID, HXPY_TAG_BOOL},
+	{INT2OID, HXPY_TAG_INT16},
+	{INT4OID, HXPY_TAG_INT32},
+	{INT8OID, HXPY_TAG_INT64},
+	{FLOAT4OID, HXPY_TAG_FLOAT32},
+	{FLOAT8OID, HXPY_TAG_FLOAT64},
+	{DATEOID, HXPY_TAG_DATE},
+	{TIMEOID, HXPY_TAG_TIME},
+	{TIMESTAMPOID, HXPY_TAG_TIMESTAMP},
+	{TIMESTAMPTZOID, HXPY_TAG_TIMESTAMPTZ},
+	{INTERVALOID, HXPY_TAG_INTERVAL},
+	{UUIDOID, HXPY_TAG_UUID},
+	{NUMERICOID, HXPY_TAG_NUMERIC},
+	{JSONOID, HXPY_TAG_JSON},
+	{JSONBOID, HXPY_TAG_JSON},
+	{BYTEAOID, HXPY_TAG_BYTEA},
+	{TEXTOID, HXPY_TAG_TEXT},
+	{VARCHAROID, HXPY_TAG_TEXT},
+	{BPCHAROID, HXPY_TAG_TEXT},
+	{NAMEOID, HXPY_TAG_TEXT},
+	{CHAROID, HXPY_TAG_TEXT},
+	{UNKNOWNOID, HXPY_TAG_TEXT}
+};
+
 /* Return the tag of one of the Haystack domains of this extension, 0 for other domains. */
 static uint8
 haystack_domain_tag(Oid domain, const char *name)
 {
-	uint8		tag;
+	uint8		tag = strcmp(name, "hs_ref") == 0 ? HXPY_TAG_REF :
+		strcmp(name, "hs_uri") == 0 ? HXPY_TAG_URI :
+		strcmp(name, "hs_symbol") == 0 ? HXPY_TAG_SYMBOL : 0;
 
-	if (strcmp(name, "hs_ref") == 0)
-		tag = HXPY_TAG_REF;
-	else if (strcmp(name, "hs_uri") == 0)
-		tag = HXPY_TAG_URI;
-	else if (strcmp(name, "hs_symbol") == 0)
-		tag = HXPY_TAG_SYMBOL;
-	else
-		return 0;
-	if (getExtensionOfObject(TypeRelationId, domain) != get_extension_oid("hxpy", true))
+	if (tag != 0 &&
+		getExtensionOfObject(TypeRelationId, domain) != get_extension_oid("hxpy", true))
 		return 0;
 	return tag;
 }
@@ -92,49 +117,12 @@ strip_domains(ColumnType *type, Oid type_id, int32 typmod)
 static uint8
 scalar_tag(Oid base_id)
 {
-	switch (base_id)
+	for (int i = 0; i < lengthof(scalar_tags); i++)
 	{
-		case BOOLOID:
-			return HXPY_TAG_BOOL;
-		case INT2OID:
-			return HXPY_TAG_INT16;
-		case INT4OID:
-			return HXPY_TAG_INT32;
-		case INT8OID:
-			return HXPY_TAG_INT64;
-		case FLOAT4OID:
-			return HXPY_TAG_FLOAT32;
-		case FLOAT8OID:
-			return HXPY_TAG_FLOAT64;
-		case DATEOID:
-			return HXPY_TAG_DATE;
-		case TIMEOID:
-			return HXPY_TAG_TIME;
-		case TIMESTAMPOID:
-			return HXPY_TAG_TIMESTAMP;
-		case TIMESTAMPTZOID:
-			return HXPY_TAG_TIMESTAMPTZ;
-		case INTERVALOID:
-			return HXPY_TAG_INTERVAL;
-		case UUIDOID:
-			return HXPY_TAG_UUID;
-		case NUMERICOID:
-			return HXPY_TAG_NUMERIC;
-		case JSONOID:
-		case JSONBOID:
-			return HXPY_TAG_JSON;
-		case BYTEAOID:
-			return HXPY_TAG_BYTEA;
-		case TEXTOID:
-		case VARCHAROID:
-		case BPCHAROID:
-		case NAMEOID:
-		case CHAROID:
-		case UNKNOWNOID:
-			return HXPY_TAG_TEXT;
-		default:
-			return type_is_enum(base_id) ? HXPY_TAG_TEXT : HXPY_TAG_OTHER;
+		if (scalar_tags[i].type == base_id)
+			return scalar_tags[i].tag;
 	}
+	return type_is_enum(base_id) ? HXPY_TAG_TEXT : HXPY_TAG_OTHER;
 }
 
 /* Return the `extra` of a type's columns. */
@@ -166,21 +154,15 @@ static void
 set_conversion(ColumnType *type)
 {
 	Oid			function;
+	bool		is_varlena;
 
 	type->is_varlena_text = type->base_id == TEXTOID || type->base_id == VARCHAROID ||
 		type->base_id == BPCHAROID || type->base_id == JSONOID;
 	if (type->for_input)
-	{
 		getTypeInputInfo(type->base_id, &function, &type->ioparam);
-		fmgr_info(function, &type->convert);
-	}
 	else
-	{
-		bool		is_varlena;
-
 		getTypeOutputInfo(type->base_id, &function, &is_varlena);
-		fmgr_info(function, &type->convert);
-	}
+	fmgr_info(function, &type->convert);
 }
 
 /*
@@ -213,7 +195,7 @@ hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc)
 }
 
 /*
- * Tell whether a type is a vector: an array of its own kind, with one dimension from 0
+ * Return whether a type is a vector: an array of its own kind, with one dimension from 0
  * and no NULLs, which only its input function knows to make.
  */
 static bool

@@ -73,60 +73,7 @@ hxpy_column_create(ColumnType *type, const char *name, MemoryContext context)
 	return column;
 }
 
-/* Append a date: days since 1970-01-01; false when Python cannot hold it. */
-static bool
-append_date(Column *column, DateADT date)
-{
-	int32		days = date + HXPY_EPOCH_DAYS;
-
-	if (DATE_NOT_FINITE(date) || days < PYTHON_MIN_DAY || days > PYTHON_MAX_DAY)
-		return false;
-	hxpy_buffer_append(&column->data, &days, sizeof(days));
-	return true;
-}
-
-/*
- * Append a timestamp with or without time zone: microseconds since 1970-01-01; false
- * when Python cannot hold it.
- */
-static bool
-append_timestamp(Column *column, Timestamp timestamp)
-{
-	int64		usecs;
-
-	if (TIMESTAMP_NOT_FINITE(timestamp) ||
-		pg_add_s64_overflow(timestamp, HXPY_EPOCH_USECS, &usecs) ||
-		usecs < PYTHON_MIN_USEC || usecs > PYTHON_MAX_USEC)
-		return false;
-	hxpy_buffer_append(&column->data, &usecs, sizeof(usecs));
-	return true;
-}
-
-/* Append a time of day: microseconds; false for 24:00. */
-static bool
-append_time(Column *column, TimeADT time)
-{
-	if (time >= USECS_PER_DAY)
-		return false;
-	hxpy_buffer_append(&column->data, &time, sizeof(time));
-	return true;
-}
-
-/* Append an interval: microseconds; false when it has no fixed length, or too great a one. */
-static bool
-append_interval(Column *column, const Interval *interval)
-{
-	int64		usecs;
-
-	if (interval->month != 0 ||
-		pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &usecs) ||
-		pg_add_s64_overflow(usecs, interval->time, &usecs))
-		return false;
-	hxpy_buffer_append(&column->data, &usecs, sizeof(usecs));
-	return true;
-}
-
-/* Append text in the server's encoding, after the separator that it needs. */
+/* Append text of the server's encoding in UTF-8. */
 static void
 append_utf8(Column *column, const char *text, size_t length)
 {
@@ -139,19 +86,22 @@ append_utf8(Column *column, const char *text, size_t length)
 		pfree(utf8);
 }
 
-/* Append a value that travels as text. */
+/* Append a value that travels as text, or a bytea. */
 static void
 append_text(Column *column, Datum value)
 {
 	ColumnType *type = column->type;
 
-	if (type->is_varlena_text)
+	if (type->tag == HXPY_TAG_BYTEA || type->is_varlena_text)
 	{
-		struct varlena *text = PG_DETOAST_DATUM_PACKED(value);
+		struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
 
-		append_utf8(column, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
-		if ((Pointer) text != DatumGetPointer(value))
-			pfree(text);
+		if (type->tag == HXPY_TAG_BYTEA)
+			hxpy_buffer_append(&column->data, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+		else
+			append_utf8(column, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+		if ((Pointer) bytes != DatumGetPointer(value))
+			pfree(bytes);
 	}
 	else
 	{
@@ -162,34 +112,19 @@ append_text(Column *column, Datum value)
 	}
 }
 
-/* Append a bytea. */
-static void
-append_bytea(Column *column, Datum value)
-{
-	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
-
-	hxpy_buffer_append(&column->data, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-	column->elements += VARSIZE_ANY_EXHDR(bytes);
-	if ((Pointer) bytes != DatumGetPointer(value))
-		pfree(bytes);
-}
-
-/* Append the sizes of an array; they are written when some array is not flat. */
+/* Append the sizes of an array, which has one dimension when it is empty. */
 static void
 append_dims(Column *column, int32 ndim, const int *sizes)
 {
-	hxpy_buffer_append(&column->dims, &ndim, sizeof(ndim));
-	hxpy_buffer_append(&column->dims, sizes, ndim * sizeof(int32));
-	if (ndim != 1)
-		column->has_dims = true;
-}
+	static const int32 empty[] = {1, 0};
 
-/* Tell whether an array's data are the column's values as they stand. */
-static bool
-is_native_array(const ArrayType *array, const ColumnType *element)
-{
-	return !ARR_HASNULL(array) && element->tag >= HXPY_TAG_BOOL &&
-		element->tag <= HXPY_TAG_FLOAT64;
+	if (ndim == 0)
+		hxpy_buffer_append(&column->dims, empty, sizeof(empty));
+	else
+	{
+		hxpy_buffer_append(&column->dims, &ndim, sizeof(ndim));
+		hxpy_buffer_append(&column->dims, sizes, ndim * sizeof(int32));
+	}
 }
 
 /* Append zero bytes; a buffer that nothing was put into has no memory. */
@@ -210,13 +145,9 @@ append_array(Column *column, Datum value)
 	Column	   *child = column->children[0];
 	ColumnType *element = child->type;
 	int			nitems = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	int			empty = 0;
 
-	if (ARR_NDIM(array) == 0)
-		append_dims(column, 1, &empty);
-	else
-		append_dims(column, ARR_NDIM(array), ARR_DIMS(array));
-	if (is_native_array(array, element))
+	append_dims(column, ARR_NDIM(array), ARR_DIMS(array));
+	if (hxpy_wire_is_number(element->tag) && !ARR_HASNULL(array))
 	{
 		hxpy_buffer_append(&child->data, ARR_DATA_PTR(array),
 						   (size_t) nitems * hxpy_wire_width(element->tag));
@@ -239,38 +170,35 @@ append_array(Column *column, Datum value)
 		pfree(values);
 		pfree(nulls);
 	}
-	column->elements += nitems;
 	if ((Pointer) array != DatumGetPointer(value))
 		pfree(array);
 }
 
-/*
- * Give an anonymous record's column the fields of its first value; rows that
- * went before were NULL.
- */
+/* Report a record of another form than those before it. */
 static void
-adopt_record(Column *column, TupleDesc tupdesc)
+different_fields_error(void)
 {
-	ColumnType *type = column->type;
-
-	if (type->tupdesc == NULL)
-		hxpy_coltype_set_record(type, tupdesc);
-	make_children(column);
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("the rows of a column have different fields")));
 }
 
 /* Append a composite value: each field to its own column. */
 static void
 append_record(Column *column, Datum value)
 {
+	ColumnType *type = column->type;
 	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
 	TupleDesc	tupdesc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
 												 HeapTupleHeaderGetTypMod(header));
 	HeapTupleData tuple;
 	Datum	   *values = palloc(tupdesc->natts * sizeof(Datum));
 	bool	   *nulls = palloc(tupdesc->natts * sizeof(bool));
-	int			child = 0;
+	int			nfields = 0;
 
-	adopt_record(column, tupdesc);
+	if (type->tupdesc == NULL)	/* an anonymous record's fields are those of its first value */
+		hxpy_coltype_set_record(type, tupdesc);
+	make_children(column);
 	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
@@ -280,17 +208,13 @@ append_record(Column *column, Datum value)
 	{
 		if (TupleDescAttr(tupdesc, i)->attisdropped)
 			continue;
-		if (child >= column->type->nchildren ||
-			column->type->children[child]->type_id != TupleDescAttr(tupdesc, i)->atttypid)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("the rows of a column have different fields")));
-		hxpy_column_append(column->children[child++], values[i], nulls[i]);
+		if (nfields == type->nchildren ||
+			type->children[nfields]->type_id != TupleDescAttr(tupdesc, i)->atttypid)
+			different_fields_error();
+		hxpy_column_append(column->children[nfields++], values[i], nulls[i]);
 	}
-	if (child < column->type->nchildren)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("the rows of a column have different fields")));
+	if (nfields < type->nchildren)
+		different_fields_error();
 	ReleaseTupleDesc(tupdesc);
 	pfree(values);
 	pfree(nulls);
@@ -304,7 +228,6 @@ append_blank(Column *column)
 {
 	static const char zeros[16] = {0};
 	size_t		width = hxpy_wire_width(column->type->tag);
-	int			empty = 0;
 
 	if (!column->has_nulls)
 	{
@@ -314,7 +237,7 @@ append_blank(Column *column)
 	if (width > 0)
 		hxpy_buffer_append(&column->data, zeros, width);
 	else if (column->type->tag == HXPY_TAG_ARRAY)
-		append_dims(column, 1, &empty);
+		append_dims(column, 0, NULL);
 	else if (column->type->tag == HXPY_TAG_RECORD && column->children != NULL)
 	{
 		for (int i = 0; i < column->type->nchildren; i++)
@@ -368,74 +291,65 @@ append_unsupported(Column *column, Datum value)
 	return HXPY_MASK_TEXT;
 }
 
-/* Append a value that is not NULL; returns its byte of the null mask. */
+/*
+ * Append a value that is not NULL; returns its byte of the null mask.  Dates and times
+ * are days and microseconds, from 1970-01-01 on where they are moments.
+ */
 static uint8
 append_value(Column *column, Datum value)
 {
-	bool		fits = true;
+	ByteBuffer *data = &column->data;
+	const Interval *interval;
+	int64		usecs;
+	int32		days;
 
+	/* The Datum of a float is the integer of its bits. */
 	switch (column->type->tag)
 	{
 		case HXPY_TAG_BOOL:
-			{
-				bool		truth = DatumGetBool(value);
-
-				hxpy_buffer_append(&column->data, &truth, sizeof(truth));
-				break;
-			}
+			hxpy_buffer_append(data, &(bool) {DatumGetBool(value)}, sizeof(bool));
+			break;
 		case HXPY_TAG_INT16:
-			{
-				int16		number = DatumGetInt16(value);
-
-				hxpy_buffer_append(&column->data, &number, sizeof(number));
-				break;
-			}
+			hxpy_buffer_append(data, &(int16) {DatumGetInt16(value)}, sizeof(int16));
+			break;
 		case HXPY_TAG_INT32:
-			{
-				int32		number = DatumGetInt32(value);
-
-				hxpy_buffer_append(&column->data, &number, sizeof(number));
-				break;
-			}
-		case HXPY_TAG_INT64:
-			{
-				int64		number = DatumGetInt64(value);
-
-				hxpy_buffer_append(&column->data, &number, sizeof(number));
-				break;
-			}
 		case HXPY_TAG_FLOAT32:
-			{
-				float4		number = DatumGetFloat4(value);
-
-				hxpy_buffer_append(&column->data, &number, sizeof(number));
-				break;
-			}
+			hxpy_buffer_append(data, &(int32) {DatumGetInt32(value)}, sizeof(int32));
+			break;
+		case HXPY_TAG_INT64:
 		case HXPY_TAG_FLOAT64:
-			{
-				float8		number = DatumGetFloat8(value);
-
-				hxpy_buffer_append(&column->data, &number, sizeof(number));
-				break;
-			}
+			hxpy_buffer_append(data, &(int64) {DatumGetInt64(value)}, sizeof(int64));
+			break;
 		case HXPY_TAG_DATE:
-			fits = append_date(column, DatumGetDateADT(value));
+			days = DatumGetDateADT(value) + HXPY_EPOCH_DAYS;
+			if (DATE_NOT_FINITE(DatumGetDateADT(value)) || days < PYTHON_MIN_DAY || days > PYTHON_MAX_DAY)
+				return append_unsupported(column, value);
+			hxpy_buffer_append(data, &days, sizeof(days));
 			break;
 		case HXPY_TAG_TIME:
-			fits = append_time(column, DatumGetTimeADT(value));
+			usecs = DatumGetTimeADT(value);
+			if (usecs >= USECS_PER_DAY)
+				return append_unsupported(column, value);
+			hxpy_buffer_append(data, &usecs, sizeof(usecs));
 			break;
 		case HXPY_TAG_TIMESTAMP:
 		case HXPY_TAG_TIMESTAMPTZ:
-			fits = append_timestamp(column, DatumGetTimestamp(value));
+			if (TIMESTAMP_NOT_FINITE(DatumGetTimestamp(value)) ||
+				pg_add_s64_overflow(DatumGetTimestamp(value), HXPY_EPOCH_USECS, &usecs) ||
+				usecs < PYTHON_MIN_USEC || usecs > PYTHON_MAX_USEC)
+				return append_unsupported(column, value);
+			hxpy_buffer_append(data, &usecs, sizeof(usecs));
 			break;
 		case HXPY_TAG_INTERVAL:
-			fits = append_interval(column, DatumGetIntervalP(value));
+			interval = DatumGetIntervalP(value);
+			if (interval->month != 0 ||
+				pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &usecs) ||
+				pg_add_s64_overflow(usecs, interval->time, &usecs))
+				return append_unsupported(column, value);
+			hxpy_buffer_append(data, &usecs, sizeof(usecs));
 			break;
 		case HXPY_TAG_UUID:
-			hxpy_buffer_append(&column->data, DatumGetUUIDP(value)->data, UUID_LEN);
-			break;
-		case HXPY_TAG_BYTEA:
-			append_bytea(column, value);
+			hxpy_buffer_append(data, DatumGetUUIDP(value)->data, UUID_LEN);
 			break;
 		case HXPY_TAG_ARRAY:
 			append_array(column, value);
@@ -446,7 +360,14 @@ append_value(Column *column, Datum value)
 		default:
 			append_text(column, value);
 	}
-	return fits ? 0 : append_unsupported(column, value);
+	return 0;
+}
+
+/* Return where the values of an array or bytea column end: elements or bytes so far. */
+static uint64
+end_offset(const Column *column)
+{
+	return column->type->tag == HXPY_TAG_ARRAY ? column->children[0]->count : column->data.length;
 }
 
 /* Append one value. */
@@ -463,8 +384,8 @@ hxpy_column_append(Column *column, Datum value, bool isnull)
 	}
 	if (hxpy_wire_is_text(tag) && column->count > 0)
 		hxpy_buffer_append(&column->data, "", 1);
-	if ((tag == HXPY_TAG_ARRAY || tag == HXPY_TAG_BYTEA))
-		hxpy_buffer_append(&column->offsets, &column->elements, sizeof(uint64));
+	if (tag == HXPY_TAG_ARRAY || tag == HXPY_TAG_BYTEA)
+		hxpy_buffer_append(&column->offsets, &(uint64) {end_offset(column)}, sizeof(uint64));
 	if (isnull)
 		append_blank(column);
 	else
@@ -514,9 +435,7 @@ void
 hxpy_column_reset(Column *column)
 {
 	column->count = 0;
-	column->elements = 0;
 	column->has_nulls = false;
-	column->has_dims = false;
 	column->nulls.length = 0;
 	column->data.length = 0;
 	column->offsets.length = 0;
@@ -563,14 +482,9 @@ write_head(uint8 tag, uint8 flags, const char *name, const char *extra, uint64 c
 {
 	size_t		name_length = strlen(name);
 	size_t		extra_length = strlen(extra);
-	uint8		head[2] = {tag, flags};
-	uint16		short_length = (uint16) name_length;
-	uint32		long_length = (uint32) extra_length;
+	WireColumnHead head = {tag, flags, name_length, extra_length, count};
 
-	hxpy_gather_copy(list, head, sizeof(head));
-	hxpy_gather_copy(list, &short_length, sizeof(short_length));
-	hxpy_gather_copy(list, &long_length, sizeof(long_length));
-	hxpy_gather_copy(list, &count, sizeof(count));
+	hxpy_gather_copy(list, &head, sizeof(head));
 	hxpy_gather_copy(list, name, name_length);
 	hxpy_gather_copy(list, extra, extra_length);
 	hxpy_gather_pad(list, name_length + extra_length);
@@ -603,16 +517,18 @@ hxpy_column_write(Column *column, GatherList *list)
 	else
 	{
 		hxpy_gather_refer(list, column->offsets.data, column->offsets.length);
-		write_length(column->elements, list);	/* the last offset */
+		write_length(end_offset(column), list);
 		if (type->tag == HXPY_TAG_BYTEA)
 			write_padded(&column->data, list);
-		else if (column->has_dims)
-		{
-			write_length(column->dims.length / sizeof(int32), list);
-			write_padded(&column->dims, list);
-		}
 		else
-			write_length(0, list);
+		{
+			/* An array of one dimension has two numbers; none are written if all are such. */
+			bool		flat = column->dims.length == column->count * 2 * sizeof(int32);
+
+			write_length(flat ? 0 : column->dims.length / sizeof(int32), list);
+			if (!flat)
+				write_padded(&column->dims, list);
+		}
 	}
 	for (int i = 0; i < type->nchildren; i++)
 		hxpy_column_write(column->children[i], list);

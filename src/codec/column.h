@@ -18,12 +18,10 @@ typedef struct Column
 	const char *name;			/* UTF-8, the maker's */
 	uint64		count;
 	bool		has_nulls;
-	bool		has_dims;		/* some array is not one-dimensional */
 	ByteBuffer	nulls;			/* HXPY_MASK_... or 0 a value; filled from the first NULL on */
 	ByteBuffer	data;			/* values, text, or bytes */
 	ByteBuffer	offsets;		/* bytea, arrays */
-	ByteBuffer	dims;			/* arrays */
-	uint64		elements;		/* arrays: elements so far; bytea: bytes so far */
+	ByteBuffer	dims;			/* arrays: the number of dimensions and their sizes */
 	struct Column **children;
 	struct Column *texts;		/* of values that Python cannot hold; NULL until one comes */
 } Column;

@@ -104,134 +104,81 @@ hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t leng
 	return readers;
 }
 
-/* Report a date or time that its type does not hold. */
-static void
-range_error(const ColumnType *type)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-			 errmsg("%s out of range", format_type_be(type->base_id))));
-}
-
-/* Make a date of days since 1970-01-01. */
+/* Read a date or time, rounded to the digits that its type holds. */
 static Datum
-date_datum(const ColumnType *type, int32 days)
+read_time(const ColumnType *type, const char *data, uint64 index)
 {
+	static const PGFunction roundings[] = {
+		[HXPY_TAG_TIME] = time_scale, [HXPY_TAG_TIMESTAMP] = timestamp_scale,
+		[HXPY_TAG_TIMESTAMPTZ] = timestamptz_scale, [HXPY_TAG_INTERVAL] = interval_scale
+	};
+	bool		fits = true;
 	DateADT		date;
+	int64		usecs;
+	Interval   *interval;
+	Datum		value;
 
-	if (pg_sub_s32_overflow(days, HXPY_EPOCH_DAYS, &date) || !IS_VALID_DATE(date))
-		range_error(type);
-	return DateADTGetDatum(date);
+	switch (type->tag)
+	{
+		case HXPY_TAG_DATE:
+			fits = !pg_sub_s32_overflow(hxpy_wire_int32(data, index), HXPY_EPOCH_DAYS, &date) &&
+				IS_VALID_DATE(date);
+			value = DateADTGetDatum(date);
+			break;
+		case HXPY_TAG_TIME:
+			usecs = hxpy_wire_int64(data, index);
+			fits = usecs >= 0 && usecs <= USECS_PER_DAY;
+			value = TimeADTGetDatum(usecs);
+			break;
+		case HXPY_TAG_INTERVAL:
+			/* whole days and the rest, as Python's timedelta */
+			usecs = hxpy_wire_int64(data, index);
+			interval = palloc0(sizeof(Interval));
+			interval->day = (int32) (usecs / USECS_PER_DAY);
+			interval->time = usecs % USECS_PER_DAY;
+			value = IntervalPGetDatum(interval);
+			break;
+		default:
+			fits = !pg_sub_s64_overflow(hxpy_wire_int64(data, index), HXPY_EPOCH_USECS, &usecs) &&
+				IS_VALID_TIMESTAMP(usecs);
+			value = TimestampGetDatum(usecs);
+	}
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("%s out of range", format_type_be(type->base_id))));
+	if (type->typmod >= 0 && roundings[type->tag] != NULL)
+		value = DirectFunctionCall2(roundings[type->tag], value, Int32GetDatum(type->typmod));
+	return value;
 }
 
-/* Make a timestamp of microseconds since 1970-01-01. */
+/* Read a value of a fixed-width column. */
 static Datum
-timestamp_datum(const ColumnType *type, int64 usecs)
+read_fixed(const ColumnType *type, const char *data, uint64 index)
 {
-	Timestamp	timestamp;
+	int16		number;
+	pg_uuid_t  *uuid;
 
-	if (pg_sub_s64_overflow(usecs, HXPY_EPOCH_USECS, &timestamp) || !IS_VALID_TIMESTAMP(timestamp))
-		range_error(type);
-	return TimestampGetDatum(timestamp);
-}
-
-/* Make a time of microseconds. */
-static Datum
-time_datum(const ColumnType *type, int64 usecs)
-{
-	if (usecs < 0 || usecs > USECS_PER_DAY)
-		range_error(type);
-	return TimeADTGetDatum(usecs);
-}
-
-/* Make an interval of microseconds: whole days and the rest, as Python's timedelta. */
-static Datum
-interval_datum(const ColumnType *type, int64 usecs)
-{
-	Interval   *interval = palloc0(sizeof(Interval));
-	int64		days = usecs / USECS_PER_DAY;
-
-	if (days < PG_INT32_MIN || days > PG_INT32_MAX)
-		range_error(type);
-	interval->day = (int32) days;
-	interval->time = usecs - days * USECS_PER_DAY;
-	return IntervalPGetDatum(interval);
-}
-
-/* Read the next value of a fixed-width column. */
-static Datum
-next_fixed(ColumnReader *reader, uint64 index)
-{
-	const ColumnType *type = reader->type;
-	const char *data = reader->wire->data;
-
+	/* The Datum of a float is the integer of its bits. */
 	switch (type->tag)
 	{
 		case HXPY_TAG_BOOL:
 			return BoolGetDatum(data[index] != 0);
 		case HXPY_TAG_INT16:
-			{
-				int16		number;
-
-				memcpy(&number, data + index * sizeof(number), sizeof(number));
-				return Int16GetDatum(number);
-			}
+			memcpy(&number, data + index * sizeof(number), sizeof(number));
+			return Int16GetDatum(number);
 		case HXPY_TAG_INT32:
+		case HXPY_TAG_FLOAT32:
 			return Int32GetDatum(hxpy_wire_int32(data, index));
 		case HXPY_TAG_INT64:
-			return Int64GetDatum(hxpy_wire_int64(data, index));
-		case HXPY_TAG_FLOAT32:
-			{
-				float4		number;
-
-				memcpy(&number, data + index * sizeof(number), sizeof(number));
-				return Float4GetDatum(number);
-			}
 		case HXPY_TAG_FLOAT64:
-			{
-				float8		number;
-
-				memcpy(&number, data + index * sizeof(number), sizeof(number));
-				return Float8GetDatum(number);
-			}
-		case HXPY_TAG_DATE:
-			return date_datum(type, hxpy_wire_int32(data, index));
-		case HXPY_TAG_TIME:
-			return time_datum(type, hxpy_wire_int64(data, index));
-		case HXPY_TAG_TIMESTAMP:
-		case HXPY_TAG_TIMESTAMPTZ:
-			return timestamp_datum(type, hxpy_wire_int64(data, index));
-		case HXPY_TAG_INTERVAL:
-			return interval_datum(type, hxpy_wire_int64(data, index));
+			return Int64GetDatum(hxpy_wire_int64(data, index));
+		case HXPY_TAG_UUID:
+			uuid = palloc(sizeof(pg_uuid_t));
+			memcpy(uuid->data, data + index * UUID_LEN, UUID_LEN);
+			return UUIDPGetDatum(uuid);
 		default:
-			{
-				pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
-
-				Assert(type->tag == HXPY_TAG_UUID);
-				memcpy(uuid->data, data + index * UUID_LEN, UUID_LEN);
-				return UUIDPGetDatum(uuid);
-			}
-	}
-}
-
-/* Round a time to the digits that its column holds. */
-static Datum
-round_time(const ColumnType *type, Datum value)
-{
-	Datum		typmod = Int32GetDatum(type->typmod);
-
-	switch (type->tag)
-	{
-		case HXPY_TAG_TIME:
-			return DirectFunctionCall2(time_scale, value, typmod);
-		case HXPY_TAG_TIMESTAMP:
-			return DirectFunctionCall2(timestamp_scale, value, typmod);
-		case HXPY_TAG_TIMESTAMPTZ:
-			return DirectFunctionCall2(timestamptz_scale, value, typmod);
-		case HXPY_TAG_INTERVAL:
-			return DirectFunctionCall2(interval_scale, value, typmod);
-		default:
-			return value;
+			return read_time(type, data, index);
 	}
 }
 
@@ -374,14 +321,12 @@ next_array(ColumnReader *reader, uint64 index)
 {
 	ColumnReader *child = reader->children[0];
 	ColumnType *element = child->type;
-	int64		nitems = hxpy_wire_int64(reader->wire->offsets, index + 1) -
-		hxpy_wire_int64(reader->wire->offsets, index);
+	int64		nitems = hxpy_wire_int64(reader->wire->offsets, index + 1) - child->next;
 	int			sizes[MAXDIM];
 	int			lower[MAXDIM] = {1, 1, 1, 1, 1, 1};
 	bool		vector = OidIsValid(reader->type->convert.fn_oid);
 	bool		native = !vector && child->wire->nulls == NULL &&
-		element->type_id == element->base_id &&
-		element->tag >= HXPY_TAG_BOOL && element->tag <= HXPY_TAG_FLOAT64;
+		element->type_id == element->base_id && hxpy_wire_is_number(element->tag);
 	int			ndim;
 	Datum	   *values;
 	bool	   *nulls;
@@ -455,7 +400,7 @@ skip_value(ColumnReader *reader)
 	else if (reader->type->tag == HXPY_TAG_ARRAY)
 	{
 		int64		nitems = hxpy_wire_int64(reader->wire->offsets, index + 1) -
-			hxpy_wire_int64(reader->wire->offsets, index);
+			reader->children[0]->next;
 		int			sizes[MAXDIM];
 
 		next_dims(reader, nitems, sizes);
@@ -486,11 +431,7 @@ hxpy_datum_next(ColumnReader *reader, bool *isnull)
 	{
 		reader->next++;
 		if (hxpy_wire_width(type->tag) > 0)
-		{
-			value = next_fixed(reader, index);
-			if (type->typmod >= 0)
-				value = round_time(type, value);
-		}
+			value = read_fixed(type, wire->data, index);
 		else if (hxpy_wire_is_text(type->tag))
 		{
 			const char *piece = next_piece(reader, index, &length);

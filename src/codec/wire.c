@@ -5,19 +5,14 @@
  * The worker is hostile: every tag, count, length and offset is checked here
  * before anyone uses it, so that later code may walk a parsed column without
  * looking back.  What a value means (is it a date? valid UTF-8?) is checked
- * where it becomes a Datum (column.c).
+ * where it becomes a Datum (datum.c).
  *
  * The file uses no PostgreSQL header, so that a fuzzer drives it alone.  It
  * owns nothing: columns point into the batch, and the caller's allocator (which
  * does not return on failure) gives the small structs.  Errors come back as a
  * constant text.
  */
-#include <string.h>
-
-#include "codec/protocol.h"
 #include "codec/wire.h"
-
-#define COLUMN_HEAD_SIZE	16
 
 /*
  * Values of a column that has no bytes for each (NULLs, records without
@@ -34,90 +29,32 @@ typedef struct Cursor
 	WireAlloc	alloc;
 } Cursor;
 
-static const char *parse_column(Cursor *cursor, WireColumn *column, int depth);
+static const char *parse_columns(Cursor *cursor, uint32_t count, WireColumn **columns, int depth);
 
-/* Read the int64 at an index of an array in wire order. */
-int64_t
-hxpy_wire_int64(const char *data, uint64_t index)
-{
-	int64_t		value;
-
-	memcpy(&value, data + index * sizeof(value), sizeof(value));
-	return value;
-}
-
-/* Read the int32 at an index of an array in wire order. */
-int32_t
-hxpy_wire_int32(const char *data, uint64_t index)
-{
-	int32_t		value;
-
-	memcpy(&value, data + index * sizeof(value), sizeof(value));
-	return value;
-}
-
-/* Return the bytes of a value of a fixed-width tag, 0 for other tags. */
-size_t
-hxpy_wire_width(uint8_t tag)
-{
-	switch (tag)
-	{
-		case HXPY_TAG_BOOL:
-			return 1;
-		case HXPY_TAG_INT16:
-			return 2;
-		case HXPY_TAG_INT32:
-		case HXPY_TAG_FLOAT32:
-		case HXPY_TAG_DATE:
-			return 4;
-		case HXPY_TAG_INT64:
-		case HXPY_TAG_FLOAT64:
-		case HXPY_TAG_TIME:
-		case HXPY_TAG_TIMESTAMP:
-		case HXPY_TAG_TIMESTAMPTZ:
-		case HXPY_TAG_INTERVAL:
-			return 8;
-		case HXPY_TAG_UUID:
-			return 16;
-		default:
-			return 0;
-	}
-}
-
-/* Take bytes off the cursor, with their padding; NULL when there are too few. */
+/* Take items of a size off the cursor, with their padding; NULL when there are too few bytes. */
 static const char *
-take(Cursor *cursor, uint64_t length)
+take(Cursor *cursor, uint64_t count, size_t size)
 {
 	const char *taken = cursor->position;
 	size_t		left = (size_t) (cursor->end - cursor->position);
 	size_t		padded;
 
-	if (length > left)
+	if (count > left / size)
 		return NULL;
-	padded = ((size_t) length + 7) & ~(size_t) 7;
+	padded = ((size_t) count * size + 7) & ~(size_t) 7;
 	cursor->position += padded < left ? padded : left;
 	return taken;
 }
 
-/* Take an array of fixed-size items off the cursor; NULL when there are too few. */
-static const char *
-take_items(Cursor *cursor, uint64_t count, size_t size)
-{
-	if (count > (uint64_t) (cursor->end - cursor->position) / size)
-		return NULL;
-	return take(cursor, count * size);
-}
-
-/* Take a length off the cursor. */
+/* Take one item off the cursor into a variable; false when there are too few bytes. */
 static bool
-take_length(Cursor *cursor, uint64_t *length)
+take_into(Cursor *cursor, void *variable, size_t size)
 {
-	const char *taken = take(cursor, sizeof(*length));
+	const char *taken = take(cursor, 1, size);
 
-	if (taken == NULL)
-		return false;
-	memcpy(length, taken, sizeof(*length));
-	return true;
+	if (taken != NULL)
+		memcpy(variable, taken, size);
+	return taken != NULL;
 }
 
 /* Parse the text of a column: as many values as the count says. */
@@ -129,7 +66,8 @@ parse_text(Cursor *cursor, WireColumn *column)
 	const char *position;
 	const char *end;
 
-	if (!take_length(cursor, &length) || (column->data = take(cursor, length)) == NULL)
+	if (!take_into(cursor, &length, sizeof(length)) ||
+		(column->data = take(cursor, length, 1)) == NULL)
 		return "truncated text";
 	column->data_length = (size_t) length;
 	position = column->data;
@@ -151,7 +89,7 @@ parse_offsets(Cursor *cursor, WireColumn *column)
 	int64_t		last = 0;
 
 	if (column->count == UINT64_MAX ||
-		(column->offsets = take_items(cursor, column->count + 1, sizeof(int64_t))) == NULL)
+		(column->offsets = take(cursor, column->count + 1, sizeof(int64_t))) == NULL)
 		return "truncated offsets";
 	for (uint64_t i = 0; i <= column->count; i++)
 	{
@@ -206,14 +144,13 @@ parse_array(Cursor *cursor, WireColumn *column, int depth)
 
 	if (error != NULL)
 		return error;
-	if (!take_length(cursor, &column->dims_count) ||
-		(column->dims = take_items(cursor, column->dims_count, sizeof(int32_t))) == NULL)
+	if (!take_into(cursor, &column->dims_count, sizeof(column->dims_count)) ||
+		(column->dims = take(cursor, column->dims_count, sizeof(int32_t))) == NULL)
 		return "truncated dimensions";
 	if (column->dims_count != 0 && (error = check_dims(column)) != NULL)
 		return error;
 	column->nchildren = 1;
-	column->children = cursor->alloc(sizeof(WireColumn));
-	if ((error = parse_column(cursor, column->children, depth + 1)) != NULL)
+	if ((error = parse_columns(cursor, 1, &column->children, depth + 1)) != NULL)
 		return error;
 	if (column->children->count != (uint64_t) hxpy_wire_int64(column->offsets, column->count))
 		return "wrong number of elements";
@@ -227,17 +164,16 @@ parse_record(Cursor *cursor, WireColumn *column, int depth)
 	const char *error;
 	uint64_t	fields;
 
-	if (!take_length(cursor, &fields) || fields > cursor->columns_left ||
-		fields > (uint64_t) (cursor->end - cursor->position) / COLUMN_HEAD_SIZE)
+	if (!take_into(cursor, &fields, sizeof(fields)) || fields > cursor->columns_left ||
+		fields > (uint64_t) (cursor->end - cursor->position) / sizeof(WireColumnHead))
 		return "wrong number of fields";
 	if (fields == 0 && column->count > MAX_BARE_VALUES)
 		return "too many records without fields";
 	column->nchildren = (uint32_t) fields;
-	column->children = cursor->alloc((size_t) fields * sizeof(WireColumn));
+	if ((error = parse_columns(cursor, column->nchildren, &column->children, depth + 1)) != NULL)
+		return error;
 	for (uint32_t i = 0; i < column->nchildren; i++)
 	{
-		if ((error = parse_column(cursor, &column->children[i], depth + 1)) != NULL)
-			return error;
 		if (column->children[i].count != column->count)
 			return "fields of different lengths";
 	}
@@ -253,7 +189,7 @@ parse_bytea(Cursor *cursor, WireColumn *column)
 	if (error != NULL)
 		return error;
 	column->data_length = (size_t) hxpy_wire_int64(column->offsets, column->count);
-	column->data = take(cursor, column->data_length);
+	column->data = take(cursor, column->data_length, 1);
 	return column->data == NULL ? "truncated bytes" : NULL;
 }
 
@@ -261,35 +197,29 @@ parse_bytea(Cursor *cursor, WireColumn *column)
 static const char *
 parse_column(Cursor *cursor, WireColumn *column, int depth)
 {
-	const char *head = take(cursor, COLUMN_HEAD_SIZE);
-	uint8_t		flags;
-	uint16_t	name_length;
-	uint32_t	extra_length;
+	WireColumnHead head;
 	size_t		width;
 
-	if (head == NULL)
+	if (!take_into(cursor, &head, sizeof(head)))
 		return "truncated column";
 	if (depth > HXPY_MAX_DEPTH)
 		return "columns nested too deeply";
 	if (cursor->columns_left == 0)
 		return "more columns than wanted";
 	cursor->columns_left--;
-	column->tag = (uint8_t) head[0];
-	flags = (uint8_t) head[1];
-	memcpy(&name_length, head + 2, sizeof(name_length));
-	memcpy(&extra_length, head + 4, sizeof(extra_length));
-	memcpy(&column->count, head + 8, sizeof(column->count));
-	if ((flags & ~HXPY_FLAG_HAS_NULLS) != 0 || extra_length > HXPY_MAX_LABEL)
+	column->tag = head.tag;
+	column->count = head.count;
+	column->name_length = head.name_length;
+	if ((head.flags & ~HXPY_FLAG_HAS_NULLS) != 0 || head.extra_length > HXPY_MAX_LABEL)
 		return "wrong flags or labels";
-	if ((column->name = take(cursor, (uint64_t) name_length + extra_length)) == NULL)
+	if ((column->name = take(cursor, (uint64_t) head.name_length + head.extra_length, 1)) == NULL)
 		return "truncated name";
-	column->name_length = name_length;
-	if ((flags & HXPY_FLAG_HAS_NULLS) != 0 &&
-		(column->nulls = (const uint8_t *) take(cursor, column->count)) == NULL)
+	if ((head.flags & HXPY_FLAG_HAS_NULLS) != 0 &&
+		(column->nulls = (const uint8_t *) take(cursor, column->count, 1)) == NULL)
 		return "truncated null mask";
 	if ((width = hxpy_wire_width(column->tag)) != 0)
 	{
-		column->data = take_items(cursor, column->count, width);
+		column->data = take(cursor, column->count, width);
 		column->data_length = column->data == NULL ? 0 : (size_t) column->count * width;
 		return column->data == NULL ? "truncated values" : NULL;
 	}
@@ -310,6 +240,18 @@ parse_column(Cursor *cursor, WireColumn *column, int depth)
 	}
 }
 
+/* Parse the columns of a batch, or those that a column holds. */
+static const char *
+parse_columns(Cursor *cursor, uint32_t count, WireColumn **columns, int depth)
+{
+	const char *error = NULL;
+
+	*columns = cursor->alloc((size_t) count * sizeof(WireColumn));
+	for (uint32_t i = 0; i < count && error == NULL; i++)
+		error = parse_column(cursor, &(*columns)[i], depth);
+	return error;
+}
+
 /*
  * Parse a batch into its columns, at most so many with those that they hold: each
  * takes memory, and empty ones come at 16 bytes apiece.  Returns NULL, or what is
@@ -320,36 +262,16 @@ hxpy_wire_parse(const char *batch, size_t length, uint32_t max_columns,
 				WireAlloc alloc, WireColumn **columns, uint32_t *ncolumns)
 {
 	Cursor		cursor = {batch, batch + length, max_columns, alloc};
-	const char *head = take(&cursor, 8);
-	uint32_t	count;
+	uint32_t	head[2];		/* the number of columns, and 0 */
+	const char *error;
 
-	if (head == NULL)
+	if (!take_into(&cursor, head, sizeof(head)))
 		return "truncated batch";
-	memcpy(&count, head, sizeof(count));
-	if (count > HXPY_MAX_COLUMNS || count > max_columns ||
-		count > length / COLUMN_HEAD_SIZE)
+	*ncolumns = head[0];
+	if (*ncolumns > HXPY_MAX_COLUMNS || *ncolumns > max_columns ||
+		*ncolumns > length / sizeof(WireColumnHead))
 		return "wrong number of columns";
-	*ncolumns = count;
-	*columns = alloc(count * sizeof(WireColumn));
-	for (uint32_t i = 0; i < count; i++)
-	{
-		const char *error = parse_column(&cursor, &(*columns)[i], 0);
-
-		if (error != NULL)
-			return error;
-	}
+	if ((error = parse_columns(&cursor, *ncolumns, columns, 0)) != NULL)
+		return error;
 	return cursor.position == cursor.end ? NULL : "trailing bytes";
-}
-
-/* Write a frame's header. */
-void
-hxpy_wire_header(char *header, uint8_t type, uint32_t request, uint64_t length)
-{
-	uint16_t	magic = HXPY_PROTOCOL_MAGIC;
-
-	memcpy(header, &magic, sizeof(magic));
-	header[2] = HXPY_PROTOCOL_VERSION;
-	header[3] = (char) type;
-	memcpy(header + 4, &request, sizeof(request));
-	memcpy(header + 8, &length, sizeof(length));
 }
