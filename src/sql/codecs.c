@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #include "hxpy.h"
 #include "sql/arguments.h"
@@ -18,13 +19,7 @@
 #include "move/query.h"
 #include "codec/protocol.h"
 
-PG_FUNCTION_INFO_V1(py_to_zinc);
-PG_FUNCTION_INFO_V1(py_from_zinc);
-PG_FUNCTION_INFO_V1(py_to_trio);
-PG_FUNCTION_INFO_V1(py_from_trio);
-PG_FUNCTION_INFO_V1(py_to_v3);
-PG_FUNCTION_INFO_V1(py_from_v3);
-PG_FUNCTION_INFO_V1(py_to_csv);
+PG_FUNCTION_INFO_V1(py_codec);
 PG_FUNCTION_INFO_V1(py_grid);
 
 /*
@@ -50,78 +45,25 @@ run_instruction(FunctionCallInfo fcinfo, PySession *session, uint8 frame, const 
 	return value;
 }
 
-/* Run a codec of the Python package, given by its module and function, on argument 0. */
-static Datum
-run_codec(FunctionCallInfo fcinfo, const char *codec, Oid from, Oid to)
+/*
+ * hs_to_zinc(value), hs_from_zinc(zinc) and the like: run the codec of the Python package
+ * that the SQL function is named after, zinc.dumps or zinc.loads.
+ */
+Datum
+py_codec(PG_FUNCTION_ARGS)
 {
-	Column	   *argument = hxpy_column_create(hxpy_coltype_create(from, -1, false), "",
-											  CurrentMemoryContext);
+	Oid			self = fcinfo->flinfo->fn_oid;
+	const char *name = get_func_name(self);
+	const char *module = strrchr(name, '_');
+	bool		dumps = get_func_rettype(self) == TEXTOID;
+	Column	   *argument = hxpy_column_create(hxpy_coltype_create(dumps ? JSONBOID : TEXTOID, -1, false),
+											  "", CurrentMemoryContext);
 
 	hxpy_column_append(argument, PG_GETARG_DATUM(0), false);
-	return run_instruction(fcinfo, hxpy_session_own(), HXPY_FRAME_CODEC, codec, to, argument);
-}
-
-/*
- * hs_to_zinc(value): Hayson → Zinc.
- */
-Datum
-py_to_zinc(PG_FUNCTION_ARGS)
-{
-	return run_codec(fcinfo, "zinc.dumps", JSONBOID, TEXTOID);
-}
-
-/*
- * hs_from_zinc(zinc): Zinc → Hayson.
- */
-Datum
-py_from_zinc(PG_FUNCTION_ARGS)
-{
-	return run_codec(fcinfo, "zinc.loads", TEXTOID, JSONBOID);
-}
-
-/*
- * hs_to_trio(value): Hayson → Trio.
- */
-Datum
-py_to_trio(PG_FUNCTION_ARGS)
-{
-	return run_codec(fcinfo, "trio.dumps", JSONBOID, TEXTOID);
-}
-
-/*
- * hs_from_trio(trio): Trio → Hayson.
- */
-Datum
-py_from_trio(PG_FUNCTION_ARGS)
-{
-	return run_codec(fcinfo, "trio.loads", TEXTOID, JSONBOID);
-}
-
-/*
- * hs_to_v3(value): Hayson → JSON of Haystack 3.
- */
-Datum
-py_to_v3(PG_FUNCTION_ARGS)
-{
-	return run_codec(fcinfo, "v3.dumps", JSONBOID, TEXTOID);
-}
-
-/*
- * hs_from_v3(json): JSON of Haystack 3 → Hayson.
- */
-Datum
-py_from_v3(PG_FUNCTION_ARGS)
-{
-	return run_codec(fcinfo, "v3.loads", TEXTOID, JSONBOID);
-}
-
-/*
- * hs_to_csv(grid): a Hayson grid → CSV.
- */
-Datum
-py_to_csv(PG_FUNCTION_ARGS)
-{
-	return run_codec(fcinfo, "csv.dumps", JSONBOID, TEXTOID);
+	return run_instruction(fcinfo, hxpy_session_own(), HXPY_FRAME_CODEC,
+						   psprintf("%s.%s", module != NULL ? module + 1 : name,
+									dumps ? "dumps" : "loads"),
+						   dumps ? TEXTOID : JSONBOID, argument);
 }
 
 /*
