@@ -18,14 +18,21 @@ hxpy_argument_optional(FunctionCallInfo fcinfo, int argument)
 	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
-/* Return a text argument that must not be NULL. */
-char *
-hxpy_argument_text(FunctionCallInfo fcinfo, int argument, const char *name)
+/* Raise an error when an argument is NULL. */
+void
+hxpy_argument_require(FunctionCallInfo fcinfo, int argument, const char *name)
 {
 	if (PG_ARGISNULL(argument))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", name)));
+}
+
+/* Return a text argument that must not be NULL. */
+char *
+hxpy_argument_text(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	hxpy_argument_require(fcinfo, argument, name);
 	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 

@@ -23,7 +23,7 @@
 #include "sql/bind.h"
 #include "text.h"
 
-/* Raise the error for a bind that is none. */
+/* Raise the error for a bind of another form. */
 static void
 raise_form(const char *bind, const char *detail)
 {

@@ -62,7 +62,9 @@ PG_FUNCTION_INFO_V1(py_io_remove);
 static void
 raise_path_error(const char *action, const char *path)
 {
-	switch (errno)
+	int			error = errno;
+
+	switch (error)
 	{
 		case EXDEV:
 			ereport(ERROR,
@@ -87,27 +89,13 @@ raise_path_error(const char *action, const char *path)
 					 errmsg("\"%s\" is in use", path),
 					 errdetail("It is being moved, or a process holds a lease on it.")));
 			break;
-		case EACCES:
-		case EPERM:
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not %s \"%s\": %m", action, path),
-					 errhint("Files of Python's tempfile, for example, are for their user only: call os.chmod(path, 0o666), for directories 0o777.")));
-			break;
-		case ENAMETOOLONG:
-			ereport(ERROR,
-					(errcode(ERRCODE_NAME_TOO_LONG),
-					 errmsg("could not %s \"%s\": %m", action, path)));
-			break;
-		case EDQUOT:
-			ereport(ERROR,
-					(errcode(ERRCODE_DISK_FULL),
-					 errmsg("could not %s \"%s\": %m", action, path)));
-			break;
 		default:
 			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not %s \"%s\": %m", action, path)));
+					(error == ENAMETOOLONG ? errcode(ERRCODE_NAME_TOO_LONG) :
+					 error == EDQUOT ? errcode(ERRCODE_DISK_FULL) : errcode_for_file_access(),
+					 errmsg("could not %s \"%s\": %m", action, path),
+					 error != EACCES && error != EPERM ? 0 :
+					 errhint("Files of Python's tempfile, for example, are for their user only: call os.chmod(path, 0o666), for directories 0o777.")));
 	}
 }
 
@@ -270,9 +258,10 @@ read_file(const Descriptor *file, const char *path)
 	if (fstat(file->fd, &st) != 0)
 		raise_path_error("read file", path);
 	if (!S_ISREG(st.st_mode))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a regular file", path)));
+	{
+		errno = ENXIO;
+		raise_path_error("read file", path);
+	}
 	if (st.st_size > limit)
 		refuse_size(path);
 	/* One byte more, to find the end without growing. */
@@ -386,10 +375,7 @@ py_io_write(PG_FUNCTION_ARGS)
 	bytea	   *content;
 	TemporaryFile temporary;
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("content must not be null")));
+	hxpy_argument_require(fcinfo, 1, "content");
 	if (toast_raw_datum_size(PG_GETARG_DATUM(1)) - VARHDRSZ > (Size) hxpy_io_max_size * 1024 * 1024)
 		refuse_size(path);
 	content = PG_GETARG_BYTEA_PP(1);

@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 
 #include "hxpy.h"
 #include "engine/docker/docker.h"
@@ -28,27 +27,12 @@
 #define RUN_PIDS_LIMIT			512
 
 /* What a caller may say: the engine's keys, but for the container's name */
-static const char *const body_keys[] = {
-	"Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "HostConfig", "Hostname",
-	"Labels", "StopSignal", "StopTimeout", "User", "WorkingDir", "name", NULL
-};
-
-static const char *const host_keys[] = {
-	"AutoRemove", "Binds", "CapDrop", "ExtraHosts", "Init", "Memory", "NanoCpus", "NetworkMode",
-	"PidsLimit", "PortBindings", "ReadonlyRootfs", "ShmSize", "Tmpfs", NULL
-};
-
-/* Join the keys of a list. */
-static char *
-join_keys(const char *const *keys)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (int i = 0; keys[i] != NULL; i++)
-		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "", keys[i]);
-	return buf.data;
-}
+#define BODY_KEYS \
+	"Cmd, Entrypoint, Env, ExposedPorts, Healthcheck, HostConfig, Hostname, " \
+	"Labels, StopSignal, StopTimeout, User, WorkingDir, name"
+#define HOST_KEYS \
+	"AutoRemove, Binds, CapDrop, ExtraHosts, Init, Memory, NanoCpus, NetworkMode, " \
+	"PidsLimit, PortBindings, ReadonlyRootfs, ShmSize, Tmpfs"
 
 /* Raise the error for a value of the wrong kind. */
 static void
@@ -59,9 +43,9 @@ raise_kind(const char *key, const char *kind)
 			 errmsg("\"%s\" must be %s", key, kind)));
 }
 
-/* Copy an object, or make an empty one for NULL; refuse keys that are not on a list. */
+/* Copy an object, or make an empty one for NULL; refuse keys that are not in a list. */
 static json_t *
-copy_allowed(json_t *from, const char *prefix, const char *const *keys)
+copy_allowed(json_t *from, const char *prefix, const char *allowed)
 {
 	json_t	   *copy = hxpy_json_own(json_pack("{}"));
 	const char *key;
@@ -69,16 +53,12 @@ copy_allowed(json_t *from, const char *prefix, const char *const *keys)
 
 	json_object_foreach(from, key, value)
 	{
-		int			i = 0;
-
-		while (keys[i] != NULL && strcmp(keys[i], key) != 0)
-			i++;
-		if (keys[i] == NULL)
+		if (!hxpy_text_in_patterns(key, allowed))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("config key \"%s%s\" is not allowed", prefix,
 							hxpy_text_clean(key, strlen(key))),
-					 errdetail("Allowed are: %s.", join_keys(keys)),
+					 errdetail("Allowed are: %s.", allowed),
 					 errhint("See py_run in docs/reference.md; what it does not offer can be had by: docker run")));
 		if (!json_is_null(value))
 			hxpy_json_put(copy, key, json_incref(value));
@@ -148,7 +128,7 @@ add_labels(json_t *body)
 	hxpy_json_put(body, "Labels", json_incref(labels));
 }
 
-/* Return whether a network can have this name; "container:x" and "ns:x" are none. */
+/* Return whether a network can have this name; "container:x" and "ns:x" name none. */
 static bool
 is_network_name(const char *name)
 {
@@ -239,7 +219,7 @@ forced_host_config(json_t *mounts, json_t *memory)
 static json_t *
 make_body(json_t *config, const char *image_id, json_t **forced)
 {
-	json_t	   *body = copy_allowed(config, "", body_keys);
+	json_t	   *body = copy_allowed(config, "", BODY_KEYS);
 	json_t	   *given = json_object_get(body, "HostConfig");
 	json_t	   *host;
 	const char *key;
@@ -247,7 +227,7 @@ make_body(json_t *config, const char *image_id, json_t **forced)
 
 	if (given != NULL && !json_is_object(given))
 		raise_kind("HostConfig", "an object");
-	host = copy_allowed(given, "HostConfig.", host_keys);
+	host = copy_allowed(given, "HostConfig.", HOST_KEYS);
 	check_network(host);
 	default_limit(host, "Memory", (int64) hxpy_max_memory * 1024 * 1024);
 	default_limit(host, "NanoCpus", (int64) (hxpy_max_cpus * 1e9));
