@@ -3,9 +3,9 @@
  *	  Rows → batches of an exchange.
  *
  * A DestReceiver: rows of any slot, straight from the executor or from elsewhere, fill
- * batches of columns, each of which is fed without waiting for it: while the socket takes one batch the next is filled, and the worker
- * decodes as they come.  Two sets of columns take turns, so that memory is two
- * batches whatever the table.
+ * batches of columns, each of which is fed without waiting for it: while the socket
+ * takes one batch the next is filled, and the worker decodes as they come.  Two sets of
+ * columns take turns, so that memory is two batches whatever the table.
  */
 #include "postgres.h"
 

@@ -10,7 +10,6 @@
 
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -29,6 +28,7 @@
 #include "engine/docker/json.h"
 #include "launch/owner.h"
 #include "sql/pull.h"
+#include "sql/rows.h"
 #include "sql/run.h"
 #include "launch/registry.h"
 #include "text.h"
@@ -43,11 +43,6 @@ PG_FUNCTION_INFO_V1(py_container_logs);
 
 #define SHORT_ID_LEN		12
 #define LOGS_MAX_LINES		100000
-
-#define CONTAINER_COLUMNS	14
-#define OWNER_COLUMNS_END	11		/* those from 6 on are only for containers of ours */
-#define IMAGE_COLUMNS		9
-#define ENGINE_COLUMNS		12
 
 /* A row of py_images */
 typedef struct ImageRow
@@ -67,7 +62,7 @@ check_superuser(const char *what)
 				 errhint("A superuser can wrap the call in a SECURITY DEFINER function that fixes its arguments.")));
 }
 
-/* Refuse those who may not monitor the server: "GRANT … ON ALL FUNCTIONS" is soon said. */
+/* Refuse those who may not monitor the server, also when EXECUTE was granted to them. */
 static void
 check_monitor(const char *what)
 {
@@ -91,71 +86,58 @@ text_of(json_t *object, const char *key)
 	return hxpy_text_clean(json_string_value(value), json_string_length(value));
 }
 
-/* Set a column of a row to a text, or NULL. */
+/* Put an object's time, given in seconds since 1970. */
 static void
-set_text(Datum *values, bool *nulls, int column, const char *text)
-{
-	nulls[column] = text == NULL;
-	if (text != NULL)
-		values[column] = CStringGetTextDatum(text);
-}
-
-/* Set a column of a row to an object's time, given in seconds since 1970. */
-static void
-set_time(Datum *values, bool *nulls, int column, json_t *object, const char *key)
+put_time(RowWriter *rows, json_t *object, const char *key)
 {
 	json_t	   *value = json_object_get(object, key);
 
-	nulls[column] = !json_is_integer(value);
-	if (!nulls[column])
-		values[column] = TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t) json_integer_value(value)));
+	hxpy_rows_put(rows, TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t) json_integer_value(value))),
+				  !json_is_integer(value));
 }
 
-/* Set a column of a row to JSON of the engine, or NULL. */
+/* Put JSON of the engine. */
 static void
-set_jsonb(Datum *values, bool *nulls, int column, json_t *value)
+put_jsonb(RowWriter *rows, json_t *value)
 {
-	char	   *text;
+	bool		isnull = value == NULL || json_is_null(value);
+	char	   *text = isnull ? NULL : hxpy_json_write(value);
 
-	nulls[column] = value == NULL || json_is_null(value);
-	if (nulls[column])
-		return;
-	text = hxpy_json_write(value);
-	values[column] = DirectFunctionCall1(jsonb_in,
-										 CStringGetDatum(hxpy_text_clean(text, strlen(text))));
+	hxpy_rows_put(rows, isnull ? (Datum) 0 :
+				  DirectFunctionCall1(jsonb_in, CStringGetDatum(hxpy_text_clean(text, strlen(text)))),
+				  isnull);
 }
 
-/* Append a text to a list of Datums. */
+/* Add a text to an array that is being built. */
 static void
-append_text(Datum **texts, int *count, const char *text)
+add_text(ArrayBuildState *array, const char *text)
 {
-	*texts = *count == 0 ? palloc(sizeof(Datum)) : repalloc(*texts, (*count + 1) * sizeof(Datum));
-	(*texts)[(*count)++] = CStringGetTextDatum(hxpy_text_clean(text, strlen(text)));
+	accumArrayResult(array, CStringGetTextDatum(hxpy_text_clean(text, strlen(text))), false, TEXTOID,
+					 CurrentMemoryContext);
 }
 
 /* Make an array of the strings of a JSON array, or of the keys of an object. */
 static Datum
 text_array(json_t *json)
 {
-	Datum	   *texts = NULL;
-	int			count = 0;
+	ArrayBuildState *array = initArrayResult(TEXTOID, CurrentMemoryContext, false);
 	const char *key;
 	json_t	   *value;
 	size_t		index;
 
 	json_object_foreach(json, key, value)
-		append_text(&texts, &count, key);
+		add_text(array, key);
 	json_array_foreach(json, index, value)
 	{
 		if (json_is_string(value))
-			append_text(&texts, &count, json_string_value(value));
+			add_text(array, json_string_value(value));
 	}
-	return PointerGetDatum(construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
+	return makeArrayResult(array, CurrentMemoryContext);
 }
 
 /* ---------- images ---------- */
 
-/* Tell whether a tag is one; untagged images may have one that says so. */
+/* Return whether a tag names an image; that of an untagged one may be "<none>:<none>". */
 static bool
 is_tag(json_t *tag)
 {
@@ -231,29 +213,27 @@ image_command(json_t *image)
 Datum
 py_images(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	RowWriter	rows;
 	ListCell   *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
+	hxpy_rows_begin(&rows, fcinfo);
 	foreach(cell, list_images())
 	{
 		ImageRow   *row = lfirst(cell);
 		json_t	   *size = json_object_get(row->image, "Size");
+		json_t	   *labels = json_object_get(row->image, "Labels");
 		json_t	   *details = hxpy_docker_inspect_image(row->name);
-		Datum		values[IMAGE_COLUMNS];
-		bool		nulls[IMAGE_COLUMNS] = {0};
 
-		values[0] = CStringGetTextDatum(row->name);
-		set_text(values, nulls, 1, text_of(row->image, "Id"));
-		set_time(values, nulls, 2, row->image, "Created");
-		values[3] = Int64GetDatum((int64) json_integer_value(size));
-		nulls[3] = !json_is_integer(size);
-		values[4] = BoolGetDatum(hxpy_permit_image(row->name));
-		set_text(values, nulls, 5, text_of(json_object_get(row->image, "Labels"), "hxpy.version"));
-		set_jsonb(values, nulls, 6, json_object_get(row->image, "Labels"));
-		set_text(values, nulls, 7, image_command(details));
-		set_jsonb(values, nulls, 8, details);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		hxpy_rows_put_text(&rows, row->name);
+		hxpy_rows_put_text(&rows, text_of(row->image, "Id"));
+		put_time(&rows, row->image, "Created");
+		hxpy_rows_put(&rows, Int64GetDatum((int64) json_integer_value(size)), !json_is_integer(size));
+		hxpy_rows_put(&rows, BoolGetDatum(hxpy_permit_image(row->name)), false);
+		hxpy_rows_put_text(&rows, text_of(labels, "hxpy.version"));
+		put_jsonb(&rows, labels);
+		hxpy_rows_put_text(&rows, image_command(details));
+		put_jsonb(&rows, details);
+		hxpy_rows_end_row(&rows);
 	}
 	return (Datum) 0;
 }
@@ -305,7 +285,7 @@ image_name(json_t *container, json_t *images)
 	return text_of(container, "Image");
 }
 
-/* Whether a container with these labels is this cluster's. */
+/* Return whether a container with these labels is this cluster's. */
 static bool
 is_ours(json_t *labels)
 {
@@ -316,28 +296,23 @@ is_ours(json_t *labels)
 }
 
 /*
- * Set the columns of a container that only this cluster's have.  Labels never change:
+ * Put the columns of a container that only this cluster's have.  Labels never change:
  * one that a session has taken out of the pool does not name that session.
  */
 static void
-set_owner(Datum *values, bool *nulls, const char *name, json_t *labels)
+put_owner(RowWriter *rows, const char *name, json_t *labels)
 {
+	bool		ours = is_ours(labels);
 	const char *pid = json_string_value(json_object_get(labels, "hxpy.backend"));
 	bool		from_pool = json_object_get(labels, "hxpy.pool") != NULL;
 
-	if (!is_ours(labels))
-	{
-		for (int i = 6; i < OWNER_COLUMNS_END; i++)
-			nulls[i] = true;
-		return;
-	}
-	set_text(values, nulls, 6, json_object_get(labels, "hxpy.run") != NULL ? "run" :
-			 from_pool && !(name != NULL && hxpy_registry_uses_container(name)) ? "pool" : "session");
-	set_text(values, nulls, 7, text_of(labels, "hxpy.database"));
-	nulls[8] = pid == NULL || from_pool;
-	values[8] = Int32GetDatum(nulls[8] ? 0 : atoi(pid));
-	set_text(values, nulls, 9, text_of(labels, "hxpy.role"));
-	set_text(values, nulls, 10, text_of(labels, "hxpy.session"));
+	hxpy_rows_put_text(rows, !ours ? NULL : json_object_get(labels, "hxpy.run") != NULL ? "run" :
+					   from_pool && !(name != NULL && hxpy_registry_uses_container(name)) ? "pool" :
+					   "session");
+	hxpy_rows_put_text(rows, ours ? text_of(labels, "hxpy.database") : NULL);
+	hxpy_rows_put(rows, Int32GetDatum(pid != NULL ? atoi(pid) : 0), !ours || pid == NULL || from_pool);
+	hxpy_rows_put_text(rows, ours ? text_of(labels, "hxpy.role") : NULL);
+	hxpy_rows_put_text(rows, ours ? text_of(labels, "hxpy.session") : NULL);
 }
 
 /*
@@ -346,36 +321,35 @@ set_owner(Datum *values, bool *nulls, const char *name, json_t *labels)
 Datum
 py_containers(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	bool		all = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
 	EngineLabel cluster = hxpy_owner_cluster();
+	RowWriter	rows;
 	json_t	   *containers;
 	json_t	   *images;
 	json_t	   *container;
 	size_t		index;
 
 	check_monitor("see containers");
-	InitMaterializedSRF(fcinfo, 0);
+	hxpy_rows_begin(&rows, fcinfo);
 	containers = hxpy_docker_list(all ? NULL : psprintf("%s=%s", cluster.key, cluster.value));
 	images = hxpy_docker_images();
 	json_array_foreach(containers, index, container)
 	{
 		char	   *id = text_of(container, "Id");
 		const char *name = hxpy_docker_entry_name(container);
-		Datum		values[CONTAINER_COLUMNS];
-		bool		nulls[CONTAINER_COLUMNS] = {0};
+		json_t	   *labels = json_object_get(container, "Labels");
 
-		set_text(values, nulls, 0, id != NULL ? pnstrdup(id, SHORT_ID_LEN) : NULL);
-		set_text(values, nulls, 1, name != NULL ? hxpy_text_clean(name, strlen(name)) : NULL);
-		set_text(values, nulls, 2, image_name(container, images));
-		set_text(values, nulls, 3, text_of(container, "State"));
-		set_text(values, nulls, 4, text_of(container, "Status"));
-		set_time(values, nulls, 5, container, "Created");
-		set_owner(values, nulls, name, json_object_get(container, "Labels"));
-		set_jsonb(values, nulls, 11, json_object_get(container, "Labels"));
-		set_text(values, nulls, 12, text_of(container, "Command"));
-		set_jsonb(values, nulls, 13, container);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		hxpy_rows_put_text(&rows, id != NULL ? pnstrdup(id, SHORT_ID_LEN) : NULL);
+		hxpy_rows_put_text(&rows, name != NULL ? hxpy_text_clean(name, strlen(name)) : NULL);
+		hxpy_rows_put_text(&rows, image_name(container, images));
+		hxpy_rows_put_text(&rows, text_of(container, "State"));
+		hxpy_rows_put_text(&rows, text_of(container, "Status"));
+		put_time(&rows, container, "Created");
+		put_owner(&rows, name, labels);
+		put_jsonb(&rows, labels);
+		hxpy_rows_put_text(&rows, text_of(container, "Command"));
+		put_jsonb(&rows, container);
+		hxpy_rows_end_row(&rows);
 	}
 	return (Datum) 0;
 }
@@ -435,10 +409,7 @@ py_run(PG_FUNCTION_ARGS)
 
 	check_superuser("run a container");
 	image = hxpy_argument_text(fcinfo, 0, "image");
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("config must not be null")));
+	hxpy_argument_require(fcinfo, 1, "config");
 	config = JsonbToCString(NULL, &PG_GETARG_JSONB_P(1)->root, 0);
 	config = pg_server_to_any(config, strlen(config), PG_UTF8);
 	PG_RETURN_TEXT_P(cstring_to_text(hxpy_run_container(image, config)));
@@ -478,31 +449,28 @@ py_container_logs(PG_FUNCTION_ARGS)
 Datum
 py_engine(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[ENGINE_COLUMNS];
-	bool		nulls[ENGINE_COLUMNS] = {0};
+	RowWriter	rows;
 	const char *api_version;
 	json_t	   *info;
 	json_t	   *live;
 
 	check_monitor("see the Docker engine");
-	InitMaterializedSRF(fcinfo, 0);
+	hxpy_rows_begin(&rows, fcinfo);
 	api_version = hxpy_docker_ping();
 	info = hxpy_docker_info();
 	live = json_object_get(info, "LiveRestoreEnabled");
-	set_text(values, nulls, 0, hxpy_docker_host);
-	set_text(values, nulls, 1, api_version);
-	set_text(values, nulls, 2, text_of(hxpy_docker_version(), "Version"));
-	set_text(values, nulls, 3, text_of(info, "OperatingSystem"));
-	set_text(values, nulls, 4, text_of(info, "KernelVersion"));
-	set_text(values, nulls, 5, text_of(info, "Architecture"));
-	set_text(values, nulls, 6, text_of(info, "CgroupVersion"));
-	values[7] = text_array(json_object_get(info, "SecurityOptions"));
-	values[8] = text_array(json_object_get(info, "Runtimes"));
-	set_text(values, nulls, 9, text_of(info, "DefaultRuntime"));
-	values[10] = BoolGetDatum(json_is_true(live));
-	nulls[10] = !json_is_boolean(live);
-	values[11] = text_array(json_object_get(info, "Warnings"));
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	hxpy_rows_put_text(&rows, hxpy_docker_host);
+	hxpy_rows_put_text(&rows, api_version);
+	hxpy_rows_put_text(&rows, text_of(hxpy_docker_version(), "Version"));
+	hxpy_rows_put_text(&rows, text_of(info, "OperatingSystem"));
+	hxpy_rows_put_text(&rows, text_of(info, "KernelVersion"));
+	hxpy_rows_put_text(&rows, text_of(info, "Architecture"));
+	hxpy_rows_put_text(&rows, text_of(info, "CgroupVersion"));
+	hxpy_rows_put(&rows, text_array(json_object_get(info, "SecurityOptions")), false);
+	hxpy_rows_put(&rows, text_array(json_object_get(info, "Runtimes")), false);
+	hxpy_rows_put_text(&rows, text_of(info, "DefaultRuntime"));
+	hxpy_rows_put(&rows, BoolGetDatum(json_is_true(live)), !json_is_boolean(live));
+	hxpy_rows_put(&rows, text_array(json_object_get(info, "Warnings")), false);
+	hxpy_rows_end_row(&rows);
 	return (Datum) 0;
 }

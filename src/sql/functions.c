@@ -10,7 +10,6 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -23,6 +22,7 @@
 #include "guc.h"
 #include "codec/protocol.h"
 #include "session/session.h"
+#include "sql/rows.h"
 
 PG_FUNCTION_INFO_V1(py_open);
 PG_FUNCTION_INFO_V1(py_init);
@@ -317,31 +317,28 @@ ms_interval(int64 ms)
 Datum
 py_sessions(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	RowWriter	rows;
 	ListCell   *cell;
 
-	InitMaterializedSRF(fcinfo, 0);
+	hxpy_rows_begin(&rows, fcinfo);
 	foreach(cell, hxpy_session_list())
 	{
 		PySession  *session = lfirst(cell);
 		const char *lost = session->worker->lost;
 		int64		timeout = session->timeout_ms >= 0 ? session->timeout_ms : hxpy_eval_timeout;
-		Datum		values[8];
-		bool		nulls[8] = {0};
 
 		if (hxpy_session_is_own(session))
 			continue;
-		values[0] = CStringGetTextDatum(session->key.name);
-		values[1] = CStringGetTextDatum(GetUserNameFromId(session->key.role, false));
-		values[2] = CStringGetTextDatum(pnstrdup(session->container->id, 12));
-		values[3] = CStringGetTextDatum(session->container->image);
-		values[4] = CStringGetTextDatum(lost != NULL ? psprintf("lost: %s", lost) :
-										hxpy_session_is_busy(session) ? "active" : "idle");
-		values[5] = TimestampTzGetDatum(session->opened);
-		values[6] = TimestampTzGetDatum(session->worker->last_used);
-		values[7] = ms_interval(timeout);
-		nulls[7] = timeout == 0;
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		hxpy_rows_put_text(&rows, session->key.name);
+		hxpy_rows_put_text(&rows, GetUserNameFromId(session->key.role, false));
+		hxpy_rows_put_text(&rows, pnstrdup(session->container->id, 12));
+		hxpy_rows_put_text(&rows, session->container->image);
+		hxpy_rows_put_text(&rows, lost != NULL ? psprintf("lost: %s", lost) :
+						   hxpy_session_is_busy(session) ? "active" : "idle");
+		hxpy_rows_put(&rows, TimestampTzGetDatum(session->opened), false);
+		hxpy_rows_put(&rows, TimestampTzGetDatum(session->worker->last_used), false);
+		hxpy_rows_put(&rows, ms_interval(timeout), timeout == 0);
+		hxpy_rows_end_row(&rows);
 	}
 	return (Datum) 0;
 }

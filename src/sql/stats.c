@@ -11,116 +11,78 @@
 
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
 #include "hxpy.h"
-#include "text.h"
 #include "codec/protocol.h"
 #include "launch/pool.h"
 #include "launch/registry.h"
-
-#define SESSION_COLUMNS		22
+#include "sql/rows.h"
+#include "text.h"
 
 PG_FUNCTION_INFO_V1(py_stat_sessions);
 PG_FUNCTION_INFO_V1(py_stat_pool);
 
 static const char *const state_names[] = {"starting", "idle", "active", "lost"};
 
-/* Return the word for an instruction's frame. */
+/* The words for instructions, by their frames' types */
+static const char *const instruction_names[] = {
+	[HXPY_FRAME_DEFINE] = "define",
+	[HXPY_FRAME_EXEC] = "exec",
+	[HXPY_FRAME_EVAL] = "eval",
+	[HXPY_FRAME_GRID] = "grid",
+	[HXPY_FRAME_EVAL_GRID] = "eval_grid",
+	[HXPY_FRAME_APPLY] = "apply",
+	[HXPY_FRAME_CALL] = "call",
+	[HXPY_FRAME_CODEC] = "codec"
+};
+
+/* Put a text of a slot or the launcher, made safe; NULL for "". */
+static void
+put_foreign(RowWriter *rows, const char *text)
+{
+	hxpy_rows_put_text(rows, text[0] ? hxpy_text_clean(text, strlen(text)) : NULL);
+}
+
+/* Return what a session does or did last; NULL for nothing. */
 static const char *
-instruction_name(uint8 type)
+instruction_text(const SlotInfo *info)
 {
-	switch (type)
-	{
-		case HXPY_FRAME_DEFINE:
-			return "define";
-		case HXPY_FRAME_EXEC:
-			return "exec";
-		case HXPY_FRAME_EVAL:
-			return "eval";
-		case HXPY_FRAME_GRID:
-			return "grid";
-		case HXPY_FRAME_EVAL_GRID:
-			return "eval_grid";
-		case HXPY_FRAME_APPLY:
-			return "apply";
-		case HXPY_FRAME_CALL:
-			return "call";
-		case HXPY_FRAME_CODEC:
-			return "codec";
-		default:
-			return "unknown";
-	}
+	const char *name = info->instruction < lengthof(instruction_names) ?
+		instruction_names[info->instruction] : NULL;
+
+	if (info->instruction == 0)
+		return NULL;
+	return psprintf("%s%s%s", name != NULL ? name : "unknown", info->source[0] ? " " : "",
+					hxpy_text_clean(info->source, strlen(info->source)));
 }
 
-/* Set a text column, NULL for "" and for NULL. */
+/* Put the columns that only the session's role and pg_read_all_stats may see. */
 static void
-set_text(Datum *values, bool *nulls, int column, const char *text)
+put_private(RowWriter *rows, SessionSlot *slot, const SlotInfo *info)
 {
-	nulls[column] = text == NULL || text[0] == '\0';
-	if (!nulls[column])
-		values[column] = CStringGetTextDatum(text);
-}
-
-/* Set a text column to a slot's text, made safe. */
-static void
-set_foreign(Datum *values, bool *nulls, int column, const char *text)
-{
-	set_text(values, nulls, column, hxpy_text_clean(text, strlen(text)));
-}
-
-/* Set the columns of the latest instruction and its progress. */
-static void
-set_instruction(const SlotInfo *info, Datum *values, bool *nulls)
-{
-	nulls[10] = info->instruction == 0;
-	if (info->instruction != 0)
-	{
-		const char *source = hxpy_text_clean(info->source, strlen(info->source));
-
-		set_text(values, nulls, 8, psprintf("%s%s%s", instruction_name(info->instruction),
-											source[0] ? " " : "", source));
-		values[10] = TimestampTzGetDatum(info->instruction_started);
-	}
+	put_foreign(rows, info->session);
+	hxpy_rows_put_text(rows, info->id[0] ? pnstrdup(info->id, 12) : NULL);
+	put_foreign(rows, info->image);
+	put_foreign(rows, info->network);
+	hxpy_rows_put_text(rows, state_names[info->state]);
+	hxpy_rows_put_text(rows, instruction_text(info));
+	hxpy_rows_put(rows, TimestampTzGetDatum(info->started), false);
+	hxpy_rows_put(rows, TimestampTzGetDatum(info->instruction_started), info->instruction == 0);
+	for (int i = COUNT_EVALS; i <= COUNT_BYTES_OUT; i++)
+		hxpy_rows_put(rows, Int64GetDatum((int64) hxpy_registry_counter(slot, i)), false);
+	hxpy_rows_put(rows, Float8GetDatum(hxpy_registry_counter(slot, COUNT_MICROSECONDS) / 1000.0),
+				  false);
+	hxpy_rows_put(rows, Int64GetDatum(info->memory), !info->measured);
+	hxpy_rows_put(rows, Float8GetDatum(info->cpu / 1000.0), !info->measured);
 	if (info->has_progress)
 	{
-		values[19] = Float8GetDatum(info->done);
-		nulls[19] = false;
-		values[20] = Float8GetDatum(info->total);
-		nulls[20] = isnan(info->total);
-		set_foreign(values, nulls, 21, info->message);
+		hxpy_rows_put(rows, Float8GetDatum(info->done), false);
+		hxpy_rows_put(rows, Float8GetDatum(info->total), isnan(info->total));
+		put_foreign(rows, info->message);
 	}
-}
-
-/* Set the columns that only the session's role and pg_read_all_stats may see. */
-static void
-set_private(SessionSlot *slot, const SlotInfo *info, Datum *values, bool *nulls)
-{
-	uint64		counters[NUM_COUNTERS];
-
-	for (int i = 0; i < NUM_COUNTERS; i++)
-		counters[i] = hxpy_registry_counter(slot, i);
-	set_foreign(values, nulls, 3, info->session);
-	set_text(values, nulls, 4, pnstrdup(info->id, 12));
-	set_foreign(values, nulls, 5, info->image);
-	set_foreign(values, nulls, 6, info->network);
-	set_text(values, nulls, 7, state_names[info->state]);
-	values[9] = TimestampTzGetDatum(info->started);
-	nulls[9] = false;
-	for (int i = COUNT_EVALS; i <= COUNT_BYTES_OUT; i++)
-	{
-		values[11 + i] = Int64GetDatum((int64) counters[i]);
-		nulls[11 + i] = false;
-	}
-	values[16] = Float8GetDatum(counters[COUNT_MICROSECONDS] / 1000.0);
-	nulls[16] = false;
-	values[17] = Int64GetDatum(info->memory);
-	values[18] = Float8GetDatum(info->cpu / 1000.0);
-	nulls[17] = nulls[18] = !info->measured;
-	set_instruction(info, values, nulls);
 }
 
 /*
@@ -130,29 +92,30 @@ set_private(SessionSlot *slot, const SlotInfo *info, Datum *values, bool *nulls)
 Datum
 py_stat_sessions(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	RowWriter	rows;
 
-	InitMaterializedSRF(fcinfo, 0);
+	hxpy_rows_begin(&rows, fcinfo);
 	for (int i = 0; i < hxpy_registry_count(); i++)
 	{
 		SessionSlot *slot = hxpy_registry_slot(i);
 		SlotInfo	info;
-		Datum		values[SESSION_COLUMNS] = {0};
-		bool		nulls[SESSION_COLUMNS];
 
 		if (!hxpy_registry_read(slot, &info))
 			continue;
-		memset(nulls, true, sizeof(nulls));
-		values[0] = Int32GetDatum(info.pid);
-		nulls[0] = false;
-		set_text(values, nulls, 1, GetUserNameFromId(info.role, true));
-		set_text(values, nulls, 2, get_database_name(info.database));
+		hxpy_rows_put(&rows, Int32GetDatum(info.pid), false);
+		hxpy_rows_put_text(&rows, GetUserNameFromId(info.role, true));
+		hxpy_rows_put_text(&rows, get_database_name(info.database));
 		if (has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
 			has_privs_of_role(GetUserId(), info.role))
-			set_private(slot, &info, values, nulls);
+			put_private(&rows, slot, &info);
 		else
-			set_text(values, nulls, 8, "<insufficient privilege>");
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		{
+			/* in the place of what it does; all else is NULL */
+			for (int column = 0; column < 5; column++)
+				hxpy_rows_put(&rows, (Datum) 0, true);
+			hxpy_rows_put_text(&rows, "<insufficient privilege>");
+		}
+		hxpy_rows_end_row(&rows);
 	}
 	return (Datum) 0;
 }
@@ -172,12 +135,11 @@ count_slots(const PoolShared *pool, const PoolKind *kind, PoolState state)
 	return count;
 }
 
-/* Make an array member of a moment, NULL when there was none. */
+/* Put a moment; NULL when there was none. */
 static void
-put_moment(TimestampTz moment, Datum *value, bool *isnull)
+put_moment(RowWriter *rows, TimestampTz moment)
 {
-	*value = TimestampTzGetDatum(moment);
-	*isnull = moment == 0;
+	hxpy_rows_put(rows, TimestampTzGetDatum(moment), moment == 0);
 }
 
 /*
@@ -186,11 +148,11 @@ put_moment(TimestampTz moment, Datum *value, bool *isnull)
 Datum
 py_stat_pool(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	bool		may_read = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	RowWriter	rows;
 	PoolShared *pool;
 
-	InitMaterializedSRF(fcinfo, 0);
+	hxpy_rows_begin(&rows, fcinfo);
 	if (hxpy_pool == NULL)
 		return (Datum) 0;
 	/* The rows are made of a copy: no work with the lock held. */
@@ -203,30 +165,23 @@ py_stat_pool(PG_FUNCTION_ARGS)
 		const PoolKind *kind = &pool->kinds[i];
 		bool		engine = pool->engine_error[0] != '\0';
 		const char *error = engine ? pool->engine_error : kind->error;
-		const char *database = OidIsValid(kind->spec.io_database) ?
-			get_database_name(kind->spec.io_database) : NULL;
-		Datum		values[13];
-		bool		nulls[13] = {0};
 
-		values[0] = CStringGetTextDatum(kind->spec.image);
-		values[1] = database ? CStringGetTextDatum(database) : (Datum) 0;
-		nulls[1] = database == NULL;
-		values[2] = CStringGetTextDatum(kind->image_id);
-		nulls[2] = !kind->image_id[0];
-		values[3] = Int32GetDatum(kind->wanted);
-		values[4] = Int32GetDatum(count_slots(pool, kind, POOL_READY));
-		values[5] = Int32GetDatum(count_slots(pool, kind, POOL_STARTING));
-		values[6] = Int64GetDatum(kind->started);
-		values[7] = Int64GetDatum(kind->taken);
-		values[8] = Int64GetDatum(kind->missed);
-		values[9] = Int64GetDatum(kind->failed);
-		put_moment(kind->asked_at, &values[10], &nulls[10]);
+		hxpy_rows_put_text(&rows, kind->spec.image);
+		hxpy_rows_put_text(&rows, OidIsValid(kind->spec.io_database) ?
+						   get_database_name(kind->spec.io_database) : NULL);
+		hxpy_rows_put_text(&rows, kind->image_id[0] ? kind->image_id : NULL);
+		hxpy_rows_put(&rows, Int32GetDatum(kind->wanted), false);
+		hxpy_rows_put(&rows, Int32GetDatum(count_slots(pool, kind, POOL_READY)), false);
+		hxpy_rows_put(&rows, Int32GetDatum(count_slots(pool, kind, POOL_STARTING)), false);
+		hxpy_rows_put(&rows, Int64GetDatum(kind->started), false);
+		hxpy_rows_put(&rows, Int64GetDatum(kind->taken), false);
+		hxpy_rows_put(&rows, Int64GetDatum(kind->missed), false);
+		hxpy_rows_put(&rows, Int64GetDatum(kind->failed), false);
+		put_moment(&rows, kind->asked_at);
 		/* The launcher has no database, and so no encoding. */
-		values[11] = CStringGetTextDatum(may_read ? hxpy_text_clean(error, strlen(error)) : "");
-		nulls[11] = !may_read || !error[0];
-		put_moment(!error[0] ? 0 : engine ? pool->engine_error_at : kind->error_at,
-				   &values[12], &nulls[12]);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		put_foreign(&rows, may_read ? error : "");
+		put_moment(&rows, !error[0] ? 0 : engine ? pool->engine_error_at : kind->error_at);
+		hxpy_rows_end_row(&rows);
 	}
 	return (Datum) 0;
 }
