@@ -28,7 +28,7 @@
 #include "engine/docker/json.h"
 #include "launch/owner.h"
 #include "sql/pull.h"
-#include "sql/rows.h"
+#include "sql/rowset.h"
 #include "sql/run.h"
 #include "launch/registry.h"
 #include "text.h"
@@ -88,22 +88,22 @@ text_of(json_t *object, const char *key)
 
 /* Put an object's time, given in seconds since 1970. */
 static void
-put_time(RowWriter *rows, json_t *object, const char *key)
+put_time(RowSet *rows, json_t *object, const char *key)
 {
 	json_t	   *value = json_object_get(object, key);
 
-	hxpy_rows_put(rows, TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t) json_integer_value(value))),
+	hxpy_rowset_put(rows, TimestampTzGetDatum(time_t_to_timestamptz((pg_time_t) json_integer_value(value))),
 				  !json_is_integer(value));
 }
 
 /* Put JSON of the engine. */
 static void
-put_jsonb(RowWriter *rows, json_t *value)
+put_jsonb(RowSet *rows, json_t *value)
 {
 	bool		isnull = value == NULL || json_is_null(value);
 	char	   *text = isnull ? NULL : hxpy_json_write(value);
 
-	hxpy_rows_put(rows, isnull ? (Datum) 0 :
+	hxpy_rowset_put(rows, isnull ? (Datum) 0 :
 				  DirectFunctionCall1(jsonb_in, CStringGetDatum(hxpy_text_clean(text, strlen(text)))),
 				  isnull);
 }
@@ -213,10 +213,10 @@ image_command(json_t *image)
 Datum
 py_images(PG_FUNCTION_ARGS)
 {
-	RowWriter	rows;
+	RowSet	rows;
 	ListCell   *cell;
 
-	hxpy_rows_begin(&rows, fcinfo);
+	hxpy_rowset_begin(&rows, fcinfo);
 	foreach(cell, list_images())
 	{
 		ImageRow   *row = lfirst(cell);
@@ -224,16 +224,16 @@ py_images(PG_FUNCTION_ARGS)
 		json_t	   *labels = json_object_get(row->image, "Labels");
 		json_t	   *details = hxpy_docker_inspect_image(row->name);
 
-		hxpy_rows_put_text(&rows, row->name);
-		hxpy_rows_put_text(&rows, text_of(row->image, "Id"));
+		hxpy_rowset_put_text(&rows, row->name);
+		hxpy_rowset_put_text(&rows, text_of(row->image, "Id"));
 		put_time(&rows, row->image, "Created");
-		hxpy_rows_put(&rows, Int64GetDatum((int64) json_integer_value(size)), !json_is_integer(size));
-		hxpy_rows_put(&rows, BoolGetDatum(hxpy_permit_image(row->name)), false);
-		hxpy_rows_put_text(&rows, text_of(labels, "hxpy.version"));
+		hxpy_rowset_put(&rows, Int64GetDatum((int64) json_integer_value(size)), !json_is_integer(size));
+		hxpy_rowset_put(&rows, BoolGetDatum(hxpy_permit_image(row->name)), false);
+		hxpy_rowset_put_text(&rows, text_of(labels, "hxpy.version"));
 		put_jsonb(&rows, labels);
-		hxpy_rows_put_text(&rows, image_command(details));
+		hxpy_rowset_put_text(&rows, image_command(details));
 		put_jsonb(&rows, details);
-		hxpy_rows_end_row(&rows);
+		hxpy_rowset_end_row(&rows);
 	}
 	return (Datum) 0;
 }
@@ -300,19 +300,19 @@ is_ours(json_t *labels)
  * one that a session has taken out of the pool does not name that session.
  */
 static void
-put_owner(RowWriter *rows, const char *name, json_t *labels)
+put_owner(RowSet *rows, const char *name, json_t *labels)
 {
 	bool		ours = is_ours(labels);
 	const char *pid = json_string_value(json_object_get(labels, "hxpy.backend"));
 	bool		from_pool = json_object_get(labels, "hxpy.pool") != NULL;
 
-	hxpy_rows_put_text(rows, !ours ? NULL : json_object_get(labels, "hxpy.run") != NULL ? "run" :
+	hxpy_rowset_put_text(rows, !ours ? NULL : json_object_get(labels, "hxpy.run") != NULL ? "run" :
 					   from_pool && !(name != NULL && hxpy_registry_uses_container(name)) ? "pool" :
 					   "session");
-	hxpy_rows_put_text(rows, ours ? text_of(labels, "hxpy.database") : NULL);
-	hxpy_rows_put(rows, Int32GetDatum(pid != NULL ? atoi(pid) : 0), !ours || pid == NULL || from_pool);
-	hxpy_rows_put_text(rows, ours ? text_of(labels, "hxpy.role") : NULL);
-	hxpy_rows_put_text(rows, ours ? text_of(labels, "hxpy.session") : NULL);
+	hxpy_rowset_put_text(rows, ours ? text_of(labels, "hxpy.database") : NULL);
+	hxpy_rowset_put(rows, Int32GetDatum(pid != NULL ? atoi(pid) : 0), !ours || pid == NULL || from_pool);
+	hxpy_rowset_put_text(rows, ours ? text_of(labels, "hxpy.role") : NULL);
+	hxpy_rowset_put_text(rows, ours ? text_of(labels, "hxpy.session") : NULL);
 }
 
 /*
@@ -323,14 +323,14 @@ py_containers(PG_FUNCTION_ARGS)
 {
 	bool		all = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
 	EngineLabel cluster = hxpy_owner_cluster();
-	RowWriter	rows;
+	RowSet	rows;
 	json_t	   *containers;
 	json_t	   *images;
 	json_t	   *container;
 	size_t		index;
 
 	check_monitor("see containers");
-	hxpy_rows_begin(&rows, fcinfo);
+	hxpy_rowset_begin(&rows, fcinfo);
 	containers = hxpy_docker_list(all ? NULL : psprintf("%s=%s", cluster.key, cluster.value));
 	images = hxpy_docker_images();
 	json_array_foreach(containers, index, container)
@@ -339,17 +339,17 @@ py_containers(PG_FUNCTION_ARGS)
 		const char *name = hxpy_docker_entry_name(container);
 		json_t	   *labels = json_object_get(container, "Labels");
 
-		hxpy_rows_put_text(&rows, id != NULL ? pnstrdup(id, SHORT_ID_LEN) : NULL);
-		hxpy_rows_put_text(&rows, name != NULL ? hxpy_text_clean(name, strlen(name)) : NULL);
-		hxpy_rows_put_text(&rows, image_name(container, images));
-		hxpy_rows_put_text(&rows, text_of(container, "State"));
-		hxpy_rows_put_text(&rows, text_of(container, "Status"));
+		hxpy_rowset_put_text(&rows, id != NULL ? pnstrdup(id, SHORT_ID_LEN) : NULL);
+		hxpy_rowset_put_text(&rows, name != NULL ? hxpy_text_clean(name, strlen(name)) : NULL);
+		hxpy_rowset_put_text(&rows, image_name(container, images));
+		hxpy_rowset_put_text(&rows, text_of(container, "State"));
+		hxpy_rowset_put_text(&rows, text_of(container, "Status"));
 		put_time(&rows, container, "Created");
 		put_owner(&rows, name, labels);
 		put_jsonb(&rows, labels);
-		hxpy_rows_put_text(&rows, text_of(container, "Command"));
+		hxpy_rowset_put_text(&rows, text_of(container, "Command"));
 		put_jsonb(&rows, container);
-		hxpy_rows_end_row(&rows);
+		hxpy_rowset_end_row(&rows);
 	}
 	return (Datum) 0;
 }
@@ -449,28 +449,28 @@ py_container_logs(PG_FUNCTION_ARGS)
 Datum
 py_engine(PG_FUNCTION_ARGS)
 {
-	RowWriter	rows;
+	RowSet	rows;
 	const char *api_version;
 	json_t	   *info;
 	json_t	   *live;
 
 	check_monitor("see the Docker engine");
-	hxpy_rows_begin(&rows, fcinfo);
+	hxpy_rowset_begin(&rows, fcinfo);
 	api_version = hxpy_docker_ping();
 	info = hxpy_docker_info();
 	live = json_object_get(info, "LiveRestoreEnabled");
-	hxpy_rows_put_text(&rows, hxpy_docker_host);
-	hxpy_rows_put_text(&rows, api_version);
-	hxpy_rows_put_text(&rows, text_of(hxpy_docker_version(), "Version"));
-	hxpy_rows_put_text(&rows, text_of(info, "OperatingSystem"));
-	hxpy_rows_put_text(&rows, text_of(info, "KernelVersion"));
-	hxpy_rows_put_text(&rows, text_of(info, "Architecture"));
-	hxpy_rows_put_text(&rows, text_of(info, "CgroupVersion"));
-	hxpy_rows_put(&rows, text_array(json_object_get(info, "SecurityOptions")), false);
-	hxpy_rows_put(&rows, text_array(json_object_get(info, "Runtimes")), false);
-	hxpy_rows_put_text(&rows, text_of(info, "DefaultRuntime"));
-	hxpy_rows_put(&rows, BoolGetDatum(json_is_true(live)), !json_is_boolean(live));
-	hxpy_rows_put(&rows, text_array(json_object_get(info, "Warnings")), false);
-	hxpy_rows_end_row(&rows);
+	hxpy_rowset_put_text(&rows, hxpy_docker_host);
+	hxpy_rowset_put_text(&rows, api_version);
+	hxpy_rowset_put_text(&rows, text_of(hxpy_docker_version(), "Version"));
+	hxpy_rowset_put_text(&rows, text_of(info, "OperatingSystem"));
+	hxpy_rowset_put_text(&rows, text_of(info, "KernelVersion"));
+	hxpy_rowset_put_text(&rows, text_of(info, "Architecture"));
+	hxpy_rowset_put_text(&rows, text_of(info, "CgroupVersion"));
+	hxpy_rowset_put(&rows, text_array(json_object_get(info, "SecurityOptions")), false);
+	hxpy_rowset_put(&rows, text_array(json_object_get(info, "Runtimes")), false);
+	hxpy_rowset_put_text(&rows, text_of(info, "DefaultRuntime"));
+	hxpy_rowset_put(&rows, BoolGetDatum(json_is_true(live)), !json_is_boolean(live));
+	hxpy_rowset_put(&rows, text_array(json_object_get(info, "Warnings")), false);
+	hxpy_rowset_end_row(&rows);
 	return (Datum) 0;
 }

@@ -22,7 +22,7 @@
 #include "guc.h"
 #include "codec/protocol.h"
 #include "session/session.h"
-#include "sql/rows.h"
+#include "sql/rowset.h"
 
 PG_FUNCTION_INFO_V1(py_open);
 PG_FUNCTION_INFO_V1(py_init);
@@ -317,10 +317,10 @@ ms_interval(int64 ms)
 Datum
 py_sessions(PG_FUNCTION_ARGS)
 {
-	RowWriter	rows;
+	RowSet	rows;
 	ListCell   *cell;
 
-	hxpy_rows_begin(&rows, fcinfo);
+	hxpy_rowset_begin(&rows, fcinfo);
 	foreach(cell, hxpy_session_list())
 	{
 		PySession  *session = lfirst(cell);
@@ -329,16 +329,16 @@ py_sessions(PG_FUNCTION_ARGS)
 
 		if (hxpy_session_is_own(session))
 			continue;
-		hxpy_rows_put_text(&rows, session->key.name);
-		hxpy_rows_put_text(&rows, GetUserNameFromId(session->key.role, false));
-		hxpy_rows_put_text(&rows, pnstrdup(session->container->id, 12));
-		hxpy_rows_put_text(&rows, session->container->image);
-		hxpy_rows_put_text(&rows, lost != NULL ? psprintf("lost: %s", lost) :
+		hxpy_rowset_put_text(&rows, session->key.name);
+		hxpy_rowset_put_text(&rows, GetUserNameFromId(session->key.role, false));
+		hxpy_rowset_put_text(&rows, pnstrdup(session->container->id, 12));
+		hxpy_rowset_put_text(&rows, session->container->image);
+		hxpy_rowset_put_text(&rows, lost != NULL ? psprintf("lost: %s", lost) :
 						   hxpy_session_is_busy(session) ? "active" : "idle");
-		hxpy_rows_put(&rows, TimestampTzGetDatum(session->opened), false);
-		hxpy_rows_put(&rows, TimestampTzGetDatum(session->worker->last_used), false);
-		hxpy_rows_put(&rows, ms_interval(timeout), timeout == 0);
-		hxpy_rows_end_row(&rows);
+		hxpy_rowset_put(&rows, TimestampTzGetDatum(session->opened), false);
+		hxpy_rowset_put(&rows, TimestampTzGetDatum(session->worker->last_used), false);
+		hxpy_rowset_put(&rows, ms_interval(timeout), timeout == 0);
+		hxpy_rowset_end_row(&rows);
 	}
 	return (Datum) 0;
 }

@@ -19,7 +19,7 @@
 #include "codec/protocol.h"
 #include "launch/pool.h"
 #include "launch/registry.h"
-#include "sql/rows.h"
+#include "sql/rowset.h"
 #include "text.h"
 
 PG_FUNCTION_INFO_V1(py_stat_sessions);
@@ -41,9 +41,9 @@ static const char *const instruction_names[] = {
 
 /* Put a text of a slot or the launcher, made safe; NULL for "". */
 static void
-put_foreign(RowWriter *rows, const char *text)
+put_foreign(RowSet *rows, const char *text)
 {
-	hxpy_rows_put_text(rows, text[0] ? hxpy_text_clean(text, strlen(text)) : NULL);
+	hxpy_rowset_put_text(rows, text[0] ? hxpy_text_clean(text, strlen(text)) : NULL);
 }
 
 /* Return what a session does or did last; NULL for nothing. */
@@ -61,26 +61,26 @@ instruction_text(const SlotInfo *info)
 
 /* Put the columns that only the session's role and pg_read_all_stats may see. */
 static void
-put_private(RowWriter *rows, SessionSlot *slot, const SlotInfo *info)
+put_private(RowSet *rows, SessionSlot *slot, const SlotInfo *info)
 {
 	put_foreign(rows, info->session);
-	hxpy_rows_put_text(rows, info->id[0] ? pnstrdup(info->id, 12) : NULL);
+	hxpy_rowset_put_text(rows, info->id[0] ? pnstrdup(info->id, 12) : NULL);
 	put_foreign(rows, info->image);
 	put_foreign(rows, info->network);
-	hxpy_rows_put_text(rows, state_names[info->state]);
-	hxpy_rows_put_text(rows, instruction_text(info));
-	hxpy_rows_put(rows, TimestampTzGetDatum(info->started), false);
-	hxpy_rows_put(rows, TimestampTzGetDatum(info->instruction_started), info->instruction == 0);
+	hxpy_rowset_put_text(rows, state_names[info->state]);
+	hxpy_rowset_put_text(rows, instruction_text(info));
+	hxpy_rowset_put(rows, TimestampTzGetDatum(info->started), false);
+	hxpy_rowset_put(rows, TimestampTzGetDatum(info->instruction_started), info->instruction == 0);
 	for (int i = COUNT_EVALS; i <= COUNT_BYTES_OUT; i++)
-		hxpy_rows_put(rows, Int64GetDatum((int64) hxpy_registry_counter(slot, i)), false);
-	hxpy_rows_put(rows, Float8GetDatum(hxpy_registry_counter(slot, COUNT_MICROSECONDS) / 1000.0),
+		hxpy_rowset_put(rows, Int64GetDatum((int64) hxpy_registry_counter(slot, i)), false);
+	hxpy_rowset_put(rows, Float8GetDatum(hxpy_registry_counter(slot, COUNT_MICROSECONDS) / 1000.0),
 				  false);
-	hxpy_rows_put(rows, Int64GetDatum(info->memory), !info->measured);
-	hxpy_rows_put(rows, Float8GetDatum(info->cpu / 1000.0), !info->measured);
+	hxpy_rowset_put(rows, Int64GetDatum(info->memory), !info->measured);
+	hxpy_rowset_put(rows, Float8GetDatum(info->cpu / 1000.0), !info->measured);
 	if (info->has_progress)
 	{
-		hxpy_rows_put(rows, Float8GetDatum(info->done), false);
-		hxpy_rows_put(rows, Float8GetDatum(info->total), isnan(info->total));
+		hxpy_rowset_put(rows, Float8GetDatum(info->done), false);
+		hxpy_rowset_put(rows, Float8GetDatum(info->total), isnan(info->total));
 		put_foreign(rows, info->message);
 	}
 }
@@ -92,9 +92,9 @@ put_private(RowWriter *rows, SessionSlot *slot, const SlotInfo *info)
 Datum
 py_stat_sessions(PG_FUNCTION_ARGS)
 {
-	RowWriter	rows;
+	RowSet	rows;
 
-	hxpy_rows_begin(&rows, fcinfo);
+	hxpy_rowset_begin(&rows, fcinfo);
 	for (int i = 0; i < hxpy_registry_count(); i++)
 	{
 		SessionSlot *slot = hxpy_registry_slot(i);
@@ -102,9 +102,9 @@ py_stat_sessions(PG_FUNCTION_ARGS)
 
 		if (!hxpy_registry_read(slot, &info))
 			continue;
-		hxpy_rows_put(&rows, Int32GetDatum(info.pid), false);
-		hxpy_rows_put_text(&rows, GetUserNameFromId(info.role, true));
-		hxpy_rows_put_text(&rows, get_database_name(info.database));
+		hxpy_rowset_put(&rows, Int32GetDatum(info.pid), false);
+		hxpy_rowset_put_text(&rows, GetUserNameFromId(info.role, true));
+		hxpy_rowset_put_text(&rows, get_database_name(info.database));
 		if (has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
 			has_privs_of_role(GetUserId(), info.role))
 			put_private(&rows, slot, &info);
@@ -112,10 +112,10 @@ py_stat_sessions(PG_FUNCTION_ARGS)
 		{
 			/* in the place of what it does; all else is NULL */
 			for (int column = 0; column < 5; column++)
-				hxpy_rows_put(&rows, (Datum) 0, true);
-			hxpy_rows_put_text(&rows, "<insufficient privilege>");
+				hxpy_rowset_put(&rows, (Datum) 0, true);
+			hxpy_rowset_put_text(&rows, "<insufficient privilege>");
 		}
-		hxpy_rows_end_row(&rows);
+		hxpy_rowset_end_row(&rows);
 	}
 	return (Datum) 0;
 }
@@ -137,9 +137,9 @@ count_slots(const PoolShared *pool, const PoolKind *kind, PoolState state)
 
 /* Put a moment; NULL when there was none. */
 static void
-put_moment(RowWriter *rows, TimestampTz moment)
+put_moment(RowSet *rows, TimestampTz moment)
 {
-	hxpy_rows_put(rows, TimestampTzGetDatum(moment), moment == 0);
+	hxpy_rowset_put(rows, TimestampTzGetDatum(moment), moment == 0);
 }
 
 /*
@@ -149,10 +149,10 @@ Datum
 py_stat_pool(PG_FUNCTION_ARGS)
 {
 	bool		may_read = has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
-	RowWriter	rows;
+	RowSet	rows;
 	PoolShared *pool;
 
-	hxpy_rows_begin(&rows, fcinfo);
+	hxpy_rowset_begin(&rows, fcinfo);
 	if (hxpy_pool == NULL)
 		return (Datum) 0;
 	/* The rows are made of a copy: no work with the lock held. */
@@ -166,22 +166,22 @@ py_stat_pool(PG_FUNCTION_ARGS)
 		bool		engine = pool->engine_error[0] != '\0';
 		const char *error = engine ? pool->engine_error : kind->error;
 
-		hxpy_rows_put_text(&rows, kind->spec.image);
-		hxpy_rows_put_text(&rows, OidIsValid(kind->spec.io_database) ?
+		hxpy_rowset_put_text(&rows, kind->spec.image);
+		hxpy_rowset_put_text(&rows, OidIsValid(kind->spec.io_database) ?
 						   get_database_name(kind->spec.io_database) : NULL);
-		hxpy_rows_put_text(&rows, kind->image_id[0] ? kind->image_id : NULL);
-		hxpy_rows_put(&rows, Int32GetDatum(kind->wanted), false);
-		hxpy_rows_put(&rows, Int32GetDatum(count_slots(pool, kind, POOL_READY)), false);
-		hxpy_rows_put(&rows, Int32GetDatum(count_slots(pool, kind, POOL_STARTING)), false);
-		hxpy_rows_put(&rows, Int64GetDatum(kind->started), false);
-		hxpy_rows_put(&rows, Int64GetDatum(kind->taken), false);
-		hxpy_rows_put(&rows, Int64GetDatum(kind->missed), false);
-		hxpy_rows_put(&rows, Int64GetDatum(kind->failed), false);
+		hxpy_rowset_put_text(&rows, kind->image_id[0] ? kind->image_id : NULL);
+		hxpy_rowset_put(&rows, Int32GetDatum(kind->wanted), false);
+		hxpy_rowset_put(&rows, Int32GetDatum(count_slots(pool, kind, POOL_READY)), false);
+		hxpy_rowset_put(&rows, Int32GetDatum(count_slots(pool, kind, POOL_STARTING)), false);
+		hxpy_rowset_put(&rows, Int64GetDatum(kind->started), false);
+		hxpy_rowset_put(&rows, Int64GetDatum(kind->taken), false);
+		hxpy_rowset_put(&rows, Int64GetDatum(kind->missed), false);
+		hxpy_rowset_put(&rows, Int64GetDatum(kind->failed), false);
 		put_moment(&rows, kind->asked_at);
 		/* The launcher has no database, and so no encoding. */
 		put_foreign(&rows, may_read ? error : "");
 		put_moment(&rows, !error[0] ? 0 : engine ? pool->engine_error_at : kind->error_at);
-		hxpy_rows_end_row(&rows);
+		hxpy_rowset_end_row(&rows);
 	}
 	return (Datum) 0;
 }

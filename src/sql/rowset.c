@@ -1,5 +1,5 @@
 /*
- * rows.c
+ * rowset.c
  *	  Rows that a function returns, filled column by column.
  */
 #include "postgres.h"
@@ -8,11 +8,11 @@
 #include "utils/builtins.h"
 
 #include "hxpy.h"
-#include "sql/rows.h"
+#include "sql/rowset.h"
 
 /* Begin a function's result, a tuplestore. */
 void
-hxpy_rows_begin(RowWriter *rows, FunctionCallInfo fcinfo)
+hxpy_rowset_begin(RowSet *rows, FunctionCallInfo fcinfo)
 {
 	InitMaterializedSRF(fcinfo, 0);
 	rows->result = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -23,7 +23,7 @@ hxpy_rows_begin(RowWriter *rows, FunctionCallInfo fcinfo)
 
 /* Set the row's next column. */
 void
-hxpy_rows_put(RowWriter *rows, Datum value, bool isnull)
+hxpy_rowset_put(RowSet *rows, Datum value, bool isnull)
 {
 	Assert(rows->next < rows->result->setDesc->natts);
 	rows->values[rows->next] = value;
@@ -32,17 +32,17 @@ hxpy_rows_put(RowWriter *rows, Datum value, bool isnull)
 
 /* Set the row's next column to a text. */
 void
-hxpy_rows_put_text(RowWriter *rows, const char *text)
+hxpy_rowset_put_text(RowSet *rows, const char *text)
 {
-	hxpy_rows_put(rows, text != NULL ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
+	hxpy_rowset_put(rows, text != NULL ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
 }
 
 /* End the row. */
 void
-hxpy_rows_end_row(RowWriter *rows)
+hxpy_rowset_end_row(RowSet *rows)
 {
 	while (rows->next < rows->result->setDesc->natts)
-		hxpy_rows_put(rows, (Datum) 0, true);
+		hxpy_rowset_put(rows, (Datum) 0, true);
 	tuplestore_putvalues(rows->result->setResult, rows->result->setDesc, rows->values, rows->nulls);
 	rows->next = 0;
 }
