@@ -35,7 +35,7 @@ from itertools import chain
 from typing import IO, Any
 
 from . import hayson
-from .hayson import HaysonError, HaysonTypeError
+from .hayson import HaysonError, HaysonTypeError, normal
 from .haystack import tz
 from .haystack.coord import Coord
 from .haystack.grid import Grid, GridCol
@@ -47,7 +47,6 @@ from .haystack.remove import Remove
 from .haystack.symbol import Symbol
 from .haystack.uri import Uri
 from .haystack.xstr import XStr
-from .zinc import normal
 
 __all__ = ["BrioError", "NativeBrioReader", "NativeBrioWriter", "dump", "dumps", "load", "loads"]
 

@@ -31,7 +31,8 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from . import zinc
-from .hayson import HaysonError, HaysonTypeError
+from ._codecs import check_surrogates, to_text
+from .hayson import HaysonError, HaysonTypeError, normal
 from .haystack import tz
 from .haystack.coord import Coord
 from .haystack.grid import Grid, GridBuilder
@@ -64,14 +65,14 @@ def dumps(grid: Any, *, dis: bool = True) -> str:
     """
     if isinstance(grid, list) and all(isinstance(row, dict) for row in grid):
         grid = Grid.from_dicts(grid)
-    grid = zinc.normal(grid, "CSV", {Grid: None})
+    grid = normal(grid, "CSV", {Grid: None})
     if not isinstance(grid, Grid):
         raise CsvError(f"CSV holds a grid, not a value of type \"{type(grid).__name__}\"")
     heads = [col.meta().get("dis", col.name()) if dis else col.name() for col in grid.cols()]
     columns = [_column(col.name(), grid.cells(col)) for col in grid.cols()]
     lines = [",".join(map(_quoted, map(_cell, heads))), *map(",".join, zip(*columns))]
     text = "\n".join(lines) + "\n"
-    zinc.check_surrogates(text, CsvError)
+    check_surrogates(text, CsvError)
     return text
 
 
@@ -113,9 +114,9 @@ def _cell(value: Any) -> str:
     writer = _WRITERS.get(type(value))
     if writer is not None:
         return writer(value)
-    if type(value) in zinc._ENCODERS:
+    if type(value) in zinc.ENCODERS:
         return zinc.dumps_scalar(value)
-    return _cell(zinc.normal(value, "CSV", zinc._ENCODERS))
+    return _cell(normal(value, "CSV", zinc.ENCODERS))
 
 
 def _ref(value: Ref) -> str:
@@ -153,7 +154,7 @@ def loads(text: str | bytes | bytearray, *, guess: bool = False) -> Grid:
     as "23221" comes back as a Number: CSV has no kinds.  Raises CsvError with
     line and column.
     """
-    text = zinc.to_text(text, CsvError)
+    text = to_text(text, CsvError)
     rows = _rows(text)
     if not rows:
         raise _error(text, 0, "a CSV document begins with the columns' names")

@@ -42,6 +42,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set, ValuesVi
 from enum import Enum
 from typing import IO, Any
 
+from ._codecs import check_xstr, is_clean, is_grid, read_xstr, unlimited
 from .errors import way_out
 from .haystack import tz
 from .haystack._cells import array_to_list, bare, to_list
@@ -49,6 +50,7 @@ from .haystack.coord import Coord
 from .haystack.grid import Grid, GridCol
 from .haystack.marker import Marker
 from .haystack.na import NA
+from .haystack.names import is_tag_name
 from .haystack.number import FloatNumber, IntNumber, Number
 from .haystack.ref import Ref
 from .haystack.remove import Remove
@@ -99,6 +101,29 @@ class HaysonTypeError(_Located, TypeError):
     """A Python type that Hayson has no form for."""
 
 
+# For the codecs beside this one ----------------------------------------------
+
+
+def normal(value: Any, format: str, known: Mapping[type, Any]) -> Any:
+    """Return a value of a type that is not known as the value that Hayson makes of it."""
+    if type(value) in known:
+        return value
+    try:
+        return decode(encode(value))
+    except HaysonTypeError as error:
+        error.message = error.message.replace("Hayson", format)
+        raise
+
+
+def check_name(name: Any, format: str, error: type[HaysonError]) -> None:
+    """Raise an error if something is no name of a tag or column."""
+    if not isinstance(name, str):
+        raise HaysonTypeError(f"a dict's key must be a str, not \"{type(name).__name__}\"")
+    if not is_tag_name(name):
+        raise error(f'{format} cannot hold the name "{name}": '
+                    "a name has a small letter or _ first, then letters, digits and _")
+
+
 # Writing -------------------------------------------------------------------
 
 _Stack = list[int]  # the ids of the containers that are being written, outermost first
@@ -121,8 +146,8 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
         text = _to_json(tree) if indent is None \
             else json.dumps(tree, ensure_ascii=False, indent=indent)
     except ValueError:  # more digits than Python converts on its own
-        return _unlimited(dumps, value)  # type: ignore[no-any-return]
-    if not _is_clean(text):
+        return unlimited(dumps, value)  # type: ignore[no-any-return]
+    if not is_clean(text):
         _check_strings(tree)
     return text
 
@@ -301,12 +326,6 @@ def _encode_bytes(value: bytes | bytearray | memoryview, stack: _Stack) -> Any:
 def _encode_datetime(value: dt.datetime, stack: _Stack) -> Any:
     text, zone = tz.format_datetime(value)
     return {"_kind": "dateTime", "val": text, "tz": zone}
-
-
-def check_xstr(value: XStr, error: type[HaysonError]) -> None:
-    """Raise an error if an XStr would be read as bytes."""
-    if value.type == "Buf" and isinstance(read_xstr("Buf", value.val), bytes):
-        raise error('an XStr of type "Buf" in base64 would be read as bytes')
 
 
 def _encode_xstr(value: XStr, stack: _Stack) -> Any:
@@ -520,19 +539,6 @@ def _array_encoder(cls: type) -> _Encoder | None:
 # Strings
 
 
-def _is_clean(text: str) -> bool:
-    """Tell whether a JSON text is free of NUL and lone surrogates; False may be a false alarm."""
-    if "\\u0000" in text:
-        return False
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _check_strings(tree: Any) -> None:
     """Raise HaysonError for the first str of a tree that jsonb cannot hold."""
     if isinstance(tree, str):
@@ -585,7 +591,7 @@ def loads(text: str | bytes | bytearray) -> Any:
     except HaysonError as error:
         failure = error
     except ValueError:  # more digits than Python converts on its own
-        return _unlimited(loads, text)
+        return unlimited(loads, text)
     _locate(text, failure)
     raise failure
 
@@ -620,26 +626,11 @@ def _decode(tree: Any) -> Any:
     return tree
 
 
-def _unlimited(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function without Python's limit of an integer's digits; jsonb has its own.
-
-    To be called while the ValueError of that limit is handled.
-    """
-    limit = sys.get_int_max_str_digits()
-    if not limit:  # it was another ValueError
-        raise sys.exc_info()[1] or HaysonError("no error")
-    sys.set_int_max_str_digits(0)
-    try:
-        return function(*args)
-    finally:
-        sys.set_int_max_str_digits(limit)
-
-
 def _decode_object(tree: dict[str, Any]) -> Any:
     """Return the value of an object whose members are decoded."""
     if "_kind" in tree:
         kind = tree["_kind"]
-    elif "rows" in tree and _is_grid(tree):
+    elif "rows" in tree and is_grid(tree):
         kind = "grid"
     else:
         return tree
@@ -654,15 +645,6 @@ def _decode_object(tree: dict[str, Any]) -> Any:
         raise HaysonError(f'{kind} without "{error.args[0]}"') from None
     except (TypeError, ValueError) as error:
         raise HaysonError(f"bad {kind}: {error}") from None
-
-
-def _is_grid(tree: dict[str, Any]) -> bool:
-    """Tell whether an object that does not say so is a grid."""
-    cols, rows = tree.get("cols"), tree.get("rows")
-    return isinstance(cols, list) and isinstance(rows, list) \
-        and all(isinstance(row, dict) for row in rows) \
-        and all(isinstance(col, str)
-                or isinstance(col, dict) and isinstance(col.get("name"), str) for col in cols)
 
 
 def _decode_grid(tree: dict[str, Any]) -> Grid:
@@ -705,16 +687,6 @@ def _text(tree: dict[str, Any]) -> str:
 
 def _decode_ref(tree: dict[str, Any]) -> Ref:
     return Ref(_text(tree).removeprefix("@"), tree.get("dis"))
-
-
-def read_xstr(type: str, value: str) -> XStr | bytes:
-    """Return an XStr, or the bytes of `Buf` in base64: Haxall's are no base64."""
-    if type == "Buf":
-        try:
-            return binascii.a2b_base64(value, strict_mode=True)
-        except ValueError:
-            pass
-    return XStr(type, value)
 
 
 def _decode_xstr(tree: dict[str, Any]) -> XStr | bytes:

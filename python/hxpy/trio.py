@@ -29,7 +29,8 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from . import zinc
-from .hayson import HaysonError, HaysonTypeError
+from ._codecs import check_surrogates, to_text
+from .hayson import HaysonError, HaysonTypeError, check_name, normal
 from .haystack import tz
 from .haystack.grid import Grid
 from .haystack.marker import Marker
@@ -57,7 +58,7 @@ def dumps(records: Any) -> str:
         text = "---\n".join(_records(records))
     except RecursionError:
         raise TrioError("the value is nested too deeply") from None
-    zinc.check_surrogates(text, TrioError)
+    check_surrogates(text, TrioError)
     return text
 
 
@@ -69,7 +70,7 @@ def dump(records: Any, file: IO[str]) -> None:
 def _records(records: Any) -> list[str]:
     """Return each record's text."""
     if not isinstance(records, (Grid, Mapping, list)):
-        records = zinc.normal(records, "Trio", {})
+        records = normal(records, "Trio", {})
     if isinstance(records, Grid):
         if records.meta().keys() - {"ver"} or any(col.meta() for col in records.cols()):
             raise TrioError("Trio cannot hold the meta of a grid and its columns; "
@@ -92,14 +93,14 @@ def _records(records: Any) -> list[str]:
 def _record(record: Any) -> str:
     """Return a record's lines."""
     if not isinstance(record, Mapping):
-        record = zinc.normal(record, "Trio", {dict: None})
+        record = normal(record, "Trio", {dict: None})
     if not isinstance(record, Mapping):
         raise TrioError(f'a record is a dict, not a value of type "{type(record).__name__}"')
     lines = []
     for name, value in record.items():
-        zinc.check_name(name, "Trio", TrioError)
+        check_name(name, "Trio", TrioError)
         try:
-            text = _value(zinc.normal(value, "Trio", zinc._ENCODERS))
+            text = _value(normal(value, "Trio", zinc.ENCODERS))
         except zinc.ZincError as error:
             failure = TrioError(error.message)
             failure.path = error.path
@@ -135,7 +136,7 @@ def _str(value: str) -> str:
         return f":{value}"
     if _BLOCK(value) and not _NOT_IN_BLOCK(value):
         return _block("", value)
-    return f":{zinc._write_str(value)}"
+    return f":{zinc.write_str(value)}"
 
 
 def _block(kind: str, text: str) -> str:
@@ -170,7 +171,7 @@ def loads(text: str | bytes | bytearray) -> list[dict[str, Any]]:
     with line and column.
     """
     try:
-        return _Reader(zinc.to_text(text, TrioError).split("\n")).records()
+        return _Reader(to_text(text, TrioError).split("\n")).records()
     except RecursionError:
         raise TrioError("the document is nested too deeply") from None
 

@@ -34,7 +34,8 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from . import hayson
-from .hayson import HaysonError, HaysonTypeError, check_xstr, read_xstr
+from ._codecs import check_surrogates, check_xstr, is_grid, read_xstr, unlimited
+from .hayson import HaysonError, HaysonTypeError, normal
 from .haystack import tz
 from .haystack.coord import Coord
 from .haystack.grid import Grid, GridCol
@@ -46,7 +47,6 @@ from .haystack.remove import Remove
 from .haystack.symbol import Symbol
 from .haystack.uri import Uri
 from .haystack.xstr import XStr
-from .zinc import check_surrogates, normal
 
 __all__ = ["V3Error", "decode", "dump", "dumps", "encode", "load", "loads"]
 
@@ -164,7 +164,7 @@ def _encode_dict(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
         except (HaysonError, HaysonTypeError) as error:
             error.within(name)
             raise
-    if hayson._is_grid(tree):
+    if is_grid(tree):
         raise V3Error('a dict with "cols" and "rows" would be read as a grid')
     return tree
 
@@ -185,7 +185,7 @@ def _encode_grid(grid: Grid, depth: int) -> dict[str, Any]:
     columns = [_encode_column(col.name(), grid.cells(col), depth) for col in grid.cols()]
     rows = [{name: cell for name, cell in zip(names, cells) if cell is not None}
             for cells in zip(*columns)]
-    if "cols" in names and "rows" in names and any(map(hayson._is_grid, rows)):
+    if "cols" in names and "rows" in names and any(map(is_grid, rows)):
         raise V3Error('a row with "cols" and "rows" would be read as a grid')
     return {"meta": {"ver": "3.0", **meta}, "cols": cols, "rows": rows}
 
@@ -264,7 +264,7 @@ def loads(text: str | bytes | bytearray) -> Any:
         failure = error
         pos = _find(text, error.steps)
     except ValueError:  # more digits than Python converts on its own
-        return hayson._unlimited(loads, text)
+        return unlimited(loads, text)
     failure.line = text.count("\n", 0, pos) + 1
     failure.column = pos - text.rfind("\n", 0, pos)
     raise failure from None
@@ -297,7 +297,7 @@ def _decode(tree: Any, strings: _Strings) -> Any:
     if isinstance(tree, str):
         return strings[tree]
     if isinstance(tree, dict):
-        if "rows" in tree and hayson._is_grid(tree):
+        if "rows" in tree and is_grid(tree):
             return _decode_grid(tree, strings)
         return _decode_dict(tree, strings)
     if isinstance(tree, list):
@@ -398,7 +398,7 @@ def _decode_number(text: str) -> Any:
         try:
             number = int(digits)
         except ValueError:  # more digits than Python converts on its own
-            number = hayson._unlimited(int, digits)
+            number = unlimited(int, digits)
     elif _REAL(digits):
         number = float(digits)
     else:

@@ -36,7 +36,8 @@ from collections.abc import Callable, Mapping
 from typing import IO, Any, NoReturn
 
 from . import hayson
-from .hayson import HaysonError, HaysonTypeError, check_xstr, read_xstr
+from ._codecs import check_surrogates, check_xstr, read_xstr, to_text, unlimited
+from .hayson import HaysonError, HaysonTypeError, check_name, normal
 from .haystack import tz
 from .haystack.coord import Coord
 from .haystack.grid import Grid, GridCol
@@ -84,7 +85,7 @@ def dumps(value: Any) -> str:
     Raises ZincError for what Zinc cannot hold and for nesting deeper than
     MAX_DEPTH, HaysonTypeError for a type without a mapping.
     """
-    grid = value if isinstance(value, Grid) else normal(value, "Zinc", _ENCODERS)
+    grid = value if isinstance(value, Grid) else normal(value, "Zinc", ENCODERS)
     return _checked(_grid if isinstance(grid, Grid) else _write, grid)
 
 
@@ -108,31 +109,11 @@ def dump(value: Any, file: IO[str]) -> None:
     file.write(dumps(value))
 
 
-def normal(value: Any, format: str, known: Mapping[type, Any]) -> Any:
-    """Return a value of a type that is not known as the value that Hayson makes of it."""
-    if type(value) in known:
-        return value
-    try:
-        return hayson.decode(hayson.encode(value))
-    except HaysonTypeError as error:
-        error.message = error.message.replace("Hayson", format)
-        raise
-
-
-def check_surrogates(text: str, error: type[HaysonError]) -> None:
-    """Raise an error if a text cannot be UTF-8."""
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise error("a str with a lone surrogate cannot be written") from None
-
-
 def _write(value: Any, depth: int) -> str:
     """Return a value inside of as many containers as depth says."""
-    encoder = _ENCODERS.get(type(value))
+    encoder = ENCODERS.get(type(value))
     if encoder is None:
-        return _write(normal(value, "Zinc", _ENCODERS), depth)
+        return _write(normal(value, "Zinc", ENCODERS), depth)
     try:
         return encoder(value, depth)
     except (HaysonError, HaysonTypeError):
@@ -166,7 +147,7 @@ def _write_number(value: Number, depth: int) -> str:
     return text + unit
 
 
-def _write_str(value: str, depth: int = 0) -> str:
+def write_str(value: str, depth: int = 0) -> str:
     if _STR_SPECIAL(value):
         value = value.translate(_STR_ESCAPES)
     return f'"{value}"'
@@ -182,12 +163,12 @@ def _write_uri(value: Uri, depth: int) -> str:
 
 def _write_ref(value: Ref, depth: int) -> str:
     dis = value.dis()
-    return f"@{value.id()}" if dis is None else f"@{value.id()} {_write_str(dis)}"
+    return f"@{value.id()}" if dis is None else f"@{value.id()} {write_str(dis)}"
 
 
 def _write_xstr(value: XStr, depth: int) -> str:
     check_xstr(value, ZincError)
-    return f"{value.type}({_write_str(value.val)})"
+    return f"{value.type}({write_str(value.val)})"
 
 
 def _write_datetime(value: dt.datetime, depth: int) -> str:
@@ -224,15 +205,6 @@ def _tags(tags: Mapping[str, Any], depth: int) -> list[str]:
     return parts
 
 
-def check_name(name: Any, format: str, error: type[HaysonError]) -> None:
-    """Raise an error if something is no name of a tag or column."""
-    if not isinstance(name, str):
-        raise HaysonTypeError(f"a dict's key must be a str, not \"{type(name).__name__}\"")
-    if not is_tag_name(name):
-        raise error(f'{format} cannot hold the name "{name}": '
-                    "a name has a small letter or _ first, then letters, digits and _")
-
-
 def _write_nested(value: Grid, depth: int) -> str:
     return f"<<\n{_grid(value, _deeper(depth))}>>"
 
@@ -263,9 +235,9 @@ def _column(name: str, cells: list[Any], null: str, depth: int) -> list[str]:
     if kinds == {float}:
         return list(map(_write_float, cells))
     if kinds == {str}:
-        return list(map(_write_str, cells))
+        return list(map(write_str, cells))
     texts: list[str] = []
-    get = _ENCODERS.get
+    get = ENCODERS.get
     try:
         for cell in cells:
             encoder = get(type(cell))
@@ -292,12 +264,12 @@ _STR_ESCAPES: dict[int, str] = {
 _URI_SPECIAL = re.compile(r"\\[:/?#\[\]@\\&=;]|[\x00-\x1f`\\]")
 _URI_SPECIAL_SEARCH = _URI_SPECIAL.search
 
-_ENCODERS: dict[type, _Encoder] = {
+ENCODERS: dict[type, _Encoder] = {
     type(None): lambda value, depth: "N",
     bool: lambda value, depth: "T" if value else "F",
     int: lambda value, depth: hayson.dumps(value),  # of any size
     float: _write_float,
-    str: _write_str,
+    str: write_str,
     IntNumber: _write_number,
     FloatNumber: _write_number,
     list: _write_list,
@@ -343,18 +315,6 @@ def load(file: IO[str] | IO[bytes]) -> Any:
     return loads(file.read())
 
 
-def to_text(text: str | bytes | bytearray, error: type[HaysonError]) -> str:
-    """Return a document as a str with newlines `\\n`."""
-    if not isinstance(text, str):
-        try:
-            text = bytes(text).decode()
-        except UnicodeDecodeError as failure:
-            raise error(f"not UTF-8: {failure}") from None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.removeprefix("\ufeff")
-
-
 def read_number(match: re.Match[str]) -> Any:
     """Return the value of a match of the pattern of numbers."""
     digits, whole, rest, unit = match.group("hex", "whole", "rest", "unit")
@@ -366,7 +326,7 @@ def read_number(match: re.Match[str]) -> Any:
         try:
             number = int(whole)
         except ValueError:  # more digits than Python converts on its own
-            number = hayson._unlimited(int, whole)
+            number = unlimited(int, whole)
     return Number(number, unit) if unit else number
 
 

@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hxpy import columns, protocol as P
-from hxpy.columns import Column, decode_batch, encode_batch, encode_column, time_zone
+from hxpy._tables import conversion, scalars, wire as P
+from hxpy._tables.conversion import decode_column, encode_column
+from hxpy._tables.scalars import time_zone
+from hxpy._tables.wire import Column, ProtocolError, decode_batch, encode_batch
 from hxpy.errors import ConversionError
 from hxpy.haystack.marker import Marker
 from hxpy.haystack.ref import Ref
 from hxpy.haystack.symbol import Symbol
 from hxpy.haystack.uri import Uri
-from hxpy.protocol import ProtocolError
 
 GOLDEN = Path(__file__).resolve().parents[2] / "test" / "golden" / "golden.json"
 CASES = json.loads(GOLDEN.read_text())["columns"] if GOLDEN.exists() else []
@@ -58,7 +59,7 @@ def trip(column, *values):
     back = decode_batch(encoded(column, values))[0]
     assert (back.tag, back.name, back.extra, back.count) == (
         column.tag, column.name, column.extra, len(values))
-    return back.values()
+    return decode_column(back)
 
 
 def plain(value):
@@ -80,19 +81,19 @@ golden = pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 @pytest.mark.skipif(not CASES, reason="test/golden is not here")
 def test_golden_is_here():
     tags = {decode_batch(bytes.fromhex(case["batch"]))[0].tag for case in CASES}
-    assert tags == set(columns._DECODERS) - {P.NULL}
+    assert tags == set(conversion._DECODERS) - {P.NULL}
 
 
 @golden
 def test_golden_decode(case):
-    assert repr(decode_batch(bytearray.fromhex(case["batch"]))[0].values()) == case["python"]
+    assert repr(decode_column(decode_batch(bytearray.fromhex(case["batch"]))[0])) == case["python"]
 
 
 @golden
 def test_golden_encode(case):
     if "want" not in case:
         pytest.skip("nothing of this type comes back")
-    values = decode_batch(bytearray.fromhex(case["batch"]))[0].values()
+    values = decode_column(decode_batch(bytearray.fromhex(case["batch"]))[0])
     column = decode_batch(bytes.fromhex(case["want"]))[0]
     assert encoded(column, values).hex() == case["back"]
 
@@ -103,7 +104,7 @@ def test_golden_cut(case):
     for length in range(len(data)):
         with pytest.raises((ProtocolError, ValueError)):
             for column in decode_batch(data[:length]):
-                column.values()
+                decode_column(column)
     with pytest.raises(ProtocolError, match="trailing bytes"):
         decode_batch(data + b"\0" * 8)
 
@@ -177,7 +178,7 @@ def test_several_columns_share_a_batch():
     parts = encode_batch([encode_column(want(P.INT16, name="a"), [1, None]),
                           encode_column(want(P.TEXT, name="größe"), ["x"])])
     a, b = decode_batch(b"".join(parts))
-    assert (a.name, a.values(), b.name, b.values()) == ("a", [1, None], "größe", ["x"])
+    assert (a.name, decode_column(a), b.name, decode_column(b)) == ("a", [1, None], "größe", ["x"])
 
 
 @pytest.mark.parametrize("name", ["", "a", "é", "éé", "ééé", "日本語", "ééééééé"])
@@ -376,8 +377,8 @@ def test_array_likes(tag, value):
     got = trip(array_of(tag), value)[0]
     assert got.tolist() == [1, 2, 3]
     assert got.flags.writeable
-    if tag in columns._NATIVE:
-        assert got.dtype == np.dtype(columns._NATIVE[tag])
+    if tag in P.NATIVE:
+        assert got.dtype == np.dtype(P.NATIVE[tag])
 
 
 @pytest.mark.parametrize("value, result", [
@@ -445,8 +446,8 @@ def test_whole_arrays_are_not_encoded_value_by_value(monkeypatch):
     def one_by_one(value, column):
         raise AssertionError("a value was encoded on its own")
 
-    for tag in columns._CONVERTERS:
-        monkeypatch.setitem(columns._CONVERTERS, tag, one_by_one)
+    for tag in scalars.CONVERTERS:
+        monkeypatch.setitem(scalars.CONVERTERS, tag, one_by_one)
     times = np.array(["1969-12-31T23:59:59.999999500", "NaT", "2024-01-01"], dtype="M8[ns]")
     moments = [dt.datetime(1970, 1, 1), None, dt.datetime(2024, 1, 1)]
     for value in times, np.ma.array(times, mask=[0, 1, 0]), pd.Series(times), pd.Index(times):
@@ -483,9 +484,9 @@ def test_arrays_of_texts():
 
 def test_decoded_arrays_share_the_frame():
     data = encoded(array_of(P.INT32), [[1, 2, 3]])
-    got = decode_batch(data)[0].values()[0]
+    got = decode_column(decode_batch(data)[0])[0]
     got[0] = 7
-    assert decode_batch(data)[0].values()[0].tolist() == [7, 2, 3]
+    assert decode_column(decode_batch(data)[0])[0].tolist() == [7, 2, 3]
 
 
 # Records ----------------------------------------------------------------------
@@ -531,7 +532,7 @@ def test_unknown_time_zones(name):
 def test_moment_outside_of_pythons_years():
     data = encoded(want(P.TIMESTAMPTZ, extra="America/New_York"), [dt.datetime(1, 1, 1, tzinfo=UTC)])
     with pytest.raises(ConversionError) as info:
-        decode_batch(data)[0].values()
+        decode_column(decode_batch(data)[0])
     assert info.value.sqlstate == "22008"
 
 

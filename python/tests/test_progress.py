@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 import hxpy
-from hxpy import columns, protocol, worker
+from hxpy._tables import wire
+from hxpy._tables.conversion import decode_column
+from hxpy._worker import output, page, protocol
+from hxpy._worker.channel import Channel
 
 
 class FakeWorker:
     """Takes the frames of a request that runs, or of none."""
 
-    is_forked = worker.Worker.is_forked
+    is_forked = Channel.is_forked
 
     def __init__(self):
         self.shared = [1] * 5
@@ -25,7 +28,7 @@ class FakeWorker:
     def send(self, kind, request, parts):
         assert kind == protocol.PROGRESS
         payload = b"".join(bytes(part) for part in parts)
-        self.frames.append((request, *(column.values()[0] for column in columns.decode_batch(payload))))
+        self.frames.append((request, *(decode_column(column)[0] for column in wire.decode_batch(payload))))
 
 
 class Clock:
@@ -39,8 +42,8 @@ class Clock:
 def fake(monkeypatch):
     fake = FakeWorker()
     fake.clock = Clock()
-    monkeypatch.setattr(worker, "time", fake.clock)
-    monkeypatch.setattr(hxpy, "_report", worker.Progress(fake))
+    monkeypatch.setattr(output, "time", fake.clock)
+    monkeypatch.setattr(hxpy, "_report", output.Progress(fake))
     return fake
 
 
@@ -96,16 +99,16 @@ def test_first_and_last_and_some_between(fake):
 def test_each_request_has_a_first_one(fake):
     hxpy.progress(1)
     hxpy.progress(2)
-    fake.shared[worker.RUNNING] = 2
+    fake.shared[page.RUNNING] = 2
     hxpy.progress(3)
     assert [frame[:2] for frame in fake.frames] == [(1, 1.0), (2, 3.0)]
 
 
 def test_silence_without_a_request_and_in_other_processes(fake, monkeypatch):
-    fake.shared[worker.RUNNING] = 0
+    fake.shared[page.RUNNING] = 0
     hxpy.progress(1)
-    fake.shared[worker.RUNNING] = 1
-    monkeypatch.setattr(worker.os, "getpid", lambda: -1)
+    fake.shared[page.RUNNING] = 1
+    monkeypatch.setattr(output.os, "getpid", lambda: -1)
     hxpy.progress(1)
     assert fake.frames == []
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hxpy import columns, protocol
-from hxpy.protocol import Connection, ConnectionClosed, ProtocolError
+from hxpy._tables import conversion, wire
+from hxpy._tables.wire import ProtocolError
+from hxpy._worker import protocol
+from hxpy._worker.protocol import Connection, ConnectionClosed
 
 TOP = Path(__file__).resolve().parents[2]
 HEADER = TOP / "src" / "codec" / "protocol.h"
@@ -45,8 +47,8 @@ def test_constants_are_those_of_the_header():
     assert defined.pop("PROTOCOL_MAGIC") == protocol.MAGIC
     assert defined.pop("PROTOCOL_VERSION") == protocol.VERSION
     assert defined.pop("HEADER_SIZE") == protocol.HEADER.size
-    assert defined.pop("MAX_DEPTH") == protocol.MAX_DEPTH
-    here = {name: value for name, value in vars(protocol).items()
+    assert defined.pop("MAX_DEPTH") == wire.MAX_DEPTH
+    here = {name: value for name, value in {**vars(wire), **vars(protocol)}.items()
             if name.isupper() and isinstance(value, int)}
     for name, value in defined.items():
         plain = re.sub("^(FRAME|TAG|FLAG)_", "", name)
@@ -58,13 +60,13 @@ def test_constants_are_those_of_the_header():
 
 
 def test_every_tag_has_a_decoder():
-    tags = {value for name, value in vars(protocol).items() if name.isupper()
+    tags = {value for name, value in vars(wire).items() if name.isupper()
             and isinstance(value, int) and name in _tag_names()}
-    assert tags == set(columns._DECODERS)
+    assert tags == set(conversion._DECODERS)
 
 
 def _tag_names():
-    source = Path(protocol.__file__).read_text()
+    source = Path(wire.__file__).read_text()
     return re.findall(r"^(\w+) = \d+$", source.split("# Tags of columns.")[1]
                       .split("# Flags of columns.")[0], flags=re.M)
 
@@ -79,12 +81,12 @@ def test_golden_frames(case, pair):
     assert (kind, request) == (getattr(protocol, case["type"]), case["request"])
     assert (kind >= 0x80) == (case["sender"] == "container")
     if "texts" in case:
-        assert columns.decode_texts(payload) == case["texts"]
-        parts = columns.encode_texts(**case["texts"])
+        assert wire.decode_texts(payload) == case["texts"]
+        parts = wire.encode_texts(**case["texts"])
     elif "payload" in case:
         parts = [case["payload"].encode("latin-1")]
     else:
-        assert columns.decode_batch(payload)
+        assert wire.decode_batch(payload)
         parts = [payload]
     Connection(right).send(kind, request, parts)
     assert left.recv(len(data) + 1) == data

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from hxpy import session as module
+from hxpy._worker import session as module
 from hxpy.errors import HxpyError
-from hxpy.session import Session, describe_exception
+from hxpy._worker.session import Session, describe_exception
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""hxpy.tables: batches of columns to tables, and tables to batches."""
+"""hxpy._tables: batches of columns to tables, and tables to batches."""
 
 import collections
 import dataclasses
@@ -13,17 +13,18 @@ import pytest
 numpy = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
 
-from hxpy import columns, protocol  # noqa: E402
-from hxpy.columns import Column  # noqa: E402
+from hxpy._tables import wire  # noqa: E402
+from hxpy._tables.conversion import decode_column, encode_column  # noqa: E402
+from hxpy._tables.scalars import time_zone  # noqa: E402
+from hxpy._tables.tables import (TableReader, chunks, encode_chunk, encode_rows, infer,  # noqa: E402
+                                 inferred, match)
+from hxpy._tables.wire import Column, ProtocolError  # noqa: E402
 from hxpy.errors import ConversionError  # noqa: E402
 from hxpy.haystack import Grid, GridBuilder, Marker, Number, Ref, Symbol, Uri  # noqa: E402
-from hxpy.protocol import ProtocolError  # noqa: E402
-from hxpy.tables import (TableReader, chunks, encode_chunk, encode_rows, infer, inferred,  # noqa: E402
-                         match)
 
 OLD = pandas.__version__ < "2"
 UNIT = "ns" if OLD else "us"
-BERLIN = columns.time_zone("Europe/Berlin")
+BERLIN = time_zone("Europe/Berlin")
 
 
 def want(tag, name="x", extra="", *children):
@@ -34,8 +35,8 @@ def want(tag, name="x", extra="", *children):
 
 def batch(*pairs):
     """Encode (wanted column, values) and decode that as what came over the wire."""
-    payload = b"".join(columns.encode_batch([columns.encode_column(*pair) for pair in pairs]))
-    return columns.decode_batch(bytearray(payload))
+    payload = b"".join(wire.encode_batch([encode_column(*pair) for pair in pairs]))
+    return wire.decode_batch(bytearray(payload))
 
 
 def read(wanted, *parts, meta=None):
@@ -56,38 +57,36 @@ MOMENT = dt.datetime(2020, 7, 1, 12, 30, 15, 123456)
 ID = uuid.UUID(int=77)
 # tag, extra, dtype, dtype with NULLs, values
 CASES = [
-    (protocol.BOOL, "", "bool", "boolean", [True, False, True]),
-    (protocol.INT16, "", "int16", "Int16", [1, -32768, 32767]),
-    (protocol.INT32, "", "int32", "Int32", [1, -2**31, 2**31 - 1]),
-    (protocol.INT64, "", "int64", "Int64", [1, -2**63, 2**63 - 1]),
-    (protocol.FLOAT32, "", "float32", "float32", [1.5, -math.inf, 0.25]),
-    (protocol.FLOAT64, "", "float64", "float64", [1.5, math.inf, 1e300]),
-    (protocol.DATE, "", "object", "object", [dt.date(1, 1, 1), dt.date(9999, 12, 31),
-                                             MOMENT.date()]),
-    (protocol.TIME, "", "object", "object", [dt.time(1, 2, 3, 4), dt.time(), dt.time(23, 59)]),
-    (protocol.TIMESTAMP, "", f"datetime64[{UNIT}]", f"datetime64[{UNIT}]",
+    (wire.BOOL, "", "bool", "boolean", [True, False, True]),
+    (wire.INT16, "", "int16", "Int16", [1, -32768, 32767]),
+    (wire.INT32, "", "int32", "Int32", [1, -2**31, 2**31 - 1]),
+    (wire.INT64, "", "int64", "Int64", [1, -2**63, 2**63 - 1]),
+    (wire.FLOAT32, "", "float32", "float32", [1.5, -math.inf, 0.25]),
+    (wire.FLOAT64, "", "float64", "float64", [1.5, math.inf, 1e300]),
+    (wire.DATE, "", "object", "object", [dt.date(1, 1, 1), dt.date(9999, 12, 31), MOMENT.date()]),
+    (wire.TIME, "", "object", "object", [dt.time(1, 2, 3, 4), dt.time(), dt.time(23, 59)]),
+    (wire.TIMESTAMP, "", f"datetime64[{UNIT}]", f"datetime64[{UNIT}]",
      [MOMENT, MOMENT.replace(year=1900), MOMENT.replace(year=2200)]),
-    (protocol.TIMESTAMPTZ, "Europe/Berlin", f"datetime64[{UNIT}, Europe/Berlin]",
+    (wire.TIMESTAMPTZ, "Europe/Berlin", f"datetime64[{UNIT}, Europe/Berlin]",
      f"datetime64[{UNIT}, Europe/Berlin]",
      [MOMENT.replace(tzinfo=BERLIN), MOMENT.replace(1970, 1, 1, tzinfo=BERLIN),
       MOMENT.replace(tzinfo=dt.timezone.utc)]),
-    (protocol.INTERVAL, "", f"timedelta64[{UNIT}]", f"timedelta64[{UNIT}]",
+    (wire.INTERVAL, "", f"timedelta64[{UNIT}]", f"timedelta64[{UNIT}]",
      [dt.timedelta(1, 2, 3), dt.timedelta(-5), dt.timedelta(0)]),
-    (protocol.UUID, "", "object", "object", [ID, uuid.UUID(int=0), ID]),
-    (protocol.TEXT, "", "object", "object", ["a", "", "häuser€😀"]),
-    (protocol.OTHER, "inet", "object", "object", ["127.0.0.1", "::1", "10.0.0.0/8"]),
-    (protocol.NUMERIC, "", "int64", "Int64", [1, -5, 2**62]),
-    (protocol.NUMERIC, "", "float64", "float64", [1.5, math.inf, -0.25]),
-    (protocol.NUMERIC, "", "float64", "float64", [1.5, 2, -7]),
-    (protocol.NUMERIC, "", "object", "object", [2**70, 1, -2**64]),
-    (protocol.NUMERIC, "", "object", "object", [2**53 + 1, 1.5, 3]),
-    (protocol.NUMERIC, "decimal", "object", "object", [Decimal("1.10"), Decimal(7),
-                                                       Decimal("1e-9")]),
-    (protocol.JSON, "", "object", "object", [{"a": Marker()}, [1, "b"], Number(3.5, "kW")]),
-    (protocol.REF, "hs_ref", "object", "object", [Ref("a"), Ref("b"), Ref("a")]),
-    (protocol.URI, "hs_uri", "object", "object", [Uri("http://x/"), Uri("y"), Uri("z")]),
-    (protocol.SYMBOL, "hs_symbol", "object", "object", [Symbol("a"), Symbol("b"), Symbol("c")]),
-    (protocol.BYTEA, "", "object", "object", [b"\0\1", b"", b"abc"]),
+    (wire.UUID, "", "object", "object", [ID, uuid.UUID(int=0), ID]),
+    (wire.TEXT, "", "object", "object", ["a", "", "häuser€😀"]),
+    (wire.OTHER, "inet", "object", "object", ["127.0.0.1", "::1", "10.0.0.0/8"]),
+    (wire.NUMERIC, "", "int64", "Int64", [1, -5, 2**62]),
+    (wire.NUMERIC, "", "float64", "float64", [1.5, math.inf, -0.25]),
+    (wire.NUMERIC, "", "float64", "float64", [1.5, 2, -7]),
+    (wire.NUMERIC, "", "object", "object", [2**70, 1, -2**64]),
+    (wire.NUMERIC, "", "object", "object", [2**53 + 1, 1.5, 3]),
+    (wire.NUMERIC, "decimal", "object", "object", [Decimal("1.10"), Decimal(7), Decimal("1e-9")]),
+    (wire.JSON, "", "object", "object", [{"a": Marker()}, [1, "b"], Number(3.5, "kW")]),
+    (wire.REF, "hs_ref", "object", "object", [Ref("a"), Ref("b"), Ref("a")]),
+    (wire.URI, "hs_uri", "object", "object", [Uri("http://x/"), Uri("y"), Uri("z")]),
+    (wire.SYMBOL, "hs_symbol", "object", "object", [Symbol("a"), Symbol("b"), Symbol("c")]),
+    (wire.BYTEA, "", "object", "object", [b"\0\1", b"", b"abc"]),
 ]
 
 
@@ -109,26 +108,26 @@ def test_dtypes_and_values(tag, extra, dtype, nullable, values, parts):
         assert getattr(column, "_data", getattr(column, "_ndarray", column)).flags.writeable
         again = match([wanted], ["x"])
         out = [encode_chunk([wanted], chunk, again) for chunk in chunks(grid, 1000)]
-        back = columns.decode_batch(b"".join(out[0]))[0]
+        back = wire.decode_batch(b"".join(out[0]))[0]
         back.extra = extra
-        assert back.values() == cells * parts
+        assert decode_column(back) == cells * parts
 
 
 def test_nulls_only_in_some_batches():
-    for tag, dtype in (protocol.INT64, "Int64"), (protocol.BOOL, "boolean"):
+    for tag, dtype in (wire.INT64, "Int64"), (wire.BOOL, "boolean"):
         series = read(want(tag), [1 == 1], [None, False], [True]).frame()["x"]
         assert series.dtype == dtype and series.isna().tolist() == [False, True, False, False]
-    series = read(want(protocol.NUMERIC), [1], [None], [2]).frame()["x"]
+    series = read(want(wire.NUMERIC), [1], [None], [2]).frame()["x"]
     assert series.dtype == "Int64" and series.sum() == 3
-    series = read(want(protocol.NUMERIC), [1], [None, 1.5], [math.nan]).frame()["x"]
+    series = read(want(wire.NUMERIC), [1], [None, 1.5], [math.nan]).frame()["x"]
     assert series.dtype == "float64" and series.isna().tolist() == [False, True, False, True]
-    series = read(want(protocol.NUMERIC), [2**60], [1.5]).frame()["x"]
+    series = read(want(wire.NUMERIC), [2**60], [1.5]).frame()["x"]
     assert series.tolist() == [2**60, 1.5]
-    series = read(want(protocol.NUMERIC), [-2**63], [-2**63]).frame()["x"]
+    series = read(want(wire.NUMERIC), [-2**63], [-2**63]).frame()["x"]
     assert series.dtype == "int64"
-    series = read(want(protocol.NUMERIC), [-2**63], [1.5]).frame()["x"]
+    series = read(want(wire.NUMERIC), [-2**63], [1.5]).frame()["x"]
     assert series.dtype == object and series.tolist() == [-2**63, 1.5]
-    assert read(want(protocol.NUMERIC), [None]).frame()["x"].dtype == "float64"
+    assert read(want(wire.NUMERIC), [None]).frame()["x"].dtype == "float64"
 
 
 @pytest.mark.parametrize("tag", [case[0] for case in CASES])
@@ -138,8 +137,8 @@ def test_no_rows(tag):
 
 
 def test_arrays_and_records():
-    floats = want(protocol.ARRAY, "a", "", want(protocol.FLOAT64))
-    pair = want(protocol.RECORD, "r", "", want(protocol.INT32, "i"), want(protocol.TEXT, "t"))
+    floats = want(wire.ARRAY, "a", "", want(wire.FLOAT64))
+    pair = want(wire.RECORD, "r", "", want(wire.INT32, "i"), want(wire.TEXT, "t"))
     reader = TableReader([floats, pair])
     reader.add(batch((floats, [[1.5, 2], None]), (pair, [{"i": 1, "t": "x"}, None])))
     reader.add(batch((floats, [[[1.0], [2.0]]]), (pair, [{"i": None, "t": None}])))
@@ -150,8 +149,8 @@ def test_arrays_and_records():
 
 
 def test_memory_is_shared():
-    wanted = [want(protocol.INT64, "i"), want(protocol.FLOAT64, "f"), want(protocol.INT64, "n"),
-              want(protocol.TIMESTAMPTZ, "t", "Europe/Berlin"), want(protocol.BOOL, "b")]
+    wanted = [want(wire.INT64, "i"), want(wire.FLOAT64, "f"), want(wire.INT64, "n"),
+              want(wire.TIMESTAMPTZ, "t", "Europe/Berlin"), want(wire.BOOL, "b")]
     rows = [[1, 2], [1.5, None], [1, None], [MOMENT.replace(tzinfo=BERLIN), None], [True, False]]
     reader = TableReader(wanted)
     frame_memory = batch(*zip(wanted, rows))
@@ -167,18 +166,16 @@ def test_memory_is_shared():
 
 
 def test_memory_that_cannot_be_written_is_copied():
-    payload = b"".join(columns.encode_batch([columns.encode_column(want(protocol.FLOAT64),
-                                                                   [1.0, None])]))
-    reader = TableReader([want(protocol.FLOAT64)])
-    reader.add(columns.decode_batch(payload))
+    payload = b"".join(wire.encode_batch([encode_column(want(wire.FLOAT64), [1.0, None])]))
+    reader = TableReader([want(wire.FLOAT64)])
+    reader.add(wire.decode_batch(payload))
     frame = reader.frame()
     frame.iloc[0, 0] = 7.0
     assert math.isnan(frame["x"][1])
 
 
 def test_meta_and_names():
-    wanted = [want(protocol.INT32, "My Total"), want(protocol.INT32, "a"), want(protocol.INT32,
-                                                                                "a")]
+    wanted = [want(wire.INT32, "My Total"), want(wire.INT32, "a"), want(wire.INT32, "a")]
     meta = {"dis": "T", "cols": {"My Total": {"unit": "kW"}}}
     for _ in range(2):
         reader = TableReader(wanted, meta)
@@ -195,22 +192,22 @@ def test_meta_and_names():
 
 
 def test_clear_and_use_again():
-    reader = read(want(protocol.TEXT), ["a"], ["b"])
+    reader = read(want(wire.TEXT), ["a"], ["b"])
     reader.clear()
-    reader.add(batch((want(protocol.TEXT), ["c"])))
+    reader.add(batch((want(wire.TEXT), ["c"])))
     assert reader.frame()["x"].tolist() == ["c"]
     assert reader.frame()["x"].tolist() == []
     gc.disable()
     try:
-        reader.add(batch((want(protocol.TEXT), ["c"])))
+        reader.add(batch((want(wire.TEXT), ["c"])))
         assert not gc.isenabled()
     finally:
         gc.enable()
 
 
 def test_arrays():
-    wanted = [want(protocol.INT64, "i"), want(protocol.INT64, "n"), want(protocol.INT64, "big"),
-              want(protocol.BOOL, "b"), want(protocol.TIMESTAMPTZ, "t", "Europe/Berlin")]
+    wanted = [want(wire.INT64, "i"), want(wire.INT64, "n"), want(wire.INT64, "big"),
+              want(wire.BOOL, "b"), want(wire.TIMESTAMPTZ, "t", "Europe/Berlin")]
     reader = TableReader(wanted)
     moment = MOMENT.replace(tzinfo=BERLIN)
     reader.add(batch(*zip(wanted, [[1, 2], [1, None], [2**60, None], [True, None],
@@ -230,32 +227,32 @@ def test_matrix():
             reader.add(batch(*zip(wanted, zip(*rows))))
         return reader.matrix()
 
-    ints = [want(protocol.INT32, "a"), want(protocol.INT32, "b")]
+    ints = [want(wire.INT32, "a"), want(wire.INT32, "b")]
     array = matrix(ints, [(1, 2)], [(3, 4), (5, 6)])
     assert array.dtype == "i4" and array.tolist() == [[1, 2], [3, 4], [5, 6]]
     assert array.flags.c_contiguous and array.flags.writeable
     array = matrix(ints, [(1, 2)], [(3, None)], [(5, 6)])
     assert array.dtype == "f8" and str(array.tolist()) == "[[1.0, 2.0], [3.0, nan], [5.0, 6.0]]"
-    mixed = [want(protocol.INT64, "a"), want(protocol.NUMERIC, "b"), want(protocol.FLOAT32, "c")]
+    mixed = [want(wire.INT64, "a"), want(wire.NUMERIC, "b"), want(wire.FLOAT32, "c")]
     array = matrix(mixed, [(1, 2.5, None), (2, None, 4.0)])
     assert array.dtype == "f8" and str(array.tolist()) == "[[1.0, 2.5, nan], [2.0, nan, 4.0]]"
-    assert matrix([want(protocol.FLOAT32)], [(1.5,), (None,)]).dtype == "f4"
-    assert matrix(ints).shape == (0, 2) and matrix([want(protocol.NUMERIC)]).dtype == "f8"
+    assert matrix([want(wire.FLOAT32)], [(1.5,), (None,)]).dtype == "f4"
+    assert matrix(ints).shape == (0, 2) and matrix([want(wire.NUMERIC)]).dtype == "f8"
     rows = [(float(i), float(-i)) for i in range(100000)]
-    floats = [want(protocol.FLOAT64, "a"), want(protocol.FLOAT64, "b")]
+    floats = [want(wire.FLOAT64, "a"), want(wire.FLOAT64, "b")]
     array = matrix(floats, rows[:50000], rows[50000:])
     assert numpy.array_equal(array, numpy.array(rows)) and array.flags.c_contiguous
     with pytest.raises(ConversionError, match='column "b" of type text') as caught:
-        TableReader([want(protocol.INT32, "a"), want(protocol.TEXT, "b")], {}, True)
+        TableReader([want(wire.INT32, "a"), want(wire.TEXT, "b")], {}, True)
     assert caught.value.sqlstate == "42804"
 
 
 def test_wrong_batches():
-    reader = TableReader([want(protocol.INT32), want(protocol.TEXT)])
+    reader = TableReader([want(wire.INT32), want(wire.TEXT)])
     with pytest.raises(ProtocolError):
-        reader.add(batch((want(protocol.INT32), [1])))
+        reader.add(batch((want(wire.INT32), [1])))
     with pytest.raises(ProtocolError):
-        reader.add(batch((want(protocol.INT32), [1]), (want(protocol.TEXT), ["a", "b"])))
+        reader.add(batch((want(wire.INT32), [1]), (want(wire.TEXT), ["a", "b"])))
 
 
 # Out -----------------------------------------------------------------------
@@ -270,7 +267,7 @@ def table(value, rows=1000):
         names = names or chunk.names
         mapping = match(wanted, chunk.names, unnamed=chunk.unnamed)
         payload = b"".join(encode_chunk(wanted, chunk, mapping))
-        decoded = [column.values() for column in columns.decode_batch(payload)]
+        decoded = [decode_column(column) for column in wire.decode_batch(payload)]
         result += map(tuple, zip(*decoded))
     return names, result
 
@@ -356,7 +353,7 @@ def test_rows_that_lack_keys():
 
 
 @pytest.mark.parametrize("late, tag", [
-    (0.5, protocol.FLOAT64), (2**70, protocol.NUMERIC), ("x", protocol.JSON), (None, protocol.INT64)])
+    (0.5, wire.FLOAT64), (2**70, wire.NUMERIC), ("x", wire.JSON), (None, wire.INT64)])
 def test_types_are_those_of_all_rows_in_memory(late, tag):
     values = [1, 2, late]
     for value in (values, [(value,) for value in values], [{"c0": value} for value in values],
@@ -369,7 +366,7 @@ def test_types_are_those_of_all_rows_in_memory(late, tag):
     rows = ({"c0": value} for value in values)
     wanted, stream = inferred(rows, chunks(rows, 2))
     first, second = stream
-    assert wanted[0].tag == protocol.INT64
+    assert wanted[0].tag == wire.INT64
     encode_chunk(wanted, first, [0])
     if late is not None:
         with pytest.raises(ConversionError) as caught:
@@ -400,14 +397,14 @@ def test_an_index_without_a_name_is_kept(value, names, first, unnamed):
     assert got == names and rows[0] == first
     chunk = next(chunks(value, 100))
     assert chunk.unnamed == unnamed
-    row = columns.decode_batch(b"".join(encode_rows(chunk)))[0].values()[0]
+    row = decode_column(wire.decode_batch(b"".join(encode_rows(chunk)))[0])[0]
     assert list(row) == names
 
 
 def test_an_index_without_a_name_does_not_hide_columns():
     late = FRAME[FRAME.x > 1]
-    a, b, k = (want(protocol.INT64, name) for name in ("a", "b", "index"))
-    x, y = want(protocol.INT64, "x"), want(protocol.TEXT, "y")
+    a, b, k = (want(wire.INT64, name) for name in ("a", "b", "index"))
+    x, y = want(wire.INT64, "x"), want(wire.TEXT, "y")
     chunk = next(chunks(late, 10))
 
     def places(*wanted, by_name_only=False):
@@ -475,24 +472,24 @@ def test_the_hint_names_the_way_out(value, hint):
 
 def test_sparse_and_other_arrays():
     sparse = pytest.importorskip("scipy.sparse")
-    numbers = want(protocol.ARRAY)
-    numbers.children.append(want(protocol.FLOAT64))
+    numbers = want(wire.ARRAY)
+    numbers.children.append(want(wire.FLOAT64))
     for value in sparse.eye(2, format="csr"), sparse.coo_array(numpy.eye(2)):
-        for function in table, lambda value: columns.encode_column(numbers, [value]), \
-                lambda value: columns.encode_column(want(protocol.JSON), [value]):
+        for function in table, lambda value: encode_column(numbers, [value]), \
+                lambda value: encode_column(want(wire.JSON), [value]):
             with pytest.raises(ConversionError) as caught:
                 function(value)
             assert caught.value.sqlstate == "42846" and "toarray" in caught.value.hint
     matrix = numpy.matrix([[1.5, 2], [3, 4]])
     assert table(matrix) == (["v0", "v1"], [(1.5, 2.0), (3.0, 4.0)])
     for value in matrix, collections.deque([collections.deque([1.5, 2]), [3, 4]]):
-        column = columns.encode_column(numbers, [value])
-        batch = columns.decode_batch(b"".join(columns.encode_batch([column])))
-        assert batch[0].values()[0].tolist() == [[1.5, 2.0], [3.0, 4.0]]
+        column = encode_column(numbers, [value])
+        batch = wire.decode_batch(b"".join(wire.encode_batch([column])))
+        assert decode_column(batch[0])[0].tolist() == [[1.5, 2.0], [3.0, 4.0]]
     assert table(collections.deque([collections.deque([1, "a"]), (2, "b")]), 1) \
         == (["c0", "c1"], [(1, "a"), (2, "b")])
     assert table({"x": [collections.deque([1, 2])]})[0] == ["x"]
-    assert infer(next(chunks({"x": [collections.deque([1])]}, 9)))[0].tag == protocol.ARRAY
+    assert infer(next(chunks({"x": [collections.deque([1])]}, 9)))[0].tag == wire.ARRAY
 
 
 @pytest.mark.parametrize("name", ["a\ud800", "\udcff", "a\0b"])
@@ -528,7 +525,7 @@ def test_streams_are_lazy():
 
 
 def test_match():
-    a, b = want(protocol.INT32, "a"), want(protocol.INT32, "b")
+    a, b = want(wire.INT32, "a"), want(wire.INT32, "b")
     assert match([a, b], ["b", "c", "a"]) == [2, 0] and match([a, b], ["x", "y"]) == [0, 1]
     assert match([a, b], ["b"], True) == [-1, 0]
     for names, by_name in (["a"], False), (["a", "z"], True), (["x", "y", "z"], False):
@@ -553,52 +550,52 @@ def frame_of(values, dtype):
 
 
 @pytest.mark.parametrize("value, tag, expected", [
-    (frame_of([1, None], "Int8"), protocol.INT16, [1, None]),
-    (frame_of([1, None], "UInt32"), protocol.INT64, [1, None]),
-    (frame_of([1.5, None], "Float64"), protocol.FLOAT64, [1.5, None]),
-    (frame_of([True, None], "boolean"), protocol.BOOL, [True, None]),
-    (frame_of(["a", None], "string"), protocol.TEXT, ["a", None]),
-    (frame_of(["a", None, "b", "a"], "category"), protocol.TEXT, ["a", None, "b", "a"]),
-    (frame_of([3, None, 4], "category"), protocol.INT64, [3, None, 4]),
-    (frame_of([None], "category"), protocol.TEXT, [None]),
-    (frame_of([MOMENT, None], "datetime64[ns]"), protocol.TIMESTAMP, [MOMENT, None]),
-    (frame_of([MOMENT], "category"), protocol.TIMESTAMP, [MOMENT]),
-    (frame_of([dt.timedelta(1), None], "timedelta64[ns]"), protocol.INTERVAL,
+    (frame_of([1, None], "Int8"), wire.INT16, [1, None]),
+    (frame_of([1, None], "UInt32"), wire.INT64, [1, None]),
+    (frame_of([1.5, None], "Float64"), wire.FLOAT64, [1.5, None]),
+    (frame_of([True, None], "boolean"), wire.BOOL, [True, None]),
+    (frame_of(["a", None], "string"), wire.TEXT, ["a", None]),
+    (frame_of(["a", None, "b", "a"], "category"), wire.TEXT, ["a", None, "b", "a"]),
+    (frame_of([3, None, 4], "category"), wire.INT64, [3, None, 4]),
+    (frame_of([None], "category"), wire.TEXT, [None]),
+    (frame_of([MOMENT, None], "datetime64[ns]"), wire.TIMESTAMP, [MOMENT, None]),
+    (frame_of([MOMENT], "category"), wire.TIMESTAMP, [MOMENT]),
+    (frame_of([dt.timedelta(1), None], "timedelta64[ns]"), wire.INTERVAL,
      [dt.timedelta(1), None]),
-    (frame_of([0, 1], "Sparse[int64]"), protocol.INT64, [0, 1]),
-    (numpy.array([1, 2], ">i4"), protocol.INT32, [1, 2]),
-    (numpy.array([1.5], "f2"), protocol.FLOAT32, [1.5]),
-    (numpy.array([2**64 - 1], "u8"), protocol.NUMERIC, [2**64 - 1]),
-    (numpy.array([b"ab"]), protocol.BYTEA, [b"ab"]),
-    (numpy.array(["2020-01-01T12"], "M8[h]"), protocol.TIMESTAMP, [dt.datetime(2020, 1, 1, 12)]),
-    (numpy.array([90], "m8[s]"), protocol.INTERVAL, [dt.timedelta(seconds=90)]),
-    (numpy.ma.array([1, 2], mask=[False, True]), protocol.INT64, [1, None]),
-    ([1, 2**70], protocol.NUMERIC, [1, 2**70]), ([1, 2.5], protocol.FLOAT64, [1.0, 2.5]),
-    ([-2**63, 2**63 - 1], protocol.INT64, [-2**63, 2**63 - 1]),
-    ([2**63], protocol.NUMERIC, [2**63]), ([-2**63 - 1], protocol.NUMERIC, [-2**63 - 1]),
-    ([2**60 + 1, 0.5], protocol.NUMERIC, [2**60 + 1, 0.5]),
-    ([2**70, 0.5], protocol.NUMERIC, [2**70, 0.5]),
-    ([2**53 - 1, 0.5, -2**53], protocol.FLOAT64, [2.0**53 - 1, 0.5, -2.0**53]),
-    ([Decimal("1.5"), 0.25], protocol.NUMERIC, [1.5, 0.25]),
-    ([pandas.Timestamp(MOMENT), None], protocol.TIMESTAMP, [MOMENT, None]),
-    ([(pandas.Timestamp(MOMENT),), (pandas.NaT,)], protocol.TIMESTAMP, [MOMENT, None]),
-    ([pandas.Timestamp(MOMENT, tz="Europe/Berlin")], protocol.TIMESTAMPTZ,
+    (frame_of([0, 1], "Sparse[int64]"), wire.INT64, [0, 1]),
+    (numpy.array([1, 2], ">i4"), wire.INT32, [1, 2]),
+    (numpy.array([1.5], "f2"), wire.FLOAT32, [1.5]),
+    (numpy.array([2**64 - 1], "u8"), wire.NUMERIC, [2**64 - 1]),
+    (numpy.array([b"ab"]), wire.BYTEA, [b"ab"]),
+    (numpy.array(["2020-01-01T12"], "M8[h]"), wire.TIMESTAMP, [dt.datetime(2020, 1, 1, 12)]),
+    (numpy.array([90], "m8[s]"), wire.INTERVAL, [dt.timedelta(seconds=90)]),
+    (numpy.ma.array([1, 2], mask=[False, True]), wire.INT64, [1, None]),
+    ([1, 2**70], wire.NUMERIC, [1, 2**70]), ([1, 2.5], wire.FLOAT64, [1.0, 2.5]),
+    ([-2**63, 2**63 - 1], wire.INT64, [-2**63, 2**63 - 1]),
+    ([2**63], wire.NUMERIC, [2**63]), ([-2**63 - 1], wire.NUMERIC, [-2**63 - 1]),
+    ([2**60 + 1, 0.5], wire.NUMERIC, [2**60 + 1, 0.5]),
+    ([2**70, 0.5], wire.NUMERIC, [2**70, 0.5]),
+    ([2**53 - 1, 0.5, -2**53], wire.FLOAT64, [2.0**53 - 1, 0.5, -2.0**53]),
+    ([Decimal("1.5"), 0.25], wire.NUMERIC, [1.5, 0.25]),
+    ([pandas.Timestamp(MOMENT), None], wire.TIMESTAMP, [MOMENT, None]),
+    ([(pandas.Timestamp(MOMENT),), (pandas.NaT,)], wire.TIMESTAMP, [MOMENT, None]),
+    ([pandas.Timestamp(MOMENT, tz="Europe/Berlin")], wire.TIMESTAMPTZ,
      [MOMENT.replace(tzinfo=BERLIN)]),
-    ([{"x": pandas.Timedelta("1 h")}], protocol.INTERVAL, [dt.timedelta(hours=1)]),
-    (frame_of([pandas.Timestamp(MOMENT), pandas.NaT], object), protocol.TIMESTAMP,
+    ([{"x": pandas.Timedelta("1 h")}], wire.INTERVAL, [dt.timedelta(hours=1)]),
+    (frame_of([pandas.Timestamp(MOMENT), pandas.NaT], object), wire.TIMESTAMP,
      [MOMENT, None]),
-    ([Decimal("1.5"), 1], protocol.NUMERIC, [1.5, 1]), ([True, None], protocol.BOOL, [True, None]),
-    ([dt.date(2020, 1, 1), None], protocol.DATE, [dt.date(2020, 1, 1), None]),
-    ([dt.time(1)], protocol.TIME, [dt.time(1)]),
-    ([MOMENT, None], protocol.TIMESTAMP, [MOMENT, None]),
-    ([MOMENT.replace(tzinfo=BERLIN)], protocol.TIMESTAMPTZ, [MOMENT.replace(tzinfo=BERLIN)]),
-    ([ID], protocol.UUID, [ID]), ([b"a"], protocol.BYTEA, [b"a"]),
-    ([Ref("a")], protocol.REF, [Ref("a")]),
-    ([Uri("a")], protocol.URI, [Uri("a")]), ([Symbol("a")], protocol.SYMBOL, [Symbol("a")]),
-    ([None, None], protocol.TEXT, [None, None]), ([1, "a"], protocol.JSON, [1, "a"]),
-    ({"x": [{"a": 1}]}, protocol.JSON, [{"a": 1}]), ({"x": [["a"]]}, protocol.JSON, [["a"]]),
-    ([Number(1, "kW")], protocol.JSON, [Number(1, "kW")]), ([Marker()], protocol.JSON, [Marker()]),
-    ([MOMENT, MOMENT.date()], protocol.JSON, [MOMENT, MOMENT.date()]),
+    ([Decimal("1.5"), 1], wire.NUMERIC, [1.5, 1]), ([True, None], wire.BOOL, [True, None]),
+    ([dt.date(2020, 1, 1), None], wire.DATE, [dt.date(2020, 1, 1), None]),
+    ([dt.time(1)], wire.TIME, [dt.time(1)]),
+    ([MOMENT, None], wire.TIMESTAMP, [MOMENT, None]),
+    ([MOMENT.replace(tzinfo=BERLIN)], wire.TIMESTAMPTZ, [MOMENT.replace(tzinfo=BERLIN)]),
+    ([ID], wire.UUID, [ID]), ([b"a"], wire.BYTEA, [b"a"]),
+    ([Ref("a")], wire.REF, [Ref("a")]),
+    ([Uri("a")], wire.URI, [Uri("a")]), ([Symbol("a")], wire.SYMBOL, [Symbol("a")]),
+    ([None, None], wire.TEXT, [None, None]), ([1, "a"], wire.JSON, [1, "a"]),
+    ({"x": [{"a": 1}]}, wire.JSON, [{"a": 1}]), ({"x": [["a"]]}, wire.JSON, [["a"]]),
+    ([Number(1, "kW")], wire.JSON, [Number(1, "kW")]), ([Marker()], wire.JSON, [Marker()]),
+    ([MOMENT, MOMENT.date()], wire.JSON, [MOMENT, MOMENT.date()]),
 ])
 def test_inferred_types(value, tag, expected):
     chunk = next(chunks(value, 100))
@@ -608,17 +605,17 @@ def test_inferred_types(value, tag, expected):
 
 def test_inferred_arrays():
     for cells, element in (
-            ([[1, 2], None], protocol.INT64), ([[1, 2.5]], protocol.FLOAT64),
-            ([[2**60 + 1], [0.5]], protocol.NUMERIC), ([[2**70]], protocol.NUMERIC),
-            ([numpy.array([2**60 + 1]), numpy.array([0.5])], protocol.NUMERIC),
-            ([numpy.array([1.5])], protocol.FLOAT64), ([[[1], [2]]], protocol.INT64),
-            ([[True]], protocol.BOOL), ([numpy.zeros(1, "i4"), [1]], protocol.INT64)):
+            ([[1, 2], None], wire.INT64), ([[1, 2.5]], wire.FLOAT64),
+            ([[2**60 + 1], [0.5]], wire.NUMERIC), ([[2**70]], wire.NUMERIC),
+            ([numpy.array([2**60 + 1]), numpy.array([0.5])], wire.NUMERIC),
+            ([numpy.array([1.5])], wire.FLOAT64), ([[[1], [2]]], wire.INT64),
+            ([[True]], wire.BOOL), ([numpy.zeros(1, "i4"), [1]], wire.INT64)):
         column = infer(next(chunks({"x": cells}, 10)))[0]
-        assert (column.tag, column.children[0].tag) == (protocol.ARRAY, element)
+        assert (column.tag, column.children[0].tag) == (wire.ARRAY, element)
     rows = table({"x": [[1, 2], None]})[1]
     assert rows[0][0].tolist() == [1, 2] and rows[1] == (None,)
     for cells in [[]], [[1], ["a"]], [[[1], 2]], [[1, None, "x"]]:
-        assert infer(next(chunks({"x": cells}, 10)))[0].tag == protocol.JSON
+        assert infer(next(chunks({"x": cells}, 10)))[0].tag == wire.JSON
 
 
 def encode(tag, value, extra="", rows=1000):
@@ -626,9 +623,9 @@ def encode(tag, value, extra="", rows=1000):
     parts = []
     for chunk in chunks(value, rows):
         payload = b"".join(encode_chunk([wanted], chunk, [0]))
-        column = columns.decode_batch(payload)[0]
+        column = wire.decode_batch(payload)[0]
         column.extra = extra
-        parts += column.values()
+        parts += decode_column(column)
     return parts
 
 
@@ -638,47 +635,46 @@ def test_times():
     expected = [dt.datetime(2020, 1, 1, 0, 0, 0, 1), dt.datetime(1969, 12, 31, 23, 59, 59, 999999),
                 None]
     for value in array, pandas.Series(array), [pandas.Timestamp(moment) for moment in moments]:
-        assert encode(protocol.TIMESTAMP, value) == expected
-    assert encode(protocol.INTERVAL, numpy.array([500, 499, -501], "m8[ns]")) == [
+        assert encode(wire.TIMESTAMP, value) == expected
+    assert encode(wire.INTERVAL, numpy.array([500, 499, -501], "m8[ns]")) == [
         dt.timedelta(microseconds=1), dt.timedelta(0), dt.timedelta(microseconds=-1)]
     naive = [dt.datetime(2020, 7, 1, 12), dt.datetime(2020, 10, 25, 2, 30),
              dt.datetime(2020, 3, 29, 2, 30)]
     aware = [moment.replace(tzinfo=BERLIN) for moment in naive]
     for value in naive, numpy.array(naive, "M8[us]"), pandas.Series(naive), \
             pandas.Series(naive[:1] * 3):
-        result = encode(protocol.TIMESTAMPTZ, value, "Europe/Berlin")
+        result = encode(wire.TIMESTAMPTZ, value, "Europe/Berlin")
         utc = [moment.astimezone(dt.timezone.utc) for moment in result]
         right = aware[:1] * 3 if len(set(utc)) == 1 else aware
         assert utc == [moment.astimezone(dt.timezone.utc) for moment in right]
     series = pandas.Series(pandas.to_datetime(naive[:1] * 2).tz_localize("America/New_York"))
     series[1] = pandas.NaT
-    assert encode(protocol.TIMESTAMP, series, "Europe/Berlin") == [dt.datetime(2020, 7, 1, 18),
-                                                                   None]
-    assert encode(protocol.TIMESTAMPTZ, series, "UTC")[0] == series[0]
-    assert encode(protocol.DATE, pandas.Series(pandas.to_datetime(["2020-01-01", None]))) == [
+    assert encode(wire.TIMESTAMP, series, "Europe/Berlin") == [dt.datetime(2020, 7, 1, 18), None]
+    assert encode(wire.TIMESTAMPTZ, series, "UTC")[0] == series[0]
+    assert encode(wire.DATE, pandas.Series(pandas.to_datetime(["2020-01-01", None]))) == [
         dt.date(2020, 1, 1), None]
 
 
 @pytest.mark.parametrize("tag, value, state, row", [
-    (protocol.INT16, numpy.array([1, 40000]), "22003", 2),
-    (protocol.INT16, pandas.DataFrame({"x": [1, 40000]}), "22003", 2),
-    (protocol.INT16, pandas.Series([None, 40000], dtype="Int64"), "22003", 2),
-    (protocol.INT64, numpy.array([1, 2**63], "u8"), "22003", 2),
-    (protocol.INT64, numpy.array([1, 2.0**63]), "22003", 2),
-    (protocol.INT32, numpy.array([1, 2**31]), "22003", 2),
-    (protocol.INT32, [1, 2, 2.5], "22003", 3), (protocol.INT32, numpy.array([1, 2.5]), "22003", 2),
-    (protocol.INT32, numpy.array([1, math.nan]), "22003", 2), (protocol.INT32, [2**80], "22003", 1),
-    (protocol.FLOAT32, numpy.array([1, 1e300]), "22003", 2), (protocol.INT32, ["a"], "42846", 1),
-    (protocol.FLOAT32, [1.5, 1e300], "22003", 2), (protocol.FLOAT64, [1.0, "a"], "42846", 2),
-    (protocol.TEXT, ["a", None, 5], "42846", 3), (protocol.TEXT, ["a", "b\0"], "22021", 2),
-    (protocol.TEXT, pandas.Series(["a", 5]), "42846", 2), (protocol.TEXT, ["\ud800"], "22021", 1),
-    (protocol.TEXT, numpy.array([1]), "42846", 1), (protocol.BOOL, [True, 1], "42846", 2),
-    (protocol.BOOL, numpy.array([1]), "42846", 1), (protocol.JSON, [1, object()], "42846", 2),
-    (protocol.DATE, numpy.array(["2020-01-01T01"], "M8[h]"), "22007", 1),
-    (protocol.TIMESTAMP, [MOMENT, "x"], "42846", 2), (protocol.TIMESTAMP, [5], "42846", 1),
-    (protocol.TIMESTAMP, numpy.array([1 << 62], "M8[s]"), "22008", 1),
-    (protocol.INTERVAL, numpy.array([1], "m8[M]"), "22023", 1), (protocol.UUID, ["x"], "22P02", 1),
-    (protocol.NUMERIC, [1, "a"], "42846", 2), (protocol.FLOAT64, numpy.array([1j]), "42846", 1),
+    (wire.INT16, numpy.array([1, 40000]), "22003", 2),
+    (wire.INT16, pandas.DataFrame({"x": [1, 40000]}), "22003", 2),
+    (wire.INT16, pandas.Series([None, 40000], dtype="Int64"), "22003", 2),
+    (wire.INT64, numpy.array([1, 2**63], "u8"), "22003", 2),
+    (wire.INT64, numpy.array([1, 2.0**63]), "22003", 2),
+    (wire.INT32, numpy.array([1, 2**31]), "22003", 2),
+    (wire.INT32, [1, 2, 2.5], "22003", 3), (wire.INT32, numpy.array([1, 2.5]), "22003", 2),
+    (wire.INT32, numpy.array([1, math.nan]), "22003", 2), (wire.INT32, [2**80], "22003", 1),
+    (wire.FLOAT32, numpy.array([1, 1e300]), "22003", 2), (wire.INT32, ["a"], "42846", 1),
+    (wire.FLOAT32, [1.5, 1e300], "22003", 2), (wire.FLOAT64, [1.0, "a"], "42846", 2),
+    (wire.TEXT, ["a", None, 5], "42846", 3), (wire.TEXT, ["a", "b\0"], "22021", 2),
+    (wire.TEXT, pandas.Series(["a", 5]), "42846", 2), (wire.TEXT, ["\ud800"], "22021", 1),
+    (wire.TEXT, numpy.array([1]), "42846", 1), (wire.BOOL, [True, 1], "42846", 2),
+    (wire.BOOL, numpy.array([1]), "42846", 1), (wire.JSON, [1, object()], "42846", 2),
+    (wire.DATE, numpy.array(["2020-01-01T01"], "M8[h]"), "22007", 1),
+    (wire.TIMESTAMP, [MOMENT, "x"], "42846", 2), (wire.TIMESTAMP, [5], "42846", 1),
+    (wire.TIMESTAMP, numpy.array([1 << 62], "M8[s]"), "22008", 1),
+    (wire.INTERVAL, numpy.array([1], "m8[M]"), "22023", 1), (wire.UUID, ["x"], "22P02", 1),
+    (wire.NUMERIC, [1, "a"], "42846", 2), (wire.FLOAT64, numpy.array([1j]), "42846", 1),
 ])
 def test_errors_name_column_and_row(tag, value, state, row):
     with pytest.raises(ConversionError) as caught:
@@ -689,45 +685,44 @@ def test_errors_name_column_and_row(tag, value, state, row):
 
 def test_rows_count_over_the_stream():
     with pytest.raises(ConversionError) as caught:
-        encode(protocol.INT16, ({"v": i} for i in range(32700, 40000)), rows=10)
+        encode(wire.INT16, ({"v": i} for i in range(32700, 40000)), rows=10)
     assert caught.value.detail == 'Column "v", row 69.'
-    floats = want(protocol.ARRAY, "x", "", want(protocol.FLOAT64))
+    floats = want(wire.ARRAY, "x", "", want(wire.FLOAT64))
     with pytest.raises(ConversionError) as caught:
         encode_chunk([floats], next(chunks({"x": [[1.0], [2.0, "a"]]}, 10)), [0])
     assert caught.value.detail == 'Column "x", row 2, at [1].'
 
 
 @pytest.mark.parametrize("tag, value, expected", [
-    (protocol.FLOAT64, [1, 2**60, True], [1.0, float(2**60), 1.0]),
-    (protocol.FLOAT64, numpy.array([1, 2]), [1.0, 2.0]), (protocol.INT16, [True], [1]),
-    (protocol.INT32, numpy.array([1.0, 2.0]), [1, 2]),
-    (protocol.INT32, pandas.Series([1, None]), [1, None]),
-    (protocol.INT64, numpy.array([2**62], "u8"), [2**62]),
-    (protocol.INT64, [numpy.int8(5), None], [5, None]),
-    (protocol.NUMERIC, numpy.array([1.5, math.nan]), [1.5, math.nan]),
-    (protocol.NUMERIC, pandas.Series([1.5, None]), [1.5, None]),
-    (protocol.NUMERIC, numpy.array([0.1], "f4"), [0.1]), (protocol.TEXT, numpy.array(["ä"]), ["ä"]),
-    (protocol.JSON, pandas.Series([1.5, None]), [1.5, None]), (protocol.TEXT, [None], [None]),
-    (protocol.JSON, numpy.array([1, 2]), [1, 2]), (protocol.BYTEA, [b"a", None], [b"a", None]),
-    (protocol.INT64, [], []), (protocol.TEXT, FRAME["y"][:0], []),
-    (protocol.BOOL, FRAME["x"][:0] > 1, []),
-    (protocol.TIMESTAMP, numpy.zeros(0, "M8[s]"), []), (protocol.INT16, numpy.zeros(0, "i8"), []),
+    (wire.FLOAT64, [1, 2**60, True], [1.0, float(2**60), 1.0]),
+    (wire.FLOAT64, numpy.array([1, 2]), [1.0, 2.0]), (wire.INT16, [True], [1]),
+    (wire.INT32, numpy.array([1.0, 2.0]), [1, 2]),
+    (wire.INT32, pandas.Series([1, None]), [1, None]),
+    (wire.INT64, numpy.array([2**62], "u8"), [2**62]),
+    (wire.INT64, [numpy.int8(5), None], [5, None]),
+    (wire.NUMERIC, numpy.array([1.5, math.nan]), [1.5, math.nan]),
+    (wire.NUMERIC, pandas.Series([1.5, None]), [1.5, None]),
+    (wire.NUMERIC, numpy.array([0.1], "f4"), [0.1]), (wire.TEXT, numpy.array(["ä"]), ["ä"]),
+    (wire.JSON, pandas.Series([1.5, None]), [1.5, None]), (wire.TEXT, [None], [None]),
+    (wire.JSON, numpy.array([1, 2]), [1, 2]), (wire.BYTEA, [b"a", None], [b"a", None]),
+    (wire.INT64, [], []), (wire.TEXT, FRAME["y"][:0], []),
+    (wire.BOOL, FRAME["x"][:0] > 1, []),
+    (wire.TIMESTAMP, numpy.zeros(0, "M8[s]"), []), (wire.INT16, numpy.zeros(0, "i8"), []),
 ])
 def test_values_of_other_types(tag, value, expected):
     assert all(map(same, encode(tag, value), expected)) and len(encode(tag, value)) == len(expected)
 
 
 def test_unused_columns_are_left_out():
-    wanted = [want(protocol.INT32, "a"), want(protocol.INT32, "b")]
+    wanted = [want(wire.INT32, "a"), want(wire.INT32, "b")]
     chunk = next(chunks({"b": [1]}, 10))
-    decoded = columns.decode_batch(b"".join(encode_chunk(wanted, chunk, match(wanted, ["b"],
-                                                                              True))))
+    decoded = wire.decode_batch(b"".join(encode_chunk(wanted, chunk, match(wanted, ["b"], True))))
     assert [column.name for column in decoded] == ["b"]
 
 
 def test_buffers_share_the_frames_memory():
     array = numpy.arange(1000)
-    parts = encode_chunk([want(protocol.INT64)], next(chunks(array, 10000)), [0])
+    parts = encode_chunk([want(wire.INT64)], next(chunks(array, 10000)), [0])
     assert any(isinstance(part, memoryview) and numpy.shares_memory(numpy.frombuffer(part, "i8"),
                                                                     array)
                for part in parts)
@@ -736,7 +731,7 @@ def test_buffers_share_the_frames_memory():
 def rows_of(value):
     result = []
     for chunk in chunks(value, 2):
-        result += columns.decode_batch(b"".join(encode_rows(chunk)))[0].values()
+        result += decode_column(wire.decode_batch(b"".join(encode_rows(chunk)))[0])
     return result
 
 

@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from hxpy import protocol, tcp
-from hxpy.protocol import HEADER, MAGIC, VERSION, ConnectionClosed, ProtocolError
+from hxpy._tables.wire import ProtocolError
+from hxpy._worker import protocol, tcp
+from hxpy._worker.protocol import HEADER, MAGIC, VERSION, ConnectionClosed
 
 KEY = bytes(range(32))
 

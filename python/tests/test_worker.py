@@ -22,11 +22,14 @@ from pathlib import Path
 
 import pytest
 
-from hxpy import columns, protocol
-from hxpy.columns import Column, encode_batch, encode_column
-from hxpy.protocol import Connection, ConnectionClosed
+import hxpy
+from hxpy._tables import wire
+from hxpy._tables.conversion import decode_column, encode_column
+from hxpy._tables.wire import Column, encode_batch
+from hxpy._worker import protocol
+from hxpy._worker.protocol import Connection, ConnectionClosed
 
-PACKAGE = Path(protocol.__file__).resolve().parent
+PACKAGE = Path(hxpy.__file__).resolve().parent
 IMAGE = os.environ.get("HXPY_TEST_IMAGE", "hxpy:1.0")
 
 
@@ -82,10 +85,10 @@ class Server:
             connection = Connection(sock)
             kind, request, payload = connection.receive()
             assert (kind, request) == (protocol.HELLO, 0)
-            ends[columns.decode_texts(payload)["role"]] = connection
+            ends[wire.decode_texts(payload)["role"]] = connection
         listener.close()
         self.control, self.data = ends["supervisor"], ends["worker"]
-        parts = columns.encode_texts(**{**OPTIONS, **options})    # to both
+        parts = wire.encode_texts(**{**OPTIONS, **options})    # to both
         self.control.send(protocol.OPEN, 1, parts)
         assert self.ask(protocol.OPEN, parts) == []
 
@@ -122,7 +125,7 @@ class Server:
                     return
             kind, request, payload = self.control.receive()
             if kind == protocol.DEAD:
-                raise Died(*columns.decode_texts(payload).values())
+                raise Died(*wire.decode_texts(payload).values())
             assert kind == protocol.OUTPUT
             self.output.append(("control", request, payload[0], bytes(payload[1:]).decode()))
 
@@ -137,17 +140,17 @@ class Server:
                     self.output.append(("data", request, payload[0], bytes(payload[1:]).decode()))
                 elif kind == protocol.PROGRESS:
                     assert request in (self.request, self.request - 1)
-                    self.progress.append((request, *(column.values()[0] for column
-                                                     in columns.decode_batch(payload))))
+                    self.progress.append((request, *(decode_column(column)[0] for column
+                                                     in wire.decode_batch(payload))))
                 elif kind == protocol.LOG:
                     self.logs.append((payload[0], bytes(payload[1:]).decode()))
                 else:
                     assert request == self.request, "a stale reply"
                     self.take_control()
                     if kind == protocol.ERROR:
-                        return columns.decode_texts(payload)
+                        return wire.decode_texts(payload)
                     assert kind == protocol.RESULT
-                    return columns.decode_batch(payload)
+                    return wire.decode_batch(payload)
         except (ConnectionClosed, ConnectionError):
             self.take_control(wait=5)
             raise
@@ -157,17 +160,17 @@ class Server:
         return self.reply()
 
     def exec(self, code):
-        return self.ask(protocol.EXEC, columns.encode_texts(code=code))
+        return self.ask(protocol.EXEC, wire.encode_texts(code=code))
 
     def start(self, code):
-        return self.send(protocol.EXEC, columns.encode_texts(code=code))
+        return self.send(protocol.EXEC, wire.encode_texts(code=code))
 
-    def eval(self, expr, tag=protocol.JSON, *children):
+    def eval(self, expr, tag=wire.JSON, *children):
         want = Column(tag, "", "", 0)
         want.children = list(children)
-        text = encode_column(Column(protocol.TEXT, "expr", "", 0), [expr])
+        text = encode_column(Column(wire.TEXT, "expr", "", 0), [expr])
         reply = self.ask(protocol.EVAL, encode_batch([text, encode_column(want, [])]))
-        return reply if isinstance(reply, dict) else reply[0].values()[0]
+        return reply if isinstance(reply, dict) else decode_column(reply[0])[0]
 
     def texts(self):
         """Return all output as one text and forget it."""
@@ -211,14 +214,14 @@ def death(server, code):
 
 
 def test_define_exec_eval(server):
-    want = Column(protocol.INT32, "a", "", 0)
+    want = Column(wire.INT32, "a", "", 0)
     assert server.ask(protocol.DEFINE, encode_batch(
         [encode_column(want, [100])])) == []
     assert server.exec("def mult(x, y): return x * y") == []
-    assert server.eval("mult(a, 2)", protocol.INT32) == 200
+    assert server.eval("mult(a, 2)", wire.INT32) == 200
     assert server.eval("{'k': [1, None]}") == {"k": [1, None]}
-    assert server.eval("[[1, 2], [3, 4]]", protocol.ARRAY,
-                       Column(protocol.INT32, "", "", 0)).tolist() == [[1, 2], [3, 4]]
+    assert server.eval("[[1, 2], [3, 4]]", wire.ARRAY,
+                       Column(wire.INT32, "", "", 0)).tolist() == [[1, 2], [3, 4]]
 
 
 def test_errors_leave_the_session(server):
@@ -229,7 +232,7 @@ def test_errors_leave_the_session(server):
     assert "<module>\n    1/0" in error["context"]
     assert "hxpy" not in error["context"]
     assert server.eval("object()")["sqlstate"] == "42846"
-    assert server.eval("2**31", protocol.INT32)["sqlstate"] == "22003"
+    assert server.eval("2**31", wire.INT32)["sqlstate"] == "22003"
     assert server.exec("raise KeyboardInterrupt")["message"].startswith("KeyboardInterrupt")
     assert server.eval("kept") == 5
 
@@ -386,7 +389,7 @@ def test_a_table_that_fails_leaves_no_old_value(server, early):
     if early:
         server.interrupt(server.request + 1)
         time.sleep(0.1)
-    server.send(protocol.GRID, columns.encode_texts(name="x", kind="grid", meta="null"))
+    server.send(protocol.GRID, wire.encode_texts(name="x", kind="grid", meta="null"))
     server.data.send(protocol.ABORT, server.request)
     assert "KeyboardInterrupt" in server.reply()["message"]
     assert server.eval("'x' in globals()") is False
@@ -449,10 +452,10 @@ def test_fork_and_multiprocessing(server):
 
 def test_large_values(server):
     server.exec("big = bytes(range(256)) * 40000")
-    assert server.eval("big", protocol.BYTEA) == bytes(range(256)) * 40000
+    assert server.eval("big", wire.BYTEA) == bytes(range(256)) * 40000
     data = "größe" * 500000
-    server.ask(protocol.DEFINE, columns.encode_texts(text=data))
-    assert server.eval("text", protocol.TEXT) == data
+    server.ask(protocol.DEFINE, wire.encode_texts(text=data))
+    assert server.eval("text", wire.TEXT) == data
 
 
 @pytest.mark.parametrize("code, reason, value, output", [

@@ -2,8 +2,8 @@
  * protocol.h
  *	  Constants of the wire (docs/protocol.md).
  *
- * python/hxpy/protocol.py mirrors this file; python/tests/test_protocol.py
- * compares the two.
+ * python/hxpy/_worker/protocol.py and _tables/wire.py mirror this file;
+ * python/tests/test_protocol.py compares them.
  */
 #ifndef HXPY_PROTOCOL_H
 #define HXPY_PROTOCOL_H

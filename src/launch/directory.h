@@ -7,7 +7,7 @@
 
 #include "utils/palloc.h"
 
-/* names of sockets; python/hxpy/endpoint.py knows them, too */
+/* names of sockets; python/hxpy/_worker/endpoint.py knows them, too */
 #define HXPY_SESSION_SOCKET "sock"	/* a session's: control, then data */
 #define HXPY_POOL_SOCKET	"pool"	/* the launcher's, of a container in the pool */
 

@@ -24,7 +24,7 @@
 
 #define MAX_ERROR_TEXT	16384
 
-/* SQLSTATEs that the worker may choose (python/hxpy/columns.py) */
+/* SQLSTATEs that the worker may choose (python/hxpy) */
 static const int allowed_sqlstates[] = {
 	ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
 	ERRCODE_CANNOT_COERCE,

@@ -19,7 +19,7 @@ $psql->query($_) for <<'SQL', <<'SQL', <<'SQL', <<'SQL', 'CREATE TABLE slow (v i
 SELECT py_exec('s', $py$
 import itertools, time
 import numpy as np, pandas as pd
-import hxpy.tables
+from hxpy._tables import reader
 def tables(count, rows=2, seconds=0):
     for i in range(count):
         time.sleep(seconds)
@@ -35,7 +35,7 @@ def same(frame):
     return frame[['v']]
 def slow(frame):
     time.sleep(60)
-add = hxpy.tables.TableReader.add
+add = reader.TableReader.add
 def slow_add(self, batch):
     add(self, batch)
     time.sleep(60)
@@ -95,10 +95,10 @@ $psql->query('COMMIT');
 
 # ---- Python takes its time
 
-$psql->query(q{SELECT py_exec('s', 'hxpy.tables.TableReader.add = slow_add')});
+$psql->query(q{SELECT py_exec('s', 'reader.TableReader.add = slow_add')});
 is_limited(qq{SELECT py_define_grid('s', 'g', $query)}, 'py_define_grid with slow Python');
 is_limited(qq{SELECT py_define_matrix('s', 'g', $numbers)}, 'py_define_matrix with slow Python');
-$psql->query(q{SELECT py_exec('s', 'hxpy.tables.TableReader.add = add')});
+$psql->query(q{SELECT py_exec('s', 'reader.TableReader.add = add')});
 is_limited(qq{SELECT v FROM py_apply('s', 'slow', $query) AS t(v int)}, 'py_apply with slow Python');
 is_limited(qq{SELECT t FROM py_apply('s', 'slow', $query) AS t(v int)}, 'py_apply, stored, with slow Python');
 is_limited(q{SELECT py_eval_into('s', 'tables(4, 1, 60)', 'quick', 'append')}, 'py_eval_into with slow Python');

@@ -253,7 +253,7 @@ def _comparison(function: Callable[[Any, Any], bool]) -> Callable[[Number, Any],
     def method(self: Number, other: Any) -> bool:
         operand = _operand(other)
         if operand is None:
-            return NotImplemented
+            return NotImplemented   # type: ignore[no-any-return]
         value, unit = operand
         if self.unit is not None and unit is not None and self.unit != unit:
             raise TypeError(f'cannot order the units "{self.unit}" and "{unit}"')

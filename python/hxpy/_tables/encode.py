@@ -1,6 +1,6 @@
 """A chunk of a table as the buffers of a batch: whole arrays where the dtype allows.
 
-The arrays' way and the values' way (columns.encode_column) agree; what the arrays'
+The arrays' way and the values' way (conversion.encode_column) agree; what the arrays'
 way does not know or does not accept goes the values' way, whose error tells why.
 """
 
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from json.encoder import encode_basestring  # type: ignore[attr-defined]
+from json.encoder import encode_basestring
 from typing import Any
 
 import numpy
 import pandas
 
-from . import arrays, columns, hayson, protocol
-from .columns import Column
-from .errors import ConversionError
-from .haystack._cells import array_to_list, bare, to_list
-from .protocol import Buffer
-from .tables_out import Chunk
+from .. import hayson
+from .._codecs import is_clean
+from ..errors import ConversionError
+from ..haystack._cells import array_to_list, bare, to_list
+from . import arrays, wire
+from .chunks import Chunk
+from .conversion import encode_column, first_unfit
+from .scalars import is_null
+from .wire import Buffer, Column
 
 __all__ = ["encode_chunk", "encode_rows"]
 
@@ -34,7 +37,7 @@ def encode_chunk(want: Sequence[Column], chunk: Chunk, mapping: Sequence[int]) -
     the arrays' memory: send them before these change.  Raises ConversionError whose
     detail names the column and the row, counted from 1 over the whole stream.
     """
-    return columns.encode_batch([
+    return wire.encode_batch([
         _encode(column, chunk, place) for column, place in zip(want, mapping) if place >= 0])
 
 
@@ -49,7 +52,7 @@ def _encode(want: Column, chunk: Chunk, place: int) -> list[Buffer]:
         pass
     values = _values(cells, nan_is_null)
     try:
-        return columns.encode_column(want, values)
+        return encode_column(want, values)
     except ConversionError as error:
         raise _locate(error, want, values, chunk, chunk.names[place]) from None
 
@@ -57,7 +60,7 @@ def _encode(want: Column, chunk: Chunk, place: int) -> list[Buffer]:
 def _locate(error: ConversionError, want: Column, values: list[Any], chunk: Chunk,
             name: str) -> ConversionError:
     """Return the error of the first value that has one, with its column and row."""
-    row, error = columns.first_unfit(want, values, error)
+    row, error = first_unfit(want, values, error)
     path = f", at {''.join(error.path)}" if error.path else ""
     error.detail = f'Column "{name}", row {chunk.start + row + 1}{path}.'
     error.hint = chunk.hint or error.hint
@@ -82,7 +85,7 @@ def _encode_array(want: Column, cells: Any, nan_is_null: bool) -> list[Buffer]:
     if want.tag not in arrays.TAGS:
         raise arrays.Unfit
     listed = isinstance(cells, list)
-    if want.tag == protocol.TEXT and (listed or cells.dtype == object):
+    if want.tag == wire.TEXT and (listed or cells.dtype == object):
         try:    # a join tells by itself whether all are str
             return arrays.textual(want, cells if listed else cells.tolist(), None)
         except (TypeError, AttributeError):
@@ -101,7 +104,7 @@ def _encode_array(want: Column, cells: Any, nan_is_null: bool) -> list[Buffer]:
 def _plain(cells: Any, nan_is_null: bool) -> tuple[Any, Any]:
     """Return a column as an ndarray and where it is NULL (None: nowhere)."""
     if isinstance(cells, numpy.ma.MaskedArray):
-        array, null = cells.data, numpy.ma.getmaskarray(cells)
+        array, null = cells.data, numpy.ma.getmaskarray(cells)  # type: ignore[no-untyped-call]
     elif isinstance(cells, numpy.ndarray):
         array = cells
         if cells.dtype.kind in "Mm" or cells.dtype.kind == "f" and nan_is_null:
@@ -134,7 +137,7 @@ def _object_nulls(array: Any, nan_is_null: bool) -> Any:
     null = pandas.isna(array)
     if not nan_is_null:
         for place in numpy.flatnonzero(null):
-            null[place] = columns._missing(array[place])
+            null[place] = is_null(array[place])
     return null
 
 
@@ -162,8 +165,8 @@ def encode_rows(chunk: Chunk) -> list[Buffer]:
         parts = [_members(values, chunk, place) for place, values in enumerate(cells)]
         rows = zip(*parts) if parts else iter([()] * chunk.count)
         texts = ["{" + ",".join(filter(None, row)) + "}" for row in rows]
-    want = Column(protocol.JSON, "row", "", 0)
-    return columns.encode_batch([arrays.textual(want, texts, None)])
+    want = Column(wire.JSON, "row", "", 0)
+    return wire.encode_batch([arrays.textual(want, texts, None)])
 
 
 def _row_cells(chunk: Chunk, place: int) -> list[Any]:
@@ -179,7 +182,7 @@ def _row_cells(chunk: Chunk, place: int) -> list[Any]:
         raise failure from None
     if any(kind.__name__ in ("NAType", "NaTType", "datetime64", "timedelta64")
            for kind in set(map(type, values))):
-        return [None if columns._missing(value) else value for value in values]
+        return [None if is_null(value) else value for value in values]
     return values
 
 
@@ -205,8 +208,8 @@ def _writer(values: list[Any]) -> Callable[[Any], str] | None:
         return repr
     if kinds == {str}:
         text = "".join(present)
-        if "\0" not in text and hayson._is_clean(text):
-            return encode_basestring  # type: ignore[no-any-return]
+        if "\0" not in text and is_clean(text):
+            return encode_basestring
     return None
 
 

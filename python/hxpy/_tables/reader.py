@@ -16,11 +16,12 @@ from typing import Any
 import numpy
 import pandas
 
-from . import protocol
-from .columns import Column, time_zone
-from .errors import ConversionError
-from .haystack.grid import Grid, GridBuilder
-from .protocol import ProtocolError
+from ..errors import ConversionError
+from ..haystack.grid import Grid, GridBuilder
+from . import wire
+from .conversion import decode_column
+from .scalars import time_zone
+from .wire import Column, ProtocolError
 
 __all__ = ["TableReader"]
 
@@ -31,14 +32,10 @@ _OBJECT_GROWTH = 1.5
 _BLOCK_BYTES = 1 << 18      # of a matrix that are filled column by column: a core's cache
 _OLD_PANDAS = int(pandas.__version__.partition(".")[0]) < 2     # has nanoseconds only
 
-_INTEGERS = {
-    protocol.INT16: "<i2", protocol.INT32: "<i4", protocol.INT64: "<i8",
-}
-_FLOATS = {protocol.FLOAT32: "<f4", protocol.FLOAT64: "<f8"}
 _TIMES = {
-    protocol.TIMESTAMP: "<M8[us]", protocol.TIMESTAMPTZ: "<M8[us]", protocol.INTERVAL: "<m8[us]",
+    wire.TIMESTAMP: "<M8[us]", wire.TIMESTAMPTZ: "<M8[us]", wire.INTERVAL: "<m8[us]",
 }
-_NUMBERS = {**_INTEGERS, **_FLOATS}
+_NUMBERS = {**wire.INTEGERS, **wire.FLOATS}
 
 
 class _Growing:
@@ -101,14 +98,6 @@ def _nulls(column: Column) -> Any:
     return null if null.any() else None
 
 
-def _texts(column: Column) -> list[str]:
-    """Return a text column's values; NULL as what its text is."""
-    texts = str(column.data, "utf-8").split("\0") if column.count else []
-    if len(texts) != column.count:
-        raise ProtocolError("a text column holds another number of values")
-    return texts
-
-
 # One class a kind of column ------------------------------------------------
 
 
@@ -119,7 +108,7 @@ class _Fixed:
         self.want = want
         self.values = _Growing()
         self.null: _Growing | None = None
-        self.dtype = {**_NUMBERS, **_TIMES, protocol.BOOL: "?"}[want.tag]
+        self.dtype = {**wire.NATIVE, **_TIMES}[want.tag]
 
     def add(self, column: Column) -> None:
         """Take a batch's column."""
@@ -142,7 +131,7 @@ class _Fixed:
             null, self.null = self.null.take("?"), None
             cls = pandas.arrays.BooleanArray if self.dtype == "?" else pandas.arrays.IntegerArray
             return cls(values, null)
-        if self.want.tag == protocol.TIMESTAMPTZ:
+        if self.want.tag == wire.TIMESTAMPTZ:
             zone = time_zone(self.want.extra)
             if _OLD_PANDAS:
                 return pandas.DatetimeIndex(values, tz="UTC").tz_convert(zone).array
@@ -158,7 +147,7 @@ class _Fixed:
         column = Column(self.want.tag, self.want.name, self.want.extra, len(values))
         column.mask = memoryview(null.view("u1"))
         column.data = memoryview(values.view("i8"))
-        return _Objects(self.want, column.values())
+        return _Objects(self.want, decode_column(column))
 
 
 class _Objects:
@@ -173,7 +162,7 @@ class _Objects:
     def add(self, column: Column) -> None:
         """Take a batch's column."""
         column.extra = self.want.extra
-        self.values.append(_object_array(column.values()))
+        self.values.append(_object_array(decode_column(column)))
 
     def take(self) -> Any:
         """Return the column's array and forget it."""
@@ -190,7 +179,7 @@ class _Texts(_Objects):
 
     def add(self, column: Column) -> None:
         """Take a batch's column."""
-        place = self.values.append(_object_array(_texts(column)))
+        place = self.values.append(_object_array(wire.split_texts(column)))
         null = _nulls(column)
         if null is not None:
             place[null] = None
@@ -207,7 +196,7 @@ class _Dates(_Objects):
         if null is not None:
             place[null] = None
         if column.texts is not None and column.mask is not None:
-            place[numpy.frombuffer(column.mask, dtype="u1") == protocol.MASK_TEXT] = column.texts
+            place[numpy.frombuffer(column.mask, dtype="u1") == wire.MASK_TEXT] = column.texts
 
 
 class _Numerics:
@@ -222,7 +211,7 @@ class _Numerics:
         if column.count == 0 or null is not None and null.all():
             self.parts.append((numpy.zeros(column.count, dtype="i8"), null))
             return
-        texts = _texts(column)
+        texts = wire.split_texts(column)
         if null is not None:
             texts = [text or "0" for text in texts]
         data = bytes(column.data)
@@ -233,11 +222,11 @@ class _Numerics:
             kind = None     # perhaps ints among the floats
         try:
             if kind is None:
-                values = _mixed_array(column.values())
+                values = _mixed_array(decode_column(column))
             else:
                 values = numpy.fromiter(map(kind, texts), dtype=kind, count=len(texts))
         except OverflowError:
-            values = _object_array(column.values())
+            values = _object_array(decode_column(column))
         self.parts.append((values, null))
 
     def take(self) -> Any:
@@ -273,13 +262,13 @@ def _mixed_array(values: list[Any]) -> Any:
 
 
 _KINDS: dict[int, Any] = {
-    **dict.fromkeys((protocol.BOOL, *_NUMBERS, *_TIMES), _Fixed),
-    protocol.DATE: _Dates, protocol.TEXT: _Texts, protocol.OTHER: _Texts,
+    **dict.fromkeys((*wire.NATIVE, *_TIMES), _Fixed),
+    wire.DATE: _Dates, wire.TEXT: _Texts, wire.OTHER: _Texts,
 }
 
 
 def _collector(want: Column) -> Any:
-    if want.tag == protocol.NUMERIC and want.extra != "decimal":
+    if want.tag == wire.NUMERIC and want.extra != "decimal":
         return _Numerics(want)
     return _KINDS.get(want.tag, _Objects)(want)
 
@@ -289,7 +278,7 @@ class _Matrix:
 
     def __init__(self, schema: Sequence[Column]) -> None:
         for want in schema:
-            if want.tag not in _NUMBERS and want.tag != protocol.NUMERIC:
+            if want.tag not in _NUMBERS and want.tag != wire.NUMERIC:
                 error = ConversionError(
                     "42804", f'column "{want.name}" of type {want.sql_name()} has no place in '
                     "a matrix", "Leave it out, or cast it to a numeric type.")
@@ -329,14 +318,14 @@ class _Matrix:
 def _numbers(column: Column) -> Any:
     """Return a column of numbers as an array; NULL as NaN of a float dtype."""
     null = _nulls(column)
-    if column.tag == protocol.NUMERIC:
-        texts = _texts(column)
+    if column.tag == wire.NUMERIC:
+        texts = wire.split_texts(column)
         if null is not None:
             texts = [text or "nan" for text in texts]
         return numpy.fromiter(map(float, texts), dtype="f8", count=len(texts))
     values = numpy.frombuffer(column.data, dtype=_NUMBERS[column.tag])
     if null is not None:
-        values = values.astype("f8") if column.tag in _INTEGERS else values.copy()
+        values = values.astype("f8") if column.tag in wire.INTEGERS else values.copy()
         values[null] = numpy.nan
     return values
 

@@ -17,8 +17,9 @@ import select
 import socket
 import time
 
+from .._tables.wire import ProtocolError
 from . import endpoint, protocol
-from .protocol import HEADER, MAGIC, VERSION, ConnectionClosed, ProtocolError
+from .protocol import HEADER, MAGIC, VERSION, ConnectionClosed
 
 __all__ = ["accept", "read_key"]
 

@@ -21,8 +21,11 @@ import socket
 import time
 from collections.abc import Callable
 
-from . import columns, endpoint, protocol, worker
+from .._tables.wire import decode_texts, encode_texts
+from . import endpoint, protocol, worker
+from .page import ENDED, FORWARDING, HOLDING, PASSING, PRELOADING, PRINTED, RUNNING, TARGET
 from .protocol import Connection, ConnectionClosed
+from .session import PACKAGE
 
 __all__ = ["main"]
 
@@ -30,7 +33,6 @@ _PR_SET_DUMPABLE = 4
 _LONG_LINE = 65536      # bytes of an unfinished line that are not held back
 _IDLE_OUTPUT = 32768    # bytes passed on while no request runs
 _KEPT_DESCRIPTOR = 4    # of the socket that the worker gets from the supervisor, if any
-_OWN = __file__.rpartition("/")[0] + "/"
 
 
 def set_dumpable(dumpable: bool) -> None:
@@ -55,7 +57,7 @@ def oom_kills() -> int:
 def user_lines(crash: str) -> str:
     """Return a crash's traceback without the frames of hxpy and of Python's start."""
     lines = [line for line in crash.splitlines()
-             if not line.startswith((f'  File "{_OWN}', '  File "<frozen runpy>"'))]
+             if not line.startswith((f'  File "{PACKAGE}', '  File "<frozen runpy>"'))]
     return "\n".join(lines).strip()
 
 
@@ -103,9 +105,9 @@ class Supervisor:
         """Return the seconds until the session has been idle too long, None for never."""
         if not self.idle_timeout:
             return None
-        if self.shared[worker.RUNNING] or self.shared[worker.PRELOADING]:
+        if self.shared[RUNNING] or self.shared[PRELOADING]:
             return self.idle_timeout
-        idle = time.monotonic_ns() - self.shared[worker.ENDED]
+        idle = time.monotonic_ns() - self.shared[ENDED]
         return max(0.0, self.idle_timeout - idle / 1e9)
 
     def command(self) -> None:
@@ -113,17 +115,17 @@ class Supervisor:
         while True:
             kind, request, payload = self.connection.receive()
             if kind == protocol.INTERRUPT:
-                self.shared[worker.TARGET] = request
-                if self.shared[worker.RUNNING] == request or self.shared[worker.PRELOADING]:
+                self.shared[TARGET] = request
+                if self.shared[RUNNING] == request or self.shared[PRELOADING]:
                     try:
                         os.killpg(self.child, signal.SIGINT)
                     except ProcessLookupError:      # the user's code has left its group
                         os.kill(self.child, signal.SIGINT)
             elif kind == protocol.OPEN:
-                options = columns.decode_texts(payload)
+                options = decode_texts(payload)
                 self.output_limit = int(options["output_limit"])
                 self.idle_timeout = int(options["idle_timeout"]) / 1000
-                self.shared[worker.ENDED] = time.monotonic_ns()
+                self.shared[ENDED] = time.monotonic_ns()
             if not self.connection.pending():
                 return
 
@@ -132,19 +134,19 @@ class Supervisor:
 
         The worker ends an unfinished one before it sends a result or output of its own.
         """
-        self.shared[worker.FORWARDING] = worker.PASSING
+        self.shared[FORWARDING] = PASSING
         data = os.read(self.output, 65536)
         lines, end, self.line = (self.line + self.cap(data)).rpartition(b"\n")
         if not data or len(self.line) >= _LONG_LINE:
             lines, end, self.line = lines + end + self.line, b"", b""
         if lines or end:
             self.pass_on(lines)
-        self.shared[worker.FORWARDING] = worker.HOLDING if self.line else 0
+        self.shared[FORWARDING] = HOLDING if self.line else 0
         return bool(data)
 
     def cap(self, data: bytes) -> bytes:
         """Return what of new output is within the limit of the request that runs."""
-        request = self.shared[worker.RUNNING]
+        request = self.shared[RUNNING]
         if request != self.output_request:
             self.output_request = request
             # Between requests nobody reads: what is left must fit into the socket.
@@ -163,7 +165,7 @@ class Supervisor:
         In the place of the request's number stands how many OUTPUT frames the worker
         has sent before, so that the server shows both kinds in their order.
         """
-        self.connection.send(protocol.OUTPUT, self.shared[worker.PRINTED] & 0xFFFFFFFF,
+        self.connection.send(protocol.OUTPUT, self.shared[PRINTED] & 0xFFFFFFFF,
                              (b"\1", lines.rstrip(b"\n")))
 
     def reap(self) -> int | None:
@@ -210,7 +212,7 @@ class Supervisor:
             words = os.read(self.last_words, 65536).decode("utf-8", "replace")
         except BlockingIOError:
             words = ""
-        self.connection.send(protocol.DEAD, 0, columns.encode_texts(
+        self.connection.send(protocol.DEAD, 0, encode_texts(
             reason=reason, value=value, output=user_lines(words)))
 
 
@@ -277,7 +279,7 @@ def main() -> None:
 def greet(control: socket.socket) -> Connection:
     """Say hello on the control connection."""
     connection = Connection(control)
-    connection.send(protocol.HELLO, 0, columns.encode_texts(role="supervisor"))
+    connection.send(protocol.HELLO, 0, encode_texts(role="supervisor"))
     return connection
 
 

@@ -13,7 +13,9 @@ import socket
 import struct
 from collections.abc import Sequence
 
-__all__ = ["Connection", "ConnectionClosed", "HEADER", "MAGIC", "ProtocolError", "VERSION"]
+from .._tables.wire import Buffer, ProtocolError
+
+__all__ = ["Connection", "ConnectionClosed", "HEADER", "MAGIC", "VERSION"]
 
 MAGIC = 0x7868  # the bytes "hx"
 VERSION = 1
@@ -47,39 +49,6 @@ ROWS = 0x87
 PROGRESS = 0x88
 PROOF = 0x89
 
-# Tags of columns.
-NULL = 0
-BOOL = 1
-INT16 = 2
-INT32 = 3
-INT64 = 4
-FLOAT32 = 5
-FLOAT64 = 6
-DATE = 7
-TIME = 8
-TIMESTAMP = 9
-TIMESTAMPTZ = 10
-INTERVAL = 11
-UUID = 12
-TEXT = 16
-NUMERIC = 17
-JSON = 18
-OTHER = 19
-REF = 20
-URI = 21
-SYMBOL = 22
-BYTEA = 24
-ARRAY = 25
-RECORD = 26
-
-# Flags of columns.
-HAS_NULLS = 0x01
-HAS_TEXTS = 0x04
-
-# Bytes of a null mask.
-MASK_NULL = 1
-MASK_TEXT = 2
-
 # Connections by TCP.
 TCP_PORT = 7868
 ROLE_CONTROL = 1
@@ -87,15 +56,6 @@ ROLE_DATA = 2
 KEY_SIZE = 32
 NONCE_SIZE = 32
 PROOF_SIZE = 32
-
-# Limits.
-MAX_DEPTH = 64
-
-Buffer = bytes | bytearray | memoryview
-
-
-class ProtocolError(Exception):
-    """A frame or column that breaks docs/protocol.md."""
 
 
 class ConnectionClosed(Exception):

@@ -1,7 +1,7 @@
 """Whole arrays as the buffers of columns, by operations of numpy.
 
 What an array cannot be by its dtype alone raises Unfit (or another of UNFIT): then
-columns.encode_column takes the values one by one, and its error tells why.  pandas is
+conversion.encode_column takes the values one by one, and its error tells why.  pandas is
 imported only where times change their zone.
 """
 
@@ -12,18 +12,15 @@ from typing import Any
 
 import numpy
 
-from . import columns, protocol
-from .columns import Column
-from .protocol import Buffer
+from . import wire
+from .scalars import time_zone
+from .wire import Buffer, Column
 
 __all__ = ["TAGS", "UNFIT", "Unfit", "encode", "textual"]
 
-_INTEGERS = {protocol.INT16: "<i2", protocol.INT32: "<i4", protocol.INT64: "<i8"}
-_FLOATS = {protocol.FLOAT32: "<f4", protocol.FLOAT64: "<f8"}
-_TIMESTAMPS = (protocol.TIMESTAMP, protocol.TIMESTAMPTZ)
+_TIMESTAMPS = (wire.TIMESTAMP, wire.TIMESTAMPTZ)
 # Tags that arrays can become.
-TAGS = frozenset((*_INTEGERS, *_FLOATS, *_TIMESTAMPS, protocol.BOOL, protocol.INTERVAL,
-                  protocol.DATE, protocol.TEXT, protocol.NUMERIC))
+TAGS = frozenset((*wire.NATIVE, *_TIMESTAMPS, wire.INTERVAL, wire.DATE, wire.TEXT, wire.NUMERIC))
 
 
 class Unfit(Exception):
@@ -41,21 +38,21 @@ def encode(want: Column, array: Any, null: Any = None, aware: bool = False) -> l
     not a wall clock's time.
     """
     tag = want.tag
-    if tag in _INTEGERS:
-        return _fixed(want, _integers(array, null, _INTEGERS[tag]), null)
-    if tag in _FLOATS:
-        return _fixed(want, _floats(array, null, _FLOATS[tag]), null)
-    if tag == protocol.BOOL:
+    if tag in wire.INTEGERS:
+        return _fixed(want, _integers(array, null, wire.INTEGERS[tag]), null)
+    if tag in wire.FLOATS:
+        return _fixed(want, _floats(array, null, wire.FLOATS[tag]), null)
+    if tag == wire.BOOL:
         return _fixed(want, _typed(array, null, bool, "?", "b"), null)
-    if tag in _TIMESTAMPS or tag == protocol.INTERVAL:
-        micros = _microseconds(_kind(array, "m")) if tag == protocol.INTERVAL \
+    if tag in _TIMESTAMPS or tag == wire.INTERVAL:
+        micros = _microseconds(_kind(array, "m")) if tag == wire.INTERVAL \
             else _timestamps(want, array, null, aware)
         return _fixed(want, micros if null is None else numpy.where(null, 0, micros), null)
-    if tag == protocol.DATE:
+    if tag == wire.DATE:
         return _fixed(want, _dates(array, null), null)
-    if tag == protocol.NUMERIC:
+    if tag == wire.NUMERIC:
         return textual(want, _numerics(array, null), null)
-    if tag != protocol.TEXT:
+    if tag != wire.TEXT:
         raise Unfit
     array = _kind(array, "OU")
     if null is not None:
@@ -66,18 +63,18 @@ def encode(want: Column, array: Any, null: Any = None, aware: bool = False) -> l
 
 def textual(want: Column, texts: list[str], null: Any) -> list[Buffer]:
     """Return a column of texts."""
-    data = columns._join(texts, want)
-    return [_head(want, len(texts), null), columns._U64.pack(len(data)), *columns._body(data)]
+    return wire.text_column(want, len(texts), _mask(null), wire.join_texts(texts, want))
 
 
-def _head(want: Column, count: int, null: Any) -> bytes:
-    return columns._head(want, count, None if null is None else null.tobytes())
+def _mask(null: Any) -> bytes | None:
+    return None if null is None else null.tobytes()
 
 
 def _fixed(want: Column, array: Any, null: Any) -> list[Buffer]:
     """Return a fixed-width column of an array of its dtype."""
     array = numpy.ascontiguousarray(array)
-    return [_head(want, len(array), null), *columns._body(memoryview(array.view("u1")))]
+    return [wire.column_head(want, len(array), _mask(null)),
+            *wire.padded(memoryview(array.view("u1")))]
 
 
 def _kind(array: Any, kinds: str) -> Any:
@@ -156,14 +153,14 @@ def _timestamps(want: Column, array: Any, null: Any, aware: bool) -> Any:
     if array.dtype.kind == "O":
         return _microseconds(_naive_datetimes(want, array, null))
     micros = _microseconds(_kind(array, "M"))
-    if aware == (want.tag == protocol.TIMESTAMPTZ):
+    if aware == (want.tag == wire.TIMESTAMPTZ):
         return micros
     if want.extra in ("", "UTC", "Etc/UTC", "GMT"):
         return micros
     import pandas
 
     index = pandas.DatetimeIndex(micros.view("M8[us]"))
-    zone = columns.time_zone(want.extra)
+    zone = time_zone(want.extra)
     if aware:
         index = index.tz_localize("UTC").tz_convert(zone).tz_localize(None)
     else:   # a time that comes twice or never goes the values' way
@@ -178,7 +175,7 @@ def _timestamps(want: Column, array: Any, null: Any, aware: bool) -> Any:
 def _naive_datetimes(want: Column, array: Any, null: Any) -> Any:
     """Return plain naive datetimes as datetime64; zones go the values' way."""
     values = array if null is None else array[~null]
-    if want.tag != protocol.TIMESTAMP or set(map(type, values)) != {dt.datetime} \
+    if want.tag != wire.TIMESTAMP or set(map(type, values)) != {dt.datetime} \
             or any(value.tzinfo is not None for value in values):
         raise Unfit
     if null is None:

@@ -2,39 +2,29 @@
 
     chunks(value, rows)     DataFrame, Grid, arrays, dicts, rows, generators → Chunks
     match(want, names)      which of a chunk's columns is which wanted one
-    infer(chunk, …)         SQL types for a new table
-    inferred(value, stream) the same of a stream of chunks
 
-tables_encode turns a chunk into the buffers of a batch.
+encode turns a chunk into the buffers of a batch, infer tells the types of a new table.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import itertools
 import operator
 from array import array as Array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import numpy
 import pandas
 
-from . import columns, protocol
-from .columns import Column
-from .errors import ConversionError, way_out
-from .haystack._cells import bare, label_text, to_list
-from .haystack.grid import Grid
-from .haystack.number import Number
-from .haystack.ref import Ref
-from .haystack.symbol import Symbol
-from .haystack.uri import Uri
+from ..errors import ConversionError, way_out
+from ..haystack._cells import bare, label_text, to_list
+from ..haystack.grid import Grid
+from .wire import Column
 
-__all__ = ["Chunk", "chunks", "infer", "inferred", "match"]
+__all__ = ["Chunk", "chunks", "is_held", "match"]
 
 # Rows that can be looked at twice; the columns of other iterables are those of the first rows.
 _IN_MEMORY = (list, tuple, deque, Set, ValuesView)
@@ -103,6 +93,11 @@ def chunks(value: Any, rows: int) -> Iterator[Chunk]:
             yield from _row_chunks(items, rows, value if isinstance(value, _IN_MEMORY) else None)
         else:
             yield from _table_chunks(items, rows)
+
+
+def is_held(value: Any) -> bool:
+    """Return whether a table is in memory, so that all of it can be looked at before it is sent."""
+    return isinstance(value, _IN_MEMORY) or _whole(value, 0) is not None
 
 
 def _type_name(value: Any) -> str:
@@ -301,7 +296,7 @@ def _row_kind(cls: type) -> str:
     for types, kind in ((Mapping, "dict"), ((tuple, list, deque), "sequence"),
                         (numpy.ndarray, "array"), (numpy.void, "record"),
                         (pandas.Series, "series")):
-        if issubclass(cls, types):  # type: ignore[arg-type]
+        if issubclass(cls, types):
             return kind
     if dataclasses.is_dataclass(cls) and not cls.__module__.startswith("hxpy."):
         return "dataclass"
@@ -412,7 +407,7 @@ _ROWS = {"scalar": _from_scalars, "sequence": _from_sequences, "array": _from_ar
          "series": _from_series}
 
 
-# Columns and types ---------------------------------------------------------
+# Columns ---------------------------------------------------------------
 
 
 def match(want: Sequence[Column], names: Sequence[str], by_name_only: bool = False,
@@ -443,209 +438,3 @@ def match(want: Sequence[Column], names: Sequence[str], by_name_only: bool = Fal
     error.detail = f"Wanted are {', '.join(wanted) or 'none'}; " \
                    f"the table has {', '.join(names) or 'none'}."
     raise error
-
-
-# dtype → tag, by numpy's kind and size.
-_DTYPES = {
-    "b1": protocol.BOOL, "i1": protocol.INT16, "i2": protocol.INT16, "i4": protocol.INT32,
-    "i8": protocol.INT64, "u1": protocol.INT16, "u2": protocol.INT32, "u4": protocol.INT64,
-    "u8": protocol.NUMERIC, "f2": protocol.FLOAT32, "f4": protocol.FLOAT32,
-    "f8": protocol.FLOAT64, "f16": protocol.FLOAT64,
-}
-_KINDS = {"M": protocol.TIMESTAMP, "m": protocol.INTERVAL, "U": protocol.TEXT,
-          "S": protocol.BYTEA}
-# Python type → tag; subclasses that mean something else come before their base.
-_TYPES: tuple[tuple[Any, int], ...] = (
-    ((bool, numpy.bool_), protocol.BOOL), ((int, numpy.integer), protocol.INT64),
-    ((float, numpy.floating), protocol.FLOAT64), (str, protocol.TEXT),
-    ((bytes, bytearray, memoryview), protocol.BYTEA), (Decimal, protocol.NUMERIC),
-    ((dt.datetime, numpy.datetime64), protocol.TIMESTAMP), (dt.date, protocol.DATE),
-    (dt.time, protocol.TIME), ((dt.timedelta, numpy.timedelta64), protocol.INTERVAL),
-    (UUID, protocol.UUID), (Ref, protocol.REF), (Symbol, protocol.SYMBOL),
-    ((list, tuple, deque, numpy.ndarray, pandas.Series), protocol.ARRAY),
-)
-_NUMBERS = frozenset((protocol.INT16, protocol.INT32, protocol.INT64, protocol.FLOAT32,
-                      protocol.FLOAT64, protocol.NUMERIC))
-_EXACT = 1 << 53    # whole numbers up to here are exact in a float
-
-
-def inferred(value: Any, stream: Iterator[Chunk]) -> tuple[list[Column], Iterator[Chunk]]:
-    """Return the types of a stream of a value's chunks, see infer, and the stream again.
-
-    The types are those of all chunks of a value that is in memory; an iterator's are the
-    first chunk's, and errors of later ones say so.  No chunk gives no columns.
-    """
-    if isinstance(value, _IN_MEMORY) or _whole(value, 0) is not None:
-        known = list(stream)
-        return infer(*known), iter(known)
-    for first in stream:
-        return infer(first), _guessed(first, stream)
-    return [], stream
-
-
-def _guessed(first: Chunk, stream: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Yield chunks whose types are those of the first one."""
-    yield first
-    for chunk in stream:
-        chunk.hint = f"The types of an iterator's columns are those of its first {first.count} " \
-                     "rows: return a list, whose rows are all looked at, or append to a table."
-        yield chunk
-
-
-def infer(*seen: Chunk) -> list[Column]:
-    """Return columns without rows of the types that a new table of these chunks would have.
-
-    dtypes as pandas.to_sql has them; objects by all values of the chunks: one kind of
-    value its type, int and float together double precision if that holds the ints
-    (to 2**53), else numeric, ints beyond bigint numeric, lists and arrays of numbers an
-    array, anything else jsonb, only NULLs text.
-    """
-    names = seen[0].names if seen else []
-    guesses = [_Guess() for _ in names]
-    wanted = [Column(protocol.NULL, name, "", 0) for name in names]
-    for chunk in seen:
-        places = match(wanted, chunk.names, unnamed=chunk.unnamed)
-        for guess, place in zip(guesses, places):
-            guess.add(chunk.columns[place], chunk.nan_is_null[place])
-    return [guess.column(name) for guess, name in zip(guesses, names)]
-
-
-class _Guess:
-    """The type of a column by the values seen so far."""
-
-    def __init__(self) -> None:
-        self.tags: set[int] = set()
-        self.low = self.high = 0        # of the whole numbers
-        self.aware: set[bool] = set()   # whether the datetimes have a zone
-        self.elements: _Guess | None = None
-        self.deep = False               # an ndarray of more than one dimension is there
-
-    def column(self, name: str) -> Column:
-        """Return a column without rows of the type guessed."""
-        tag = self.tag()
-        element = 0
-        if tag == protocol.ARRAY and self.elements is not None:
-            element = self.elements.tag()
-            if element not in _NUMBERS and element != protocol.BOOL and not self.deep:
-                tag = protocol.JSON
-        want = Column(tag, name, "", 0)
-        if tag == protocol.ARRAY:
-            want.children.append(Column(element, "", "", 0))
-        return want
-
-    def tag(self) -> int:
-        """Return the tag of all values together."""
-        tags = self.tags
-        if tags and tags <= _NUMBERS:
-            fraction = tags & {protocol.FLOAT32, protocol.FLOAT64}
-            limit = _EXACT if fraction else 1 << 63
-            if protocol.NUMERIC in tags or self.low < -limit or self.high >= limit:
-                return protocol.NUMERIC
-            return protocol.FLOAT64 if fraction and len(tags) > 1 else max(tags)
-        if len(tags) != 1:
-            return protocol.JSON if tags else protocol.TEXT
-        if tags == {protocol.TIMESTAMP} and True in self.aware:
-            return protocol.JSON if False in self.aware else protocol.TIMESTAMPTZ
-        return min(tags)
-
-    def add(self, cells: Any, nan_is_null: bool) -> None:
-        """Look at a column's cells."""
-        if isinstance(cells, pandas.Categorical):
-            cells = bare(cells.categories)
-            if len(cells) == 0:
-                return
-        dtype = getattr(cells, "dtype", None)
-        tag = None if dtype is None else _dtype_tag(dtype)
-        if isinstance(cells, numpy.ndarray) and cells.ndim > 1:
-            self.tags.add(protocol.ARRAY)
-            self.deep = True
-            self.inner().add(cells.ravel(), False)
-        elif tag is None:
-            self.add_objects(cells if isinstance(cells, list) else list(cells), nan_is_null)
-        elif tag in (protocol.TIMESTAMP, protocol.TIMESTAMPTZ):
-            self.tags.add(protocol.TIMESTAMP)
-            self.aware.add(tag == protocol.TIMESTAMPTZ)
-        else:
-            self.tags.add(tag)
-            if tag == protocol.INT64:
-                present = cells if type(cells) is numpy.ndarray else cells[~pandas.isna(cells)]
-                if len(present):
-                    self.add_range(int(present.min()), int(present.max()))
-
-    def add_objects(self, values: list[Any], nan_is_null: bool) -> None:
-        """Look at Python objects."""
-        kinds = set(map(type, values))
-        if any(kind.__name__ in _NULLABLE or nan_is_null and issubclass(kind, float)
-               for kind in kinds):
-            values = [value for value in values if not columns._missing(value)
-                      and not (nan_is_null and isinstance(value, float) and value != value)]
-            kinds = set(map(type, values))
-        tags = {kind: _type_tag(kind) for kind in kinds}
-        self.tags.update(tags.values())
-        for tag, look in ((protocol.INT64, self.add_integers), (protocol.ARRAY, self.add_arrays),
-                          (protocol.TIMESTAMP, self.add_datetimes)):
-            found = {kind for kind in kinds if tags[kind] == tag}
-            if found:
-                look(values if found == kinds else [value for value in values
-                                                    if type(value) in found])
-
-    def add_integers(self, values: list[Any]) -> None:
-        """Note the range of whole numbers."""
-        self.add_range(int(min(values)), int(max(values)))
-
-    def add_range(self, low: int, high: int) -> None:
-        """Note the lowest and highest of whole numbers."""
-        self.low, self.high = min(self.low, low), max(self.high, high)
-
-    def add_datetimes(self, values: list[Any]) -> None:
-        """Note whether datetimes have zones."""
-        self.aware.update(getattr(value, "tzinfo", None) is not None for value in values)
-
-    def add_arrays(self, values: list[Any]) -> None:
-        """Look at the elements of lists and arrays; what is no array in SQL is jsonb."""
-        probe = Column(protocol.ARRAY, "", "", 0)
-        probe.children.append(Column(protocol.JSON, "", "", 0))
-        lists: list[Any] = []
-        for value in values:
-            try:
-                flat, _ = columns._flatten(value, probe)
-            except ConversionError:
-                self.tags.add(protocol.JSON)
-                return
-            if hasattr(value, "_fields"):
-                self.tags.add(protocol.JSON)
-            elif isinstance(flat, list):
-                lists += flat
-            else:
-                self.inner().add(flat, False)
-        self.inner().add_objects(lists, False)
-
-    def inner(self) -> _Guess:
-        """Return the guess of the arrays' elements."""
-        if self.elements is None:
-            self.elements = _Guess()
-        return self.elements
-
-
-# Names of types that have NULLs among their values.
-_NULLABLE = frozenset(("NoneType", "NAType", "NaTType", "datetime64", "timedelta64"))
-
-
-def _dtype_tag(dtype: Any) -> int | None:
-    """Return the tag of a dtype of numpy or pandas; None for objects."""
-    if isinstance(dtype, pandas.DatetimeTZDtype):
-        return protocol.TIMESTAMPTZ
-    if isinstance(dtype, pandas.StringDtype):
-        return protocol.TEXT
-    dtype = getattr(dtype, "numpy_dtype", dtype)    # of Int64 and its like
-    if not isinstance(dtype, numpy.dtype):
-        return None
-    return _KINDS.get(dtype.kind) or _DTYPES.get(f"{dtype.kind}{dtype.itemsize}")
-
-
-def _type_tag(kind: type) -> int:
-    if kind is Uri:
-        return protocol.URI
-    if issubclass(kind, Number):    # its unit must not get lost
-        return protocol.JSON
-    return next((tag for types, tag in _TYPES if issubclass(kind, types)), protocol.JSON)

@@ -12,9 +12,11 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
-from .errors import HxpyError
+from ..errors import HxpyError
 
-__all__ = ["Session", "describe_exception"]
+__all__ = ["PACKAGE", "Session", "describe_exception"]
+
+PACKAGE = __file__.rpartition("/_worker/")[0] + "/"     # what starts its files' names
 
 _CACHED_SOURCES = 256       # compiled sources kept
 _CACHED_LENGTH = 65536      # longer sources are compiled each time
@@ -172,10 +174,7 @@ def _user_frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
 
     inside = False
     for frame, line in traceback.walk_tb(error.__traceback__):
-        own = frame.f_code.co_filename.startswith(_OWN)
+        own = frame.f_code.co_filename.startswith(PACKAGE)
         inside = inside or not own
         if inside:
             yield frame, line
-
-
-_OWN = __file__.rpartition("/")[0] + "/"

@@ -8,82 +8,56 @@ later request (docs/protocol.md, "Interrupts").
 
 from __future__ import annotations
 
-import array
 import errno
 import faulthandler
-import fcntl
 import gc
 import importlib
-import io
 import logging
 import os
 import select
 import signal
 import socket
 import sys
-import termios
-import threading
 import time
-from _signal import getsignal
-from _thread import start_new_thread
+from _signal import getsignal    # type: ignore[import-not-found]  # signal's makes an enum of it
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import hxpy
 
-from . import columns, hayson, imports, protocol
-from .columns import Column
-from .errors import HxpyError
-from .protocol import Buffer, Connection, ConnectionClosed, ProtocolError
+from .. import hayson
+from .._tables.conversion import decode_column, encode_column
+from .._tables.wire import (Buffer, Column, ProtocolError, decode_batch, decode_texts,
+                            encode_batch, encode_texts)
+from ..errors import HxpyError
+from . import protocol
+from .channel import Channel
+from .output import LogHandler, Output, Progress
+from .page import ENDED, PRELOADING, RUNNING, TARGET
+from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
 
-__all__ = ["ENDED", "FORWARDING", "HOLDING", "PASSING", "PRELOADING", "PRINTED", "RUNNING",
-           "TARGET", "run"]
-
-# Words of the shared page.
-RUNNING = 0     # request that runs now, 0 for none; the worker writes
-TARGET = 1      # request that the last interrupt means; the supervisor writes
-FORWARDING = 2  # what the supervisor does with output, see below; the supervisor writes
-ENDED = 3       # when the last request ended, ns of the monotonic clock; the worker writes
-PRINTED = 4     # OUTPUT frames that the worker has sent; the worker writes
-PRELOADING = 5  # 1 while it imports ahead of need, which an interrupt ends; the worker writes
-
-# Values of FORWARDING, else 0.
-PASSING = 1     # it passes on what it has read
-HOLDING = 2     # it waits for the rest of a line
+__all__ = ["Worker", "run"]
 
 EXIT_CLOSED = 70    # exit status: the server went away
 
 _CACHED_PAYLOADS = 256
 _CHUNK_ROWS = 16384     # of a table on its way to the server
 _CACHED_LENGTH = 4096
-_REMINDER = 0.005       # seconds until an interrupt that met an import tries again
-_MESSAGE_LENGTH = 200   # characters of a progress' message
 
 
-class Worker:
+class Worker(Channel):
     """One session's request loop."""
 
     def __init__(self, connection: Connection, shared: memoryview, last_words: int) -> None:
-        self.connection = connection
-        self.shared = shared
+        super().__init__(connection, shared)
         self.last_words = last_words
         self.session = Session()
-        self.lock = threading.Lock()    # the user's threads print too
-        self.main_thread = threading.get_ident()
-        self.process = os.getpid()
         self.streams = (Output(self, 1), Output(self, 2))
-        self.pipe = os.dup(1)           # the user's code may put something else in its place
-        self.left = array.array("i", [0])   # bytes in it, as last asked
-        self.masked = False
-        self.postponed = False
         self.replaced: Any = None   # the old value of the variable that the next request sets
-        self.broken_off: list[str] = []     # modules whose import an interrupt has ended
         self.streaming = False      # frames of the request's stream are still to come
-        self.output_left = 0
-        self.output_limit = 1 << 20
         self.parsed: OrderedDict[bytes, list[Any]] = OrderedDict()
         self.handlers: dict[int, Callable[[Buffer], Sequence[Buffer]]] = {
             protocol.OPEN: self.open, protocol.DEFINE: self.define,
@@ -92,37 +66,6 @@ class Worker:
             protocol.APPLY: self.apply, protocol.CALL: self.call,
             protocol.CODEC: self.convert,
         }
-
-    # Interrupts ------------------------------------------------------------
-
-    def on_interrupt(self, signum: int, frame: Any) -> None:
-        """Raise KeyboardInterrupt if the interrupt means the request that runs."""
-        running = self.shared[RUNNING]
-        if running and self.shared[TARGET] == running and self.masked:
-            self.postponed = True
-        elif running and self.shared[TARGET] == running or self.shared[PRELOADING]:
-            self.interrupt(frame)
-
-    def interrupt(self, frame: FrameType) -> None:
-        """Raise KeyboardInterrupt, unless an import has to end first: then soon."""
-        if not imports.must_end(frame):
-            self.broken_off += imports.broken_off(frame)
-            raise KeyboardInterrupt
-        try:
-            start_new_thread(self.remind, ())
-        except RuntimeError:
-            pass    # no more threads: the server's second interrupt comes in a moment
-
-    def remind(self) -> None:
-        """Interrupt again in a moment."""
-        time.sleep(_REMINDER)
-        signal.pthread_kill(self.main_thread, signal.SIGINT)
-
-    def forget(self) -> None:
-        """Forget what interrupts have broken off, so that it can be imported again."""
-        if self.broken_off:
-            imports.forget(self.broken_off)
-            self.broken_off.clear()
 
     def preload(self, modules: Sequence[str]) -> None:
         """Import modules ahead of need, one by one, until a request waits or is interrupted."""
@@ -144,33 +87,7 @@ class Worker:
             self.shared[PRELOADING] = 0
         self.forget()
 
-    def send(self, kind: int, request: int, parts: Sequence[Buffer] = ()) -> None:
-        """Send a frame whole: an interrupt meanwhile is raised after it."""
-        if threading.get_ident() != self.main_thread:
-            self.transmit(kind, request, parts)
-            return
-        self.masked = True
-        try:
-            self.transmit(kind, request, parts)
-        finally:
-            self.masked = False
-        if self.postponed:
-            self.postponed = False
-            if self.shared[RUNNING]:
-                self.interrupt(sys._getframe())
-
-    def transmit(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
-        """Send a frame while no other thread does, and count output."""
-        with self.lock:
-            if kind == protocol.OUTPUT:
-                self.shared[PRINTED] += 1
-            self.connection.send(kind, request, parts)
-
     # Processes that the user's code forks ----------------------------------
-
-    def is_forked(self) -> bool:
-        """Tell whether this is not the worker but a process that it has forked."""
-        return os.getpid() != self.process
 
     def after_fork(self) -> None:
         """Leave the unfinished lines of output to the worker."""
@@ -207,7 +124,7 @@ class Worker:
             if kind == protocol.GRID:
                 # As long as no interrupt can mean the request: however it ends, the old
                 # value is gone.
-                self.replaced = self.session.undefine(columns.decode_batch(payload)[0].values()[0])
+                self.replaced = self.session.undefine(decode_column(decode_batch(payload)[0])[0])
             self.reply(request, handler, payload)
 
     def reply(self, request: int, handler: Callable[[Buffer], Sequence[Buffer]],
@@ -264,58 +181,35 @@ class Worker:
             error.__traceback__ = None
             fields = ("38000", message, "", next_step(error), context)
         names = ("sqlstate", "message", "detail", "hint", "context")
-        return columns.encode_texts(**dict(zip(names, fields)))
-
-    def drain_output(self, seconds: float) -> None:
-        """Wait until the supervisor has passed on what was written to descriptors 1 and 2.
-
-        So that such output arrives before what is sent next.  The pipe is nearly
-        always empty, which takes one system call; a process that writes all the
-        time is not waited for longer than `seconds`.  An unfinished line ends here.
-        """
-        left = self.left    # one for all threads, since all ask the same
-        deadline = 0.0
-        ended = False
-        while True:
-            fcntl.ioctl(self.pipe, termios.FIONREAD, left, True)
-            if not left[0] and not self.shared[FORWARDING]:
-                return
-            if not left[0] and not ended and self.shared[FORWARDING] == HOLDING:
-                os.write(self.pipe, b"\n")
-                ended = True
-            now = time.monotonic()
-            deadline = deadline or now + seconds
-            if now > deadline:
-                return
-            time.sleep(0.0002)
+        return encode_texts(**dict(zip(names, fields)))
 
     # Instructions ----------------------------------------------------------
 
     def open(self, payload: Buffer) -> Sequence[Buffer]:
         """Take the session's options."""
-        options = columns.decode_texts(payload)
+        options = decode_texts(payload)
         self.output_limit = int(options["output_limit"])
         level = options["log_level"]
         if level:
             logging.basicConfig(level=level.upper(), handlers=[LogHandler(self)], force=True)
-        return columns.encode_batch([])
+        return encode_batch([])
 
     def define(self, payload: Buffer) -> Sequence[Buffer]:
         """Set a variable for each column, which holds one value."""
-        for column in columns.decode_batch(payload):
-            self.session.define(column.name, column.values()[0])
-        return columns.encode_batch([])
+        for column in decode_batch(payload):
+            self.session.define(column.name, decode_column(column)[0])
+        return encode_batch([])
 
     def execute(self, payload: Buffer) -> Sequence[Buffer]:
         """Run the code in the text column."""
         self.session.execute(self.parse(payload)[0])
-        return columns.encode_batch([])
+        return encode_batch([])
 
     def evaluate(self, payload: Buffer) -> Sequence[Buffer]:
         """Return the value of the expression in column 1 as the type of column 2."""
         source, want = self.parse(payload)
         value = self.session.evaluate(source)
-        return columns.encode_batch([columns.encode_column(want, [value])])
+        return encode_batch([encode_column(want, [value])])
 
     def batches(self) -> Iterator[list[Column]]:
         """Yield the batches of the request's stream as they come.
@@ -338,7 +232,7 @@ class Worker:
                 return
             if kind != protocol.BATCH:
                 raise ProtocolError(f"frame of type {kind} within a stream")
-            yield columns.decode_batch(payload)
+            yield decode_batch(payload)
 
     def grid(self, payload: Buffer) -> Sequence[Buffer]:
         """Set a variable to the streamed table, as a Grid or a matrix.
@@ -346,14 +240,14 @@ class Worker:
         When the stream fails, the variable stays undefined.
         """
         tables = import_tables()
-        name, kind, meta, *schema = columns.decode_batch(payload)
-        self.session.check_name(name.values()[0])
-        matrix = kind.values()[0] == "matrix"
-        reader = tables.TableReader(schema, hayson.loads(meta.values()[0]), matrix)
+        name, kind, meta, *schema = decode_batch(payload)
+        self.session.check_name(decode_column(name)[0])
+        matrix = decode_column(kind)[0] == "matrix"
+        reader = tables.TableReader(schema, hayson.loads(decode_column(meta)[0]), matrix)
         for batch in self.batches():
             reader.add(batch)
-        self.session.define(name.values()[0], reader.matrix() if matrix else reader.grid())
-        return columns.encode_batch([])
+        self.session.define(decode_column(name)[0], reader.matrix() if matrix else reader.grid())
+        return encode_batch([])
 
     def evaluate_grid(self, payload: Buffer) -> Sequence[Buffer]:
         """Stream the rows of an expression's value.
@@ -363,9 +257,9 @@ class Worker:
         it has, with inferred types.  The latter two send a batch without rows first,
         which tells the columns.
         """
-        source, mode, *want = columns.decode_batch(payload)
-        self.send_rows(self.session.evaluate(source.values()[0]), mode.values()[0], want)
-        return columns.encode_batch([])
+        source, mode, *want = decode_batch(payload)
+        self.send_rows(self.session.evaluate(decode_column(source)[0]), decode_column(mode)[0], want)
+        return encode_batch([])
 
     def send_rows(self, value: Any, mode: str, want: list[Column], start: int = 0) -> int:
         """Send a table value in chunks as ROWS frames; return how many rows it has.
@@ -400,61 +294,61 @@ class Worker:
         if mode == "append":
             places = import_tables().match(want, chunk.names, True, chunk.unnamed)
             want = [column for column, place in zip(want, places) if place >= 0]
-        self.send(protocol.ROWS, self.shared[RUNNING], columns.encode_batch(
-            [columns.encode_column(column, []) for column in want]))
+        self.send(protocol.ROWS, self.shared[RUNNING], encode_batch(
+            [encode_column(column, []) for column in want]))
         return want
 
     def apply(self, payload: Buffer) -> Sequence[Buffer]:
         """Send the streamed table through a callable, batch by batch, and its rows back."""
         tables = import_tables()
-        source, how, count, *schema = columns.decode_batch(payload)
-        split = len(schema) - int(count.values()[0])
+        source, how, count, *schema = decode_batch(payload)
+        split = len(schema) - int(decode_column(count)[0])
         schema, want = schema[:split], schema[split:]
-        function = self.session.evaluate(source.values()[0])
+        function = self.session.evaluate(decode_column(source)[0])
         if not callable(function):
             raise HxpyError("42809", f"Python type \"{type(function).__name__}\" is not callable")
         reader = tables.TableReader(schema)
-        arrays = how.values()[0] == "arrays"
+        arrays = decode_column(how)[0] == "arrays"
         rows = 0
         for batch in self.batches():
             reader.add(batch)
             result = function(*reader.arrays().values()) if arrays else function(reader.frame())
             if result is not None:
                 rows += self.send_rows(result, "table", want, rows)
-        return columns.encode_batch([])
+        return encode_batch([])
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:
         """Return what a callable makes of the columns after the wanted one."""
         tables = import_tables()
-        source, want, *arguments = columns.decode_batch(payload)
-        function = self.session.evaluate(source.values()[0])
+        source, want, *arguments = decode_batch(payload)
+        function = self.session.evaluate(decode_column(source)[0])
         reader = tables.TableReader(arguments)
         reader.add(arguments)
         value = function(*reader.arrays().values())
-        return columns.encode_batch([columns.encode_column(want, [value])])
+        return encode_batch([encode_column(want, [value])])
 
     def convert(self, payload: Buffer) -> Sequence[Buffer]:
         """Return a value as a codec of the package makes it ("zinc.loads"), as the wanted column.
 
         What the codec cannot read or write is an error of the data, not of Python.
         """
-        codec, want, argument = columns.decode_batch(payload)
-        module, _, function = codec.values()[0].partition(".")
+        codec, want, argument = decode_batch(payload)
+        module, _, function = decode_column(codec)[0].partition(".")
         convert = getattr(importlib.import_module(f"hxpy.{module}"), function)
         try:
-            value = convert(argument.values()[0])
+            value = convert(decode_column(argument)[0])
         except (hayson.HaysonError, hayson.HaysonTypeError) as error:
             state = "22P02" if function == "loads" else "22023"
             raise HxpyError(state, str(error)) from None
-        return columns.encode_batch([columns.encode_column(want, [value])])
+        return encode_batch([encode_column(want, [value])])
 
     def parse(self, payload: Buffer) -> list[Any]:
         """Return an instruction's source and wanted columns; the same bytes parse once."""
         key = bytes(payload) if len(payload) <= _CACHED_LENGTH else b""
         parsed = self.parsed.get(key)
         if parsed is None:
-            first, *wanted = columns.decode_batch(payload)
-            parsed = [first.values()[0], *wanted]
+            first, *wanted = decode_batch(payload)
+            parsed = [decode_column(first)[0], *wanted]
             if key:
                 # The columns share the payload's memory, which is this request's alone.
                 self.parsed[key] = parsed
@@ -463,117 +357,11 @@ class Worker:
         return parsed
 
 
-class Output(io.TextIOBase):
-    """sys.stdout or sys.stderr: what ends with a line's end goes to the server at once."""
-
-    def __init__(self, worker: Worker, stream: int) -> None:
-        self.worker = worker
-        self.stream = stream
-        self.rest = ""
-
-    encoding = "utf-8"
-    errors = "backslashreplace"
-
-    @property
-    def name(self) -> str:
-        """Return the stream's conventional name."""
-        return "<stdout>" if self.stream == 1 else "<stderr>"
-
-    def fileno(self) -> int:
-        """Return the descriptor that subprocesses inherit; its output travels too."""
-        return self.stream
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def isatty(self) -> bool:
-        """Return False."""
-        return False
-
-    def write(self, text: str) -> int:
-        """Send what has come once it ends with a line's end, so that a print is one message."""
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        self.rest += text
-        if self.rest.endswith("\n"):
-            rest, self.rest = self.rest, ""
-            self.emit(rest[:-1])
-        elif len(self.rest) > 65536:
-            self.flush()
-        return len(text)
-
-    def flush(self) -> None:
-        """Send what is left of an unfinished line."""
-        if self.rest:
-            rest, self.rest = self.rest, ""
-            self.emit(rest)
-
-    def emit(self, text: str) -> None:
-        """Send text, or cut it where the request's limit is reached."""
-        worker = self.worker
-        if worker.is_forked():
-            os.write(self.stream, (text + "\n").encode("utf-8", self.errors))
-            return
-        if worker.output_left <= 0:
-            return
-        data = text.encode("utf-8", self.errors)
-        worker.output_left -= len(data) + 1
-        if worker.output_left <= 0:
-            data = data[:max(0, len(data) + worker.output_left)]
-            data = data.decode("utf-8", "ignore").encode() + b"\n... (output cut at the limit)"
-        worker.drain_output(0.02)
-        worker.send(protocol.OUTPUT, worker.shared[RUNNING], (bytes((self.stream,)), data))
-
-
-class LogHandler(logging.Handler):
-    """Sends records of Python's logging to the server log."""
-
-    def __init__(self, worker: Worker) -> None:
-        super().__init__()
-        self.worker = worker
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send one record: level (Python's number) and text; a forked process writes it."""
-        text = self.format(record).encode("utf-8", "backslashreplace")[:8192]
-        if self.worker.is_forked():
-            os.write(2, text + b"\n")
-            return
-        level = min(max(record.levelno, 0), 255)
-        self.worker.send(protocol.LOG, self.worker.shared[RUNNING], (bytes((level,)), text))
-
-
-class Progress:
-    """Sends what hxpy.progress tells, but not too often."""
-
-    _INTERVAL = 0.1     # seconds between two frames of a request
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.request = 0        # the latest one that has told
-        self.next = 0.0         # when it may tell again
-        self.complete = False   # it has told that its total is reached
-
-    def __call__(self, done: float, total: float | None, message: str | None) -> None:
-        """Send a PROGRESS frame if it is time, or the first or the last one of a request."""
-        request = self.worker.shared[RUNNING]
-        if not request or self.worker.is_forked():
-            return
-        complete = total is not None and done >= total
-        now = time.monotonic()
-        if request == self.request and now < self.next and (self.complete or not complete):
-            self.complete = self.complete and complete
-            return
-        self.request, self.next, self.complete = request, now + self._INTERVAL, complete
-        text = None if message is None else message[:_MESSAGE_LENGTH]
-        self.worker.send(protocol.PROGRESS, request, columns.encode_progress(done, total, text))
-
-
 def import_tables() -> ModuleType:
     """Return the module tables; pandas comes first, whose import an interrupt may break off."""
     import pandas  # noqa: F401
 
-    from . import tables
+    from .._tables import tables
     return tables
 
 
@@ -614,7 +402,7 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
         sys.stdin = open(os.devnull)
         sys.stdout, sys.stderr = worker.streams
         hxpy._report = Progress(worker)
-        connection.send(protocol.HELLO, 0, columns.encode_texts(
+        connection.send(protocol.HELLO, 0, encode_texts(
             role="worker", python=sys.version.split()[0]))
         kind, request, payload = connection.receive()
         if kind != protocol.OPEN:

@@ -1,0 +1,8 @@
+"""Values and tables ↔ columns of the wire.  From the ground up:
+
+wire        tags, columns in a batch's bytes
+scalars     one value → what a column holds
+arrays      a whole ndarray → a column
+conversion  columns ↔ lists of values
+tables      whole tables, by chunks, infer, encode and reader; these import pandas
+"""

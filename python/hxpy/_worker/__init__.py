@@ -1,0 +1,10 @@
+"""What runs in a session's container: process 1 and the user's Python.  From the ground up:
+
+protocol    frames and the connection that carries them
+endpoint    where the server is, by tcp in a session with a network
+session     the user's namespace; errors as texts
+imports     imports that an interrupt meets
+output      what Python prints, logs and tells of its progress
+worker      instructions and their answers
+supervisor  process 1
+"""
