@@ -9,7 +9,7 @@
 extern char *hxpy_docker_host;	/* unix:///path or tcp://host:port */
 extern char *hxpy_docker_cert_path; /* directory of ca.pem, cert.pem, key.pem */
 extern bool hxpy_docker_insecure;	/* allow tcp:// without TLS */
-extern int	hxpy_docker_timeout;	/* ms, one engine call */
+extern int	hxpy_docker_timeout;	/* ms, one request to the engine */
 
 /* containers */
 extern char *hxpy_image;		/* preference list */

@@ -1,11 +1,11 @@
 /*
  * text.c
- *	  Foreign text made safe, and lists in settings.
+ *	  Foreign text made safe, names, and lists in settings.
  *
  * Containers, workers and the engine are strangers: before their words go into
  * a message, what is no UTF-8, control characters but newline and tab (a
  * terminal may show the message), and what the server's encoding lacks become
- * '?'.  Here are also the lists that settings hold.
+ * '?'.  Here are also what a name is, and the lists that settings hold.
  */
 #include "postgres.h"
 
@@ -135,6 +135,18 @@ hxpy_text_split(const char *list)
 			items = lappend(items, item);
 	}
 	return items;
+}
+
+/*
+ * Return whether the engine may call a thing so: at most 128 letters, digits, "_", "."
+ * and "-", of which the first is a letter or a digit.
+ */
+bool
+hxpy_text_is_name(const char *text)
+{
+	size_t		length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	return length > 0 && length <= 128 && text[length] == '\0' && !strchr("_.-", text[0]);
 }
 
 /* Match a name with a pattern in which '*' stands for any characters. */

@@ -168,7 +168,7 @@ launch_container(Container *container, const ContainerOptions *options)
 	if (!hxpy_permit_no_network(options->network))
 		hxpy_engine->check_network(options->network);
 	pooled = make_spec(&spec, options, image);
-	while (hxpy_pool_enter(pooled ? &spec : NULL, options->slot, &claim) == POOL_TURN_CLAIMED)
+	while (hxpy_pool_enter(pooled ? &spec : NULL, options->slot, &claim))
 	{
 		if (connect_claimed(container, options, &claim))
 			return;

@@ -25,8 +25,8 @@
 #include "utils/memutils.h"
 
 #include "hxpy.h"
-#include "launch/directory.h"
 #include "guc.h"
+#include "launch/directory.h"
 
 #define DIRECTORY_DEFAULT	"pgsql_tmp_hxpy"	/* left out of base backups by its prefix */
 #define NEW_SOCKET			"new"	/* before it has its name */

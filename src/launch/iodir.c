@@ -35,8 +35,8 @@ hxpy_iodir_close(void *argument)
 
 	if (descriptor->fd < 0)
 		return;
-	if (descriptor->stream != NULL)
-		closedir(descriptor->stream);
+	if (descriptor->listing != NULL)
+		closedir(descriptor->listing);
 	else
 		close(descriptor->fd);
 	descriptor->fd = -1;

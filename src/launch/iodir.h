@@ -14,7 +14,7 @@ typedef struct Descriptor
 {
 	MemoryContextCallback callback;
 	int			fd;				/* -1 once it is closed */
-	DIR		   *stream;			/* owns fd when there is one */
+	DIR		   *listing;		/* owns fd when there is one */
 } Descriptor;
 
 extern Descriptor *hxpy_iodir_open_path(int directory, const char *path, uint64 flags,

@@ -29,8 +29,8 @@
 #include "utils/memutils.h"
 
 #include "hxpy.h"
-#include "launch/directory.h"
 #include "guc.h"
+#include "launch/directory.h"
 #include "launch/launcher.h"
 #include "launch/member.h"
 #include "launch/notes.h"
@@ -46,7 +46,7 @@
 #define ENGINE_RETRY_MS		1000
 #define YIELD_MS			30	/* of refilling to a session that has just come */
 #define STOP_MS				5000	/* for cleaning up before the server stops */
-#define STOP_CALL_MS		1000
+#define STOP_REQUEST_MS		1000
 #define STOP_STEP_MS		50
 
 static uint64 seen_ended = 0;
@@ -97,20 +97,6 @@ look_up_images(void)
 		look_up_image(i);
 }
 
-/* Find the members' kinds again. */
-static void
-update_members(void)
-{
-	ListCell   *cell;
-
-	foreach(cell, hxpy_members)
-	{
-		Member	   *member = lfirst(cell);
-
-		member->kind = hxpy_member_kind(member);
-	}
-}
-
 /* Return whether a database is still there. */
 static bool
 has_database(Oid database)
@@ -138,7 +124,6 @@ drop_kinds(void)
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 		hxpy_pool->kinds[i] = hxpy_pool->kinds[--hxpy_pool->nkinds];
 		LWLockRelease(hxpy_pool->lock);
-		update_members();
 	}
 }
 
@@ -200,7 +185,6 @@ make_kinds(void)
 	hxpy_pool->nkinds = count;
 	strlcpy(hxpy_pool->launcher_host, hxpy_docker_host, HXPY_POOL_TEXT);
 	LWLockRelease(hxpy_pool->lock);
-	update_members();
 }
 
 /* Return whether a kind only stands for those of databases. */
@@ -234,7 +218,6 @@ fill_pool(void)
 		Member	   *member = lfirst(cell);
 		int			kind = hxpy_member_kind(member);
 
-		member->kind = kind;
 		if (member->step == MEMBER_CLAIMED)
 			continue;
 		if (kind >= 0 && count[kind] < hxpy_pool->kinds[kind].wanted)
@@ -358,7 +341,6 @@ run_round(void)
 	notice_ends();
 	do_due();
 	hxpy_member_handle_slots();
-	hxpy_member_handle_sockets();
 	hxpy_member_step_all();
 	hxpy_reaper_end_removals();
 	hxpy_sampler_step();
@@ -411,11 +393,11 @@ static void
 stop(void)
 {
 	TimestampTz deadline = hxpy_notes_in_ms(STOP_MS);
-	TimestampTz created = hxpy_notes_in_ms(STOP_CALL_MS);
+	TimestampTz created = hxpy_notes_in_ms(STOP_REQUEST_MS);
 
 	HOLD_INTERRUPTS();
 	/* Nobody else reads it in this process any more. */
-	hxpy_docker_timeout = Min(hxpy_docker_timeout, STOP_CALL_MS);
+	hxpy_docker_timeout = Min(hxpy_docker_timeout, STOP_REQUEST_MS);
 	/* What is not there yet cannot be removed. */
 	while (hxpy_member_any_creating() && GetCurrentTimestamp() < created)
 		(void) hxpy_engine->wait(PGINVALID_SOCKET, STOP_STEP_MS, HXPY_WAIT_ENGINE);

@@ -18,14 +18,12 @@
 
 #include "hxpy.h"
 #include "guc.h"
-#include "text.h"
 #include "launch/iodir.h"
 #include "launch/member.h"
 #include "launch/notes.h"
 #include "launch/pool.h"
 #include "launch/reaper.h"
-
-#define MAX_EVENTS			16
+#include "text.h"
 
 List	   *hxpy_members = NIL;
 int			hxpy_member_events = -1;
@@ -113,11 +111,24 @@ hxpy_member_forget_all(void)
 	}
 }
 
+/* Return the kind of a member, -1 when the settings or the image have changed. */
+int
+hxpy_member_kind(const Member *member)
+{
+	PoolKind   *kind = hxpy_pool_find_kind(hxpy_pool->kinds, hxpy_pool->nkinds,
+										   &hxpy_pool->slots[member->slot].spec);
+
+	if (kind == NULL || strcmp(kind->image_id, member->launch->spec.image_id) != 0 ||
+		strcmp(member->launch->spec.imports, hxpy_pool_imports) != 0)
+		return -1;
+	return (int) (kind - hxpy_pool->kinds);
+}
+
 /* Forget a member whose start has failed. */
 static void
 fail_member(Member *member, const char *error)
 {
-	hxpy_notes_start(member->kind, error);
+	hxpy_notes_start(hxpy_member_kind(member), error);
 	hxpy_member_forget(member, true);
 }
 
@@ -148,7 +159,7 @@ take_slot(int kind, const char *name)
 	return found;
 }
 
-/* Listen for a member, and for its end. */
+/* Let a member wake the launcher. */
 static void
 watch_socket(pgsocket socket)
 {
@@ -162,13 +173,10 @@ watch_socket(pgsocket socket)
 static void
 launch_member(Member *member)
 {
-	const PoolSpec *pool_spec = &hxpy_pool->slots[member->slot].spec;
-	EngineSpec *spec = &member->launch->spec;
+	const PoolSpec *spec = &hxpy_pool->slots[member->slot].spec;
 
-	if (pool_spec->io_directory[0])
-		spec->io = hxpy_iodir_mount_source(pool_spec->io_database);
-	spec->memory = pool_spec->memory;
-	spec->cpus = pool_spec->cpus;
+	if (spec->io_directory[0])
+		member->launch->spec.io = hxpy_iodir_mount_source(spec->io_database);
 	hxpy_launch_begin(member->launch);
 }
 
@@ -176,20 +184,21 @@ launch_member(Member *member)
 static Member *
 create_member(int kind)
 {
+	const PoolKind *shared = &hxpy_pool->kinds[kind];
 	MemoryContext context = AllocSetContextCreate(hxpy_launcher_context, "hxpy pool member",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	EngineSpec	spec = {
+		.image_id = pstrdup(shared->image_id),
+		.memory = shared->spec.memory,
+		.cpus = shared->spec.cpus,
+		.imports = pstrdup(hxpy_pool_imports)
+	};
 	Member	   *member = palloc0(sizeof(Member));
-	EngineSpec	spec = {0};
 
 	member->context = context;
-	member->kind = kind;
 	member->begun = GetCurrentTimestamp();
-	member->image_id = pstrdup(hxpy_pool->kinds[kind].image_id);
-	member->imports = pstrdup(hxpy_pool_imports);
-	spec.image_id = member->image_id;
-	spec.imports = member->imports;
-	member->launch = hxpy_launch_create(&spec, pstrdup(hxpy_pool->kinds[kind].spec.image), NULL,
+	member->launch = hxpy_launch_create(&spec, pstrdup(shared->spec.image), NULL,
 										HXPY_MEMBER_READY_MS);
 	MemoryContextSwitchTo(old);
 	return member;
@@ -253,7 +262,7 @@ make_ready(Member *member, const char *failed_imports)
 	if (failed_imports[0])
 		ereport(LOG, (errmsg("hxpy launcher: image \"%s\" cannot import all of hxpy.pool_imports: %s",
 							 slot->spec.image, failed_imports)));
-	hxpy_notes_start(member->kind, NULL);
+	hxpy_notes_start(hxpy_member_kind(member), NULL);
 	hxpy_launch_end_watch(member->launch);
 	member->step = MEMBER_READY;
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
@@ -282,8 +291,7 @@ hxpy_member_withdraw(const Member *member)
 static const char *
 last_line(const Member *member)
 {
-	char	   *words = member->launch->startup.start != NULL ?
-		hxpy_engine->last_words(member->launch->startup.start) : pstrdup("");
+	char	   *words = hxpy_engine->last_words(member->launch->startup.start);
 	size_t		length = strlen(words);
 	char	   *line;
 
@@ -311,8 +319,11 @@ static void
 read_member(Member *member)
 {
 	char		text[4096];
-	ssize_t		length = recv(member->launch->sockets[0], text, sizeof(text), MSG_DONTWAIT);
+	ssize_t		length;
 
+	if (member->launch->sockets[0] == PGINVALID_SOCKET)
+		return;
+	length = recv(member->launch->sockets[0], text, sizeof(text), MSG_DONTWAIT);
 	if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (length <= 0)
@@ -327,22 +338,6 @@ read_member(Member *member)
 	}
 	if (member->step == MEMBER_WARMING)
 		make_ready(member, hxpy_text_clean(text, text[length - 1] == '\n' ? length - 1 : length));
-}
-
-/* Find the member whose connection a socket is, NULL when it has gone meanwhile. */
-static Member *
-find_member(pgsocket socket)
-{
-	ListCell   *cell;
-
-	foreach(cell, hxpy_members)
-	{
-		Member	   *member = lfirst(cell);
-
-		if (member->launch->sockets[0] == socket)
-			return member;
-	}
-	return NULL;
 }
 
 /* Run a member's step; its error is the member's end. */
@@ -363,23 +358,10 @@ run_step(Member *member, void (*step) (Member *member))
 	MemoryContextSwitchTo(old);
 }
 
-/* Handle what the members' connections have to tell; their listeners only wake us. */
-void
-hxpy_member_handle_sockets(void)
-{
-	struct epoll_event ready[MAX_EVENTS];
-	int			count = epoll_wait(hxpy_member_events, ready, MAX_EVENTS, 0);
-
-	for (int i = 0; i < count; i++)
-	{
-		Member	   *member = find_member(ready[i].data.fd);
-
-		if (member != NULL)
-			run_step(member, read_member);
-	}
-}
-
-/* Lead all launches on, and end those whose container has ended, or takes too long. */
+/*
+ * Lead all launches on, end those whose container has ended, or takes too long, and read
+ * what the others have to tell.
+ */
 void
 hxpy_member_step_all(void)
 {
@@ -396,6 +378,8 @@ hxpy_member_step_all(void)
 			run_step(member, fail_ended);
 		else if (member->launch->step < LAUNCH_CONNECTED)
 			run_step(member, advance_member);
+		else
+			run_step(member, read_member);
 	}
 }
 
@@ -438,17 +422,4 @@ hxpy_member_handle_slots(void)
 		else if (state == POOL_FAILED)
 			hxpy_member_forget(member, true);
 	}
-}
-
-/* Return the kind of a member, -1 when the settings or the image have changed. */
-int
-hxpy_member_kind(const Member *member)
-{
-	PoolKind   *kind = hxpy_pool_find_kind(hxpy_pool->kinds, hxpy_pool->nkinds,
-										   &hxpy_pool->slots[member->slot].spec);
-
-	if (kind == NULL || strcmp(kind->image_id, member->image_id) != 0 ||
-		strcmp(member->imports, hxpy_pool_imports) != 0)
-		return -1;
-	return (int) (kind - hxpy_pool->kinds);
 }

@@ -25,11 +25,8 @@ typedef struct Member
 {
 	MemoryContext context;		/* of everything here */
 	int			slot;			/* in shared memory */
-	int			kind;			/* in shared memory; -1 when it is no longer kept */
 	MemberStep	step;
 	Launch	   *launch;
-	char	   *image_id;
-	char	   *imports;
 	TimestampTz begun;
 } Member;
 
@@ -43,7 +40,6 @@ extern bool hxpy_member_any_creating(void);
 extern bool hxpy_member_withdraw(const Member *member);
 extern int	hxpy_member_kind(const Member *member);
 extern void hxpy_member_handle_slots(void);
-extern void hxpy_member_handle_sockets(void);
 extern void hxpy_member_step_all(void);
 
 #endif							/* HXPY_MEMBER_H */

@@ -10,9 +10,6 @@
 #include "launch/permit.h"
 #include "text.h"
 
-#define NETWORK_CHARACTERS \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-
 /* ---------- images ---------- */
 
 /* Return whether sessions may use an image. */
@@ -108,8 +105,7 @@ hxpy_permit_check_network(const char *network)
 				 errmsg("network \"%s\" is not allowed", network),
 				 errdetail("Sessions never share the network of the host or of another container."),
 				 errhint("Make a network with: docker network create --internal NAME")));
-	if (network[0] == '\0' || strchr("_.-", network[0]) || strlen(network) > 128 ||
-		network[strspn(network, NETWORK_CHARACTERS)] != '\0')
+	if (!hxpy_text_is_name(network))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid network name \"%s\"", network),

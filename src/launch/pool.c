@@ -238,7 +238,6 @@ claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 			continue;
 		slot->state = POOL_CLAIMED;
 		claimed_slot = claim->slot = i;
-		strlcpy(claim->name, slot->name, sizeof(claim->name));
 		strlcpy(claim->id, slot->id, sizeof(claim->id));
 		claim->uid = slot->uid;
 		/* In the pool or in a session's slot: the launcher finds it at any moment. */
@@ -315,33 +314,29 @@ raise_no_turn(void)
 }
 
 /*
- * Wait until a container of this spec (NULL: none would do) is ready, or until it is
- * our turn to start one.  Raises an error after hxpy.open_timeout.
+ * Wait until a container of this spec (NULL: none would do) is ready and claim it, or
+ * until it is our turn to start one, which is false.  Raises an error after
+ * hxpy.open_timeout.
  */
-PoolTurn
+bool
 hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 {
 	double		deadline = hxpy_wait_now() + hxpy_open_timeout;
-	PoolTurn	turn = POOL_TURN_WAIT;
+	bool		claimed = false;
 
 	if (!hxpy_pool_has_launcher())
-		return POOL_TURN_START;
+		return false;
 	watch_exit();
 	for (;;)
 	{
 		long		left;
 
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
-		if (spec != NULL && claim_ready(spec, session, claim))
-			turn = POOL_TURN_CLAIMED;
-		else if (take_turn())
-		{
-			turn = POOL_TURN_START;
-			if (spec != NULL)
-				count_miss(spec);
-		}
+		claimed = spec != NULL && claim_ready(spec, session, claim);
+		if (!claimed && take_turn() && spec != NULL)
+			count_miss(spec);
 		LWLockRelease(hxpy_pool->lock);
-		if (turn != POOL_TURN_WAIT)
+		if (claimed || holds_turn)
 			break;
 		left = (long) (deadline - hxpy_wait_now());
 		if (left <= 0)
@@ -351,7 +346,7 @@ hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 									hxpy_wait_event(HXPY_WAIT_POOL));
 	}
 	ConditionVariableCancelSleep();
-	return turn;
+	return claimed;
 }
 
 /* Give a turn back, if this backend has one; does not ereport. */

@@ -99,18 +99,9 @@ typedef struct PoolShared
 typedef struct PoolClaim
 {
 	int			slot;
-	char		name[HXPY_POOL_TEXT];
 	char		id[HXPY_POOL_TEXT];
 	int			uid;
 } PoolClaim;
-
-/* What hxpy_pool_enter() has found. */
-typedef enum PoolTurn
-{
-	POOL_TURN_WAIT,				/* nothing yet; it never returns this */
-	POOL_TURN_CLAIMED,			/* a container is ready: go on with *claim */
-	POOL_TURN_START				/* start one, then call hxpy_pool_leave() */
-} PoolTurn;
 
 extern PoolShared *hxpy_pool;	/* NULL without shared_preload_libraries */
 
@@ -122,12 +113,13 @@ extern bool hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database,
 extern PoolKind *hxpy_pool_find_kind(PoolKind *kinds, int count, const PoolSpec *spec);
 
 /*
- * A claim ends by hxpy_pool_end_claim(), a turn to start by hxpy_pool_leave().  The
- * session's slot gets the name of the container that is claimed.
+ * A claim ends by hxpy_pool_end_claim(), a turn to start, which enter gives when it does
+ * not claim, by hxpy_pool_leave().  The session's slot gets the name of the container that
+ * is claimed.
  */
 extern bool hxpy_pool_claim(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim);
 extern void hxpy_pool_end_claim(const PoolClaim *claim, bool connected);
-extern PoolTurn hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim);
+extern bool hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim);
 extern void hxpy_pool_leave(void);
 
 #endif							/* HXPY_POOL_H */

@@ -5,7 +5,7 @@
 #ifndef HXPY_BIND_H
 #define HXPY_BIND_H
 
-#include "engine/docker/docker.h"
+#include "engine/docker/json.h"
 
 /* Makes the engine's Mounts of binds, "path:/target[:ro]" below the io directory. */
 extern json_t *hxpy_bind_mounts(json_t *binds);

@@ -176,7 +176,7 @@ read_entries(Descriptor *directory, const char *path, TupleTableSlot *row, Tuple
 	MemoryContext old = MemoryContextSwitchTo(entry_context);
 	struct dirent *entry;
 
-	while (errno = 0, (entry = readdir(directory->stream)) != NULL)
+	while (errno = 0, (entry = readdir(directory->listing)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
@@ -213,8 +213,8 @@ py_io_list(PG_FUNCTION_ARGS)
 	Assert(rsinfo->setDesc->natts == IO_LIST_COLUMNS);
 	directory = open_confined(root, path[0] ? path : ".", O_RDONLY | O_DIRECTORY, "open directory");
 	hxpy_iodir_close(root);
-	directory->stream = fdopendir(directory->fd);
-	if (directory->stream == NULL)
+	directory->listing = fdopendir(directory->fd);
+	if (directory->listing == NULL)
 		raise_path_error("read directory", path);
 	sort = tuplesort_begin_heap(rsinfo->setDesc, 1, &by_name, &order, &collation, &nulls_first,
 								work_mem, NULL, TUPLESORT_NONE);

@@ -49,26 +49,15 @@ get(const char *path, const char *what)
 	return hxpy_request_end_json(begin("GET", path, what, hxpy_docker_timeout));
 }
 
-/* Get a list of something. */
+/* Get JSON of a type, which every engine has. */
 static json_t *
-get_list(const char *path, const char *what)
+get_always(const char *path, const char *what, json_type type, const char *mismatch)
 {
-	json_t	   *list = get(path, psprintf("list %s", what));
+	json_t	   *json = get(path, what);
 
-	if (!json_is_array(list))
-		hxpy_request_raise_garbled(psprintf("The list of %s is not an array.", what));
-	return list;
-}
-
-/* Get an object that every engine has. */
-static json_t *
-get_object(const char *path, const char *what)
-{
-	json_t	   *object = get(path, psprintf("get %s", what));
-
-	if (!json_is_object(object))
-		hxpy_request_raise_garbled(psprintf("Its answer about %s is not an object.", what));
-	return object;
+	if (json == NULL || json_typeof(json) != type)
+		hxpy_request_raise_garbled(mismatch);
+	return json;
 }
 
 /* Describe an image. */
@@ -98,21 +87,24 @@ hxpy_docker_inspect_network(const char *network)
 json_t *
 hxpy_docker_images(void)
 {
-	return get_list("/images/json", "images");
+	return get_always("/images/json", "list images", JSON_ARRAY,
+					  "The list of images is not an array.");
 }
 
 /* Describe the engine's programs. */
 json_t *
 hxpy_docker_version(void)
 {
-	return get_object("/version", "the engine's version");
+	return get_always("/version", "get the engine's version", JSON_OBJECT,
+					  "Its answer about the engine's version is not an object.");
 }
 
 /* Describe the engine's state and configuration. */
 json_t *
 hxpy_docker_info(void)
 {
-	return get_object("/info", "the engine's state");
+	return get_always("/info", "get the engine's state", JSON_OBJECT,
+					  "Its answer about the engine's state is not an object.");
 }
 
 /* ---------- containers ---------- */
@@ -121,14 +113,16 @@ hxpy_docker_info(void)
 json_t *
 hxpy_docker_list(const char *label)
 {
-	json_t	   *filters;
+	const char *path = "/containers/json?all=1";
 
-	if (label == NULL)
-		return get_list("/containers/json?all=1", "containers");
-	filters = hxpy_json_own(json_pack("{s:[s]}", "label", label));
-	return get_list(psprintf("/containers/json?all=1&filters=%s",
-							 hxpy_request_escape(hxpy_json_write(filters), "")),
-					"containers");
+	if (label != NULL)
+	{
+		json_t	   *filters = hxpy_json_own(json_pack("{s:[s]}", "label", label));
+
+		path = psprintf("%s&filters=%s", path, hxpy_request_escape(hxpy_json_write(filters), ""));
+	}
+	return get_always(path, "list containers", JSON_ARRAY,
+					  "The list of containers is not an array.");
 }
 
 /* Return a listed container's name, without the slash in front; NULL when it has none. */

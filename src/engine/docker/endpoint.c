@@ -12,25 +12,18 @@
 
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "pgtar.h"
 
 #include "hxpy.h"
-#include "guc.h"
 #include "codec/protocol.h"
+#include "engine/docker/docker.h"
 #include "engine/docker/endpoint.h"
+#include "guc.h"
 
 #define KEY_DIRECTORY		"/run/hxpy"
 #define KEY_NAME			"key"
-
-/* a tar archive's blocks, and where the fields of a header stand (POSIX ustar) */
-#define TAR_BLOCK			512
-#define TAR_MODE			100
-#define TAR_UID				108
-#define TAR_GID				116
-#define TAR_SIZE			124
-#define TAR_MTIME			136
-#define TAR_CHECKSUM		148
-#define TAR_TYPE			156
-#define TAR_MAGIC			257
 
 /* Raise an error unless hxpy.publish_address is a numeric address of one host. */
 static void
@@ -128,41 +121,6 @@ hxpy_endpoint_check_attached(json_t *container, const char *network)
 
 /* ---------- the key ---------- */
 
-/* Write a number into a field of a tar header: octal, or binary when it is too large. */
-static void
-put_number(char *field, int size, int value)
-{
-	if (size > 11 || value < 1 << 3 * (size - 1))
-		snprintf(field, size, "%0*o", size - 1, value);
-	else
-	{
-		field[0] = (char) 0x80;
-		for (int i = size - 1; i > 0; i--, value >>= 8)
-			field[i] = (char) (value & 0xFF);
-	}
-}
-
-/* Write the header of an entry that root owns. */
-static void
-put_header(char *block, const char *name, int mode, int gid, int size, char type)
-{
-	int			sum = 0;
-
-	strlcpy(block, name, TAR_MODE);
-	put_number(block + TAR_MODE, 8, mode);
-	put_number(block + TAR_UID, 8, 0);
-	put_number(block + TAR_GID, 8, gid);
-	put_number(block + TAR_SIZE, 12, size);
-	put_number(block + TAR_MTIME, 12, 0);
-	block[TAR_TYPE] = type;
-	memcpy(block + TAR_MAGIC, "ustar\00000", 8);
-	/* The sum counts its own field as blanks. */
-	memset(block + TAR_CHECKSUM, ' ', 8);
-	for (int i = 0; i < TAR_BLOCK; i++)
-		sum += (unsigned char) block[i];
-	put_number(block + TAR_CHECKSUM, 7, sum);
-}
-
 /*
  * Begin to hand a session's key to its container, which was not started yet.  Its
  * group may read it; the owner could change the mode, and then fill the disk.
@@ -171,13 +129,14 @@ EngineRequest *
 hxpy_endpoint_begin_key(const char *container, const uint8 *key, int gid)
 {
 	/* A directory, a file of one block, and two empty blocks: the end. */
-	char		archive[5 * TAR_BLOCK] = {0};
+	char		archive[5 * TAR_BLOCK_SIZE] = {0};
 	EngineRequest *request;
 
-	StaticAssertStmt(HXPY_KEY_SIZE <= TAR_BLOCK, "the key needs more blocks");
-	put_header(archive, "./", 0755, 0, 0, '5');
-	put_header(archive + TAR_BLOCK, KEY_NAME, 0440, gid, HXPY_KEY_SIZE, '0');
-	memcpy(archive + 2 * TAR_BLOCK, key, HXPY_KEY_SIZE);
+	StaticAssertStmt(HXPY_KEY_SIZE <= TAR_BLOCK_SIZE, "the key needs more blocks");
+	tarCreateHeader(archive, ".", NULL, 0, S_IFDIR | 0755, 0, 0, 0);
+	tarCreateHeader(archive + TAR_BLOCK_SIZE, KEY_NAME, NULL, HXPY_KEY_SIZE, S_IFREG | 0440,
+					0, gid, 0);
+	memcpy(archive + 2 * TAR_BLOCK_SIZE, key, HXPY_KEY_SIZE);
 	request = hxpy_docker_begin_put(container, KEY_DIRECTORY, archive, sizeof(archive));
 	explicit_bzero(archive, sizeof(archive));
 	return request;

@@ -5,7 +5,8 @@
 #ifndef HXPY_ENDPOINT_H
 #define HXPY_ENDPOINT_H
 
-#include "engine/docker/docker.h"
+#include "engine/docker/json.h"
+#include "engine/engine.h"
 
 /* Raises an error unless the engine has a network of this name that serves. */
 extern void hxpy_endpoint_check_network(const char *network);

@@ -54,9 +54,7 @@ hxpy_request_escape(const char *text, const char *keep)
 const char *
 hxpy_request_check_name(const char *name)
 {
-	size_t		len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
-
-	if (name[0] == '\0' || name[len] != '\0' || strchr("_.-", name[0]) || len > 128)
+	if (!hxpy_text_is_name(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid container name \"%s\"", name),

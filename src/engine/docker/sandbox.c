@@ -10,12 +10,10 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "miscadmin.h"
-
 #include "hxpy.h"
-#include "guc.h"
 #include "engine/docker/endpoint.h"
 #include "engine/docker/sandbox.h"
+#include "guc.h"
 
 #define MOUNT_TARGET		"/run/hxpy"
 #define IO_TARGET			"/io"

@@ -5,7 +5,8 @@
 #ifndef HXPY_SANDBOX_H
 #define HXPY_SANDBOX_H
 
-#include "engine/docker/docker.h"
+#include "engine/docker/json.h"
+#include "engine/engine.h"
 
 /* Makes the body of the request that creates a container. */
 extern json_t *hxpy_sandbox_body(const EngineSpec *spec);
