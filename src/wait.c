@@ -12,7 +12,7 @@
 #include "hxpy.h"
 #include "wait.h"
 
-/* Return the number of what is waited for; where errors are no good, ask before. */
+/* Return the number of what is waited for; the first call for each may raise an error. */
 uint32
 hxpy_wait_event(HxpyWait what)
 {

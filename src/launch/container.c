@@ -105,8 +105,8 @@ start_cold(Container *container, const ContainerOptions *options, const char *im
 }
 
 /*
- * Connect with a claimed container's worker.  False when it does not answer: it is of
- * no use, and somebody else removes it.
+ * Connect with a claimed container's worker.  False when it does not answer: then the
+ * launcher removes it.
  */
 static bool
 connect_claimed(Container *container, const ContainerOptions *options, const PoolClaim *claim)

@@ -148,7 +148,7 @@ accept_worker(Launch *launch)
 
 /*
  * Go on as far as engine and worker have come; true once the worker is connected.  Only
- * the connection to a network waits.  Whoever drives the launch looks after its end.
+ * the connection to a network waits.  The caller checks whether the sandbox has ended.
  */
 bool
 hxpy_launch_step(Launch *launch)
@@ -193,7 +193,7 @@ hxpy_launch_run(Launch *launch)
 	return true;
 }
 
-/* Watch the sandbox no more: from now on the end of its connection tells of its end. */
+/* End the watch: from now on the end of its connection shows that the sandbox has ended. */
 void
 hxpy_launch_end_watch(Launch *launch)
 {

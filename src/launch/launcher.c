@@ -8,8 +8,8 @@
  * Everything happens in one loop that waits for the latch, the engine's answers and the
  * members' sockets together; the shared lock is held for moments, never while it
  * talks to the engine.  An error ends the step that raised it, is logged, and slows
- * further starts of that kind down.  It is connected to no database, so that it holds
- * up nobody who drops one.
+ * further starts of that kind down.  It is connected to no database, so that each may be
+ * dropped.
  */
 #include "postgres.h"
 
@@ -187,7 +187,7 @@ make_kinds(void)
 	LWLockRelease(hxpy_pool->lock);
 }
 
-/* Return whether a kind only stands for those of databases. */
+/* Return whether a kind is only the pattern for kinds of databases. */
 static bool
 is_pattern(const PoolKind *kind)
 {
@@ -226,7 +226,7 @@ fill_pool(void)
 				 (member->step != MEMBER_READY || hxpy_member_withdraw(member)))
 			hxpy_member_forget(member, true);
 	}
-	/* The look at images and containers tells when it is back. */
+	/* The next look at images and containers notices that it is back. */
 	if (hxpy_notes_lacks_engine())
 		return;
 	for (int i = 0; i < hxpy_pool->nkinds; i++)
@@ -373,7 +373,7 @@ leave_pool(int code, Datum arg)
 	hxpy_pool->launcher_pid = 0;
 	hxpy_pool->launcher_latch = NULL;
 	hxpy_pool->launcher_starts = 0;
-	/* Without us they die; what backends have claimed they lead on. */
+	/* They end with this process, but for those that a backend has claimed. */
 	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
 	{
 		PoolSlot   *slot = &hxpy_pool->slots[i];

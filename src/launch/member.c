@@ -235,7 +235,7 @@ hxpy_member_start(int kind)
 	return begun;
 }
 
-/* Lead a member's launch on; what its worker says once it is connected comes later. */
+/* Step a member's launch; what its worker says once it is connected comes later. */
 static void
 advance_member(Member *member)
 {
@@ -359,7 +359,7 @@ run_step(Member *member, void (*step) (Member *member))
 }
 
 /*
- * Lead all launches on, end those whose container has ended, or takes too long, and read
+ * Step all launches, end those whose container has ended, or takes too long, and read
  * what the others have to tell.
  */
 void

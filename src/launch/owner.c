@@ -58,10 +58,7 @@ process_identity(int pid)
 	return psprintf("%d:" UINT64_FORMAT, pid, process_start(pid));
 }
 
-/*
- * Return what tells within which processes a pid means anything: the boot and the pid
- * namespace.
- */
+/* Return within what a pid names one process: the boot and the pid namespace. */
 static const char *
 pid_space(void)
 {
@@ -138,8 +135,8 @@ hxpy_owner_labels(const char *session)
 }
 
 /*
- * Make the labels of a container that py_run starts: it belongs to nobody who could
- * be gone, so that no owner is named.
+ * Make the labels of a container that py_run starts.  They name no owner, since it lives
+ * on when the backend ends.
  */
 List *
 hxpy_owner_run_labels(void)

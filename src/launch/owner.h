@@ -10,7 +10,7 @@
 /* What is known of the process that started a container. */
 typedef enum OwnerState
 {
-	OWNER_OTHERS,				/* the container is none of sessions or pool */
+	OWNER_OTHERS,				/* the container is neither a session's nor in the pool */
 	OWNER_OURS,					/* of this postmaster: its shared memory knows more */
 	OWNER_ALIVE,
 	OWNER_GONE,

@@ -2,12 +2,12 @@
  * pool.c
  *	  The pool of containers that wait for a session: shared memory.
  *
- * The launcher (launcher.c) fills slots, backends claim containers out of them.  A slot
- * always has one process that leads it on, which its state names (pool.h), so that the
- * lock is held for moments only and never while anybody talks to the engine.  Whoever
- * starts a container, launcher or backend, waits for its turn first: no more than
- * hxpy.pool_starts are under way at once, and a backend that waits takes a container of
- * the pool as soon as there is one.
+ * The launcher (launcher.c) fills slots, backends claim containers out of them.  At any
+ * moment one process alone may change a slot, the one that its state names (pool.h), so
+ * that the lock is held for moments only and never during a request to the engine.  A
+ * process waits for its turn before it starts a container: no more than hxpy.pool_starts
+ * are under way at once, and a backend that waits takes a container of the pool as soon
+ * as there is one.
  *
  * Without shared_preload_libraries there is no shared memory, no launcher and no pool,
  * and nobody waits.  A backend that is killed takes all shared memory along.

@@ -35,7 +35,7 @@ typedef struct PoolSpec
 	double		cpus;
 } PoolSpec;
 
-/* The state of a slot; who leads it on stands behind. */
+/* The state of a slot, and which process changes it next. */
 typedef enum PoolState
 {
 	POOL_FREE,

@@ -189,7 +189,7 @@ is_garbage(const EngineEntry *entry, bool launcher)
 	}
 }
 
-/* Begin to remove what nobody wants of a list, so many at once; false when that is not all. */
+/* Begin to remove what nobody wants of a list, up to a limit; false when some is left. */
 static bool
 remove_garbage(const List *entries, int limit)
 {

@@ -257,7 +257,7 @@ hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image, 
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Say in what state the session is; the container of a lost one is nobody's. */
+/* Say in what state the session is; a lost one's container may be removed. */
 void
 hxpy_registry_set_state(SessionSlot *slot, SlotState state)
 {
@@ -311,7 +311,7 @@ hxpy_registry_begin(SessionSlot *slot, uint8 type, const char *source)
 	hxpy_registry_add(slot, COUNT_EVALS, 1);
 }
 
-/* Say how far the instruction has come; a total of NaN is none. */
+/* Say how far the instruction has come; NaN when no total is known. */
 void
 hxpy_registry_progress(SessionSlot *slot, double done, double total, const char *message,
 					size_t length)

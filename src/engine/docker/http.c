@@ -186,7 +186,7 @@ raise_failure(EngineRequest *req)
 
 /* ---------- settings ---------- */
 
-/* Raise the error for a docker_host nobody can connect to. */
+/* Raise the error for an invalid hxpy.docker_host. */
 pg_noreturn static void
 raise_bad_host(const char *host)
 {

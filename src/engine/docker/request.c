@@ -163,7 +163,7 @@ choose_hint(int sqlstate, const char *message)
 	}
 }
 
-/* Raise the error for an answer with a status nobody wanted. */
+/* Raise the error for an answer whose status tells of a failure. */
 void
 hxpy_request_raise(const EngineRequest *request)
 {
