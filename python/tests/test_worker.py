@@ -9,6 +9,7 @@ Docker; skipped without it, so inside the test image too:
 The package of this tree is mounted over that of the image.
 """
 
+import json
 import os
 import select
 import shutil
@@ -30,6 +31,7 @@ from hxpy._worker import protocol
 from hxpy._worker.protocol import Connection, ConnectionClosed
 
 PACKAGE = Path(hxpy.__file__).resolve().parent
+GOLDEN = Path(__file__).resolve().parents[2] / "test" / "golden" / "golden.json"
 IMAGE = os.environ.get("HXPY_TEST_IMAGE", "hxpy:1.0")
 
 
@@ -566,3 +568,241 @@ def test_progress(server):
     assert message == "TypeError: done must be a number, not str"
     message = server.exec("hxpy.progress(float('nan'))")["message"]
     assert message == "ValueError: done must be finite and not negative"
+
+
+# Requests within a request -------------------------------------------------
+
+
+ASKING = """
+import hxpy
+def ask(data):
+    return bytes(hxpy._report.channel.ask(0xA0, [data])[0]).decode()
+"""
+
+
+@pytest.fixture
+def asker(server):
+    """The session with a function `ask`; nothing of a test is left in flight."""
+    server.exec(ASKING)
+    return server
+
+
+def asked(server, request):
+    """Take what a request asks."""
+    kind, number, payload = server.data.receive()
+    assert (kind, number) == (protocol.ASK, request)
+    return bytes(payload).decode()
+
+
+def answer(server, request, text):
+    server.data.send(protocol.ANSWER, request, [text.encode()])
+
+
+def result(server, request):
+    """Take the reply to a request that has another number than the latest."""
+    latest, server.request = server.request, request
+    reply = server.reply()
+    server.request = latest
+    return reply
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason="test/golden is not here")
+def test_golden_nesting(fresh):
+    server = fresh()
+    for frame in json.loads(GOLDEN.read_text())["frames"]:
+        if not frame["name"].startswith("nesting "):
+            continue
+        data = bytes.fromhex(frame["frame"])
+        if frame["sender"] == "server":
+            server.data.sock.sendall(data)
+        else:
+            assert server.data.sock.recv(len(data) + 1) == data, frame["name"]
+    server.request = 9
+    assert server.eval("[seven, eight, nine]") == ["seven", "eight", 9]
+
+
+def test_nested_requests(asker):
+    outer = asker.start("print('before')\ntext = ask(b'one')\nprint(text)")
+    assert asker.data.receive()[:2] == (protocol.OUTPUT, outer)
+    assert asked(asker, outer) == "one"
+    assert asker.exec("inner = 1") == []
+    assert asker.exec("1/0")["message"] == "ZeroDivisionError: division by zero"
+    assert asker.eval("inner + 1") == 2
+    answer(asker, outer, "größe")
+    assert result(asker, outer) == []
+    assert asker.output[-1][1:] == (outer, 1, "größe")
+    assert asker.eval("text") == "größe"
+
+
+def test_interrupts_of_nested_requests(asker):
+    outer = asker.start("caught = ask(b'')")
+    asked(asker, outer)
+    inner = asker.start("while True:\n    pass")
+    time.sleep(0.1)
+    asker.interrupt(inner)
+    assert asker.reply()["message"].startswith("KeyboardInterrupt")
+    answer(asker, outer, "yes")
+    assert result(asker, outer) == []
+    assert asker.eval("caught") == "yes"
+    # One for the outer request waits until the inner one has ended, and the wait.
+    outer = asker.start("caught = ask(b'')")
+    asked(asker, outer)
+    asker.start("import time\ntime.sleep(0.3)")
+    asker.interrupt(outer)
+    assert asker.reply() == []
+    asker.interrupt(outer)
+    answer(asker, outer, "too late")
+    assert result(asker, outer)["message"].startswith("KeyboardInterrupt")
+    assert asker.eval("caught") == "yes"
+
+
+def test_interrupt_of_a_request_that_waits(asker):
+    outer = asker.start("ask(b'')")
+    asked(asker, outer)
+    asker.interrupt()
+    time.sleep(0.1)
+    assert asker.eval("1 + 1") == 2
+    answer(asker, outer, "")
+    assert result(asker, outer)["message"].startswith("KeyboardInterrupt")
+
+
+def test_abort_ends_the_wait(asker):
+    outer = asker.start("while True:\n    try:\n        text = ask(b'')\n        break\n"
+                        "    except KeyboardInterrupt:\n        pass")
+    for _ in range(3):
+        asked(asker, outer)
+        asker.data.send(protocol.ABORT, outer)
+    asked(asker, outer)
+    answer(asker, outer, "at last")
+    assert asker.reply() == []
+    outer = asker.start("ask(b'')")
+    asked(asker, outer)
+    asker.data.send(protocol.ABORT, outer)
+    assert asker.reply()["message"].startswith("KeyboardInterrupt")
+    assert asker.eval("text") == "at last"
+
+
+def apply(server, function, ends, *frames):
+    """Start an APPLY of one int4 column; frames: its batches, as values."""
+    columns = [encode_column(Column(wire.TEXT, name, "", 1), [text]) for name, text in
+               (("expr", function), ("how", "frames"), ("wanted", "1"))]
+    columns += [encode_column(Column(wire.INT32, name, "", 0), []) for name in ("v", "w")]
+    request = server.send(protocol.APPLY, encode_batch(columns))
+    for values in frames:
+        server.data.send(protocol.BATCH, request, encode_batch(
+            [encode_column(Column(wire.INT32, "v", "", 0), values)]))
+    for kind in ends:
+        server.data.send(kind, request)
+    return request
+
+
+def rows(server, request):
+    kind, number, payload = server.data.receive()
+    assert (kind, number) == (protocol.ROWS, request)
+    return decode_column(wire.decode_batch(payload)[0])
+
+
+def test_a_stream_may_come_before_the_answer(asker):
+    asker.exec("def each(frame):\n    return frame.assign(v=frame.v * int(ask(b'factor')))")
+    request = apply(asker, "each", [protocol.END], [1, 2], [3], [4])
+    for factor, expected in (10, [10, 20]), (100, [300]), (1000, [4000]):
+        assert asked(asker, request) == "factor"
+        inner = apply(asker, "lambda frame: frame", [protocol.END], [7], [8])
+        assert rows(asker, inner) == [7] and rows(asker, inner) == [8]
+        assert asker.reply() == []
+        answer(asker, request, str(factor))
+        assert rows(asker, request) == expected
+    assert result(asker, request) == []
+
+
+def test_rows_of_an_answer(asker):
+    """Also while the asking request's own batches are on their way."""
+    asker.exec("def each(frame):\n    rows = hxpy._report.channel.ask(0xA0)[1]\n"
+               "    return frame.assign(v=[len(row) for row in rows])")
+    request = apply(asker, "each", [protocol.END], [1, 2, 3], [4])
+    for payloads in [b"columns", b"", b"1234"], [b"x"]:
+        asked(asker, request)
+        asker.data.send(protocol.COLUMNS, request, [payloads[0]])
+        for payload in payloads[1:]:
+            asker.data.send(protocol.BATCH, request, [payload])
+        answer(asker, request, "")
+        assert rows(asker, request) == list(map(len, payloads))
+    assert asker.reply() == []
+
+
+@pytest.mark.parametrize("caught", [False, True])
+def test_abort_of_a_stream_and_of_a_wait(asker, caught):
+    asker.exec("def each(frame):\n    try:\n        ask(b'')\n    except KeyboardInterrupt:\n"
+               f"        if {not caught}: raise\n    return frame.assign(w=frame.v)[['w']]")
+    request = apply(asker, "each", [protocol.ABORT], [1], [2])
+    for _ in range(2 if caught else 1):
+        asked(asker, request)
+        asker.data.send(protocol.ABORT, request)
+        if caught:
+            rows(asker, request)
+    assert asker.reply()["message"].startswith("KeyboardInterrupt")
+    assert asker.eval("1") == 1
+
+
+def test_rest_of_a_nested_stream(asker):
+    outer = asker.start("ask(b'')")
+    asked(asker, outer)
+    apply(asker, "nothing", [protocol.END], [1], [2])
+    assert asker.reply()["message"].startswith("NameError")
+    assert asker.eval("5") == 5
+    answer(asker, outer, "")
+    assert result(asker, outer) == []
+
+
+def test_who_may_not_ask(asker):
+    asker.exec("""
+import os, threading
+def refused():
+    try:
+        ask(b'')
+    except RuntimeError as error:
+        told.append(str(error))
+told = []
+thread = threading.Thread(target=refused)
+thread.start()
+thread.join()
+read, write = os.pipe()
+pid = os.fork()
+if not pid:
+    refused()
+    os.write(write, told[-1].encode())
+    os._exit(0)
+os.waitpid(pid, 0)
+told.append(os.read(read, 1000).decode())
+""")
+    assert asker.eval("told") == ["only the main thread can ask the server, while a request runs"] * 2
+
+
+def test_no_room_to_ask(asker):
+    """What asks where calls are nested deeply fails as a whole or not at all."""
+    outer = asker.start("def deep():\n    try:\n        deep()\n    except RecursionError:\n"
+                        "        ask(b'')\ndeep()")
+    count = 0
+    while True:
+        kind, number, payload = asker.data.receive()
+        assert number == outer
+        if kind != protocol.ASK:
+            assert kind == protocol.RESULT
+            break
+        assert "recursion" in asker.exec("def f(): f()\nf()")["message"]
+        answer(asker, outer, "")
+        count += 1
+    assert count
+
+
+@pytest.mark.parametrize("kind", [protocol.ANSWER + 1, protocol.BATCH, protocol.END, protocol.EVAL])
+def test_another_answer_ends_the_session(fresh, kind):
+    server = fresh()
+    server.exec(ASKING)
+    outer = server.start("while True:\n    try: ask(b'')\n    except BaseException: pass")
+    asked(server, outer)
+    server.data.send(kind, outer)
+    with pytest.raises(Died) as info:
+        server.take_control(wait=5)
+    assert info.value.args[:2] == ("exit", "70")
+    assert info.value.args[2].startswith("hxpy: unexpected frame")

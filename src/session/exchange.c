@@ -110,7 +110,12 @@ static void
 put_frame(Exchange *exchange, uint8 type, const GatherList *payload)
 {
 	hxpy_worker_put(exchange->conn, type, exchange->request, payload);
-	if (type == HXPY_FRAME_END || type == HXPY_FRAME_ABORT)
+	if (type != HXPY_FRAME_END && type != HXPY_FRAME_ABORT)
+		return;
+	/* The first ABORT ends the stream of rows, the second one what Python waits for. */
+	if (exchange->state == EXCHANGE_SUSPENDED && exchange->resumed == EXCHANGE_FEEDING)
+		exchange->resumed = EXCHANGE_WAITING;
+	else
 		hxpy_state_set(exchange, exchange->state == EXCHANGE_REJECTED ?
 					   EXCHANGE_ANSWERED : EXCHANGE_WAITING);
 }

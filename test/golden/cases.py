@@ -132,8 +132,15 @@ COLUMNS = [
      {"back": False}),
 ]
 
+# What asks the server has no name for users yet.
+_ASKING = """\
+import hxpy
+def ask(text):
+    return bytes(hxpy._report.channel.ask(0xA0, [text.encode()])[0]).decode()
+seven = ask('seven?')"""
+
 # (name, sender, type, request, payload): texts by name; or (case, field) of COLUMNS for
-# each column; or bytes as Latin-1.
+# each column; or bytes as Latin-1.  Those named "nesting …" are one conversation.
 FRAMES = [
     ("open", "server", "OPEN", 1,
      {"output_limit": "1048576", "idle_timeout": "0", "log_level": ""}),
@@ -152,6 +159,16 @@ FRAMES = [
      {"sqlstate": "38000", "message": "ValueError: no", "detail": "", "hint": "",
       "context": "Python traceback (most recent call last):\n"
                  "  File \"<py_exec 1>\", line 1, in <module>"}),
+    ("nesting 1", "server", "EXEC", 7, {"code": _ASKING}),
+    ("nesting 2", "container", "ASK", 7, "seven?"),
+    ("nesting 3", "server", "EXEC", 8, {"code": "eight = ask('eight?')"}),
+    ("nesting 4", "container", "ASK", 8, "eight?"),
+    ("nesting 5", "server", "EXEC", 9, {"code": "nine = 9"}),
+    ("nesting 6", "container", "RESULT", 9, {}),
+    ("nesting 7", "server", "ANSWER", 8, "eight"),
+    ("nesting 8", "container", "RESULT", 8, {}),
+    ("nesting 9", "server", "ANSWER", 7, "seven"),
+    ("nesting 10", "container", "RESULT", 7, {}),
     ("dead exit", "container", "DEAD", 0, {"reason": "exit", "value": "3", "output": ""}),
     ("dead signal", "container", "DEAD", 0,
      {"reason": "signal", "value": "SIGSEGV", "output": "Fatal Python error: Segmentation fault"}),

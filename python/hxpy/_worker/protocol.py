@@ -37,6 +37,8 @@ CODEC = 0x0C
 INTERRUPT = 0x10
 CHALLENGE = 0x11
 SERVER_PROOF = 0x12
+ANSWER = 0x20   # the first of 16, to as many of ASK; the last is COLUMNS
+COLUMNS = 0x2F  # an answer has rows: BATCH … follow, then it
 
 # Frames of the container.
 HELLO = 0x81
@@ -48,6 +50,8 @@ DEAD = 0x86
 ROWS = 0x87
 PROGRESS = 0x88
 PROOF = 0x89
+ASK = 0xA0      # the first of 16
+QUERY = 0xA0
 
 # Connections by TCP.
 TCP_PORT = 7868

@@ -18,12 +18,13 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from _signal import getsignal    # type: ignore[import-not-found]  # signal's makes an enum of it
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import hxpy
 
@@ -46,6 +47,7 @@ EXIT_CLOSED = 70    # exit status: the server went away
 _CACHED_PAYLOADS = 256
 _CHUNK_ROWS = 16384     # of a table on its way to the server
 _CACHED_LENGTH = 4096
+_ROOM = 100         # calls that fit when a request asks, for one that nests and fails
 
 
 class Worker(Channel):
@@ -58,6 +60,7 @@ class Worker(Channel):
         self.streams = (Output(self, 1), Output(self, 2))
         self.replaced: Any = None   # the old value of the variable that the next request sets
         self.streaming = False      # frames of the request's stream are still to come
+        self.ahead: deque[tuple[int, Buffer]] = deque()     # of these, what came before an answer
         self.parsed: OrderedDict[bytes, list[Any]] = OrderedDict()
         self.handlers: dict[int, Callable[[Buffer], Sequence[Buffer]]] = {
             protocol.OPEN: self.open, protocol.DEFINE: self.define,
@@ -112,20 +115,23 @@ class Worker(Channel):
     def loop(self) -> None:
         """Answer requests until the server closes the connection."""
         while True:
-            kind, request, payload = self.connection.receive()
-            if self.streaming:
-                # The request has failed already: skip the rest of its stream.
-                self.streaming = kind == protocol.BATCH
-                continue
-            handler = self.handlers.get(kind)
-            if handler is None or request == 0:
-                raise ProtocolError(f"unexpected frame of type {kind}")
-            self.streaming = kind in (protocol.GRID, protocol.APPLY)
-            if kind == protocol.GRID:
-                # As long as no interrupt can mean the request: however it ends, the old
-                # value is gone.
-                self.replaced = self.session.undefine(decode_column(decode_batch(payload)[0])[0])
-            self.reply(request, handler, payload)
+            self.serve(*self.connection.receive())
+
+    def serve(self, kind: int, request: int, payload: Buffer) -> None:
+        """Answer a request."""
+        if self.streaming:
+            # The request has failed already: skip the rest of its stream.
+            self.streaming = kind == protocol.BATCH
+            return
+        handler = self.handlers.get(kind)
+        if handler is None or request == 0:
+            raise ProtocolError(f"unexpected frame of type {kind}")
+        self.streaming = kind in (protocol.GRID, protocol.APPLY)
+        if kind == protocol.GRID:
+            # As long as no interrupt can mean the request: however it ends, the old
+            # value is gone.
+            self.replaced = self.session.undefine(decode_column(decode_batch(payload)[0])[0])
+        self.reply(request, handler, payload)
 
     def reply(self, request: int, handler: Callable[[Buffer], Sequence[Buffer]],
               payload: Buffer) -> None:
@@ -170,6 +176,7 @@ class Worker(Channel):
 
     def failure(self, error: BaseException) -> list[Buffer]:
         """Return an ERROR frame's payload; a SystemExit ends the process instead."""
+        self.ahead.clear()
         self.flush()
         if isinstance(error, SystemExit):
             leave(error, self.last_words)
@@ -182,6 +189,67 @@ class Worker(Channel):
             fields = ("38000", message, "", next_step(error), context)
         names = ("sqlstate", "message", "detail", "hint", "context")
         return encode_texts(**dict(zip(names, fields)))
+
+    # Requests within a request ---------------------------------------------
+
+    def ask(self, kind: int, parts: Sequence[Buffer] = ()) -> tuple[Buffer, list[Buffer]]:
+        """Ask the server something for the request that runs; return the answer.
+
+        kind: one of the types from ASK on.  An answer is a payload and, if it has rows,
+        the payloads of COLUMNS and of batches.  Before it comes the server may send
+        other requests, which run within this one.  Raises KeyboardInterrupt when the
+        server breaks the request off, or has interrupted it meanwhile.
+        """
+        request = self.shared[RUNNING]
+        if not request or self.is_forked() or threading.get_ident() != self.main_thread:
+            raise RuntimeError("only the main thread can ask the server, while a request runs")
+        make_room(_ROOM)
+        self.masked = True
+        try:
+            self.transmit(kind, request, parts)
+            payload, rows = self.wait(request, kind - protocol.ASK + protocol.ANSWER)
+        except (ConnectionClosed, ConnectionError, ProtocolError) as error:
+            hang_up(error, self.last_words)     # not for the user's code to catch
+        finally:
+            self.masked = False
+        if payload is None or self.postponed:
+            self.postponed = False
+            raise KeyboardInterrupt
+        return payload, rows
+
+    def wait(self, request: int, kind: int) -> tuple[Buffer | None, list[Buffer]]:
+        """Serve until the answer to a request comes, of this type, or None: an ABORT."""
+        # What the requests within this one must not find.
+        streaming, self.streaming = self.streaming, False
+        ahead, self.ahead = self.ahead, deque()
+        rows: list[Buffer] = []
+        while True:
+            came, number, payload = self.connection.receive()
+            if number != request:
+                self.nest(request, came, number, payload)
+                continue
+            if came == protocol.COLUMNS or rows and came == protocol.BATCH:
+                rows.append(payload)
+            elif streaming and came in (protocol.BATCH, protocol.END, protocol.ABORT):
+                ahead.append((came, payload))   # sent before the server was asked
+                streaming = came == protocol.BATCH
+            elif came in (kind, protocol.ABORT):
+                break
+            else:
+                raise ProtocolError(f"unexpected frame of type {came}")
+        self.streaming, self.ahead = streaming, ahead
+        return payload if came == kind else None, rows
+
+    def nest(self, request: int, kind: int, number: int, payload: Buffer) -> None:
+        """Answer another request while one waits."""
+        left, postponed = self.output_left, self.postponed
+        self.shared[RUNNING] = 0
+        self.masked = False
+        self.serve(kind, number, payload)
+        self.masked = True
+        self.shared[RUNNING] = request
+        self.output_left = left
+        self.postponed = postponed or self.shared[TARGET] == request
 
     # Instructions ----------------------------------------------------------
 
@@ -220,7 +288,8 @@ class Worker(Channel):
             self.leave_if_forked()
             self.masked = True
             try:
-                kind, _, payload = self.connection.receive()
+                kind, payload = self.ahead.popleft() if self.ahead else \
+                    self.connection.receive()[::2]
             finally:
                 self.masked = False
             if kind != protocol.BATCH:
@@ -387,6 +456,19 @@ def leave(error: SystemExit, last_words: int) -> None:
     os._exit(status)
 
 
+def hang_up(error: Exception, last_words: int) -> NoReturn:
+    """End the process, as the server has gone away or breaks the protocol."""
+    if not isinstance(error, ConnectionClosed):
+        os.write(last_words, f"hxpy: {error}\n".encode())
+    os._exit(EXIT_CLOSED)
+
+
+def make_room(calls: int) -> None:
+    """Raise RecursionError unless so many calls more fit on the stack."""
+    if calls:
+        make_room(calls - 1)
+
+
 def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: int) -> None:
     """Connect to the server and answer it until it goes away.  Does not return.
 
@@ -411,8 +493,5 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
         gc.freeze()
         worker.preload(("traceback", "numpy", "pandas"))
         worker.loop()
-    except ConnectionClosed:
-        pass
-    except (ConnectionError, ProtocolError) as error:
-        os.write(last_words, f"hxpy: {error}\n".encode())
-    os._exit(EXIT_CLOSED)
+    except (ConnectionClosed, ConnectionError, ProtocolError) as error:
+        hang_up(error, last_words)
