@@ -177,19 +177,17 @@ hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc)
 	if (type->tupdesc->tdtypeid == RECORDOID)
 		type->tupdesc = BlessTupleDesc(type->tupdesc);
 	type->children = palloc0(tupdesc->natts * sizeof(ColumnType *));
-	type->child_names = palloc0(tupdesc->natts * sizeof(char *));
 	type->nchildren = 0;
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		ColumnType *field;
 
 		if (attribute->attisdropped)
 			continue;
-		type->children[type->nchildren] =
-			hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, type->for_input);
-		type->child_names[type->nchildren] =
-			hxpy_coltype_to_utf8(NameStr(attribute->attname));
-		type->nchildren++;
+		field = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, type->for_input);
+		field->name = hxpy_coltype_to_utf8(NameStr(attribute->attname));
+		type->children[type->nchildren++] = field;
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -229,9 +227,7 @@ set_element(ColumnType *type, Oid element)
 	type->tag = HXPY_TAG_ARRAY;
 	type->nchildren = 1;
 	type->children = palloc(sizeof(ColumnType *));
-	type->child_names = palloc(sizeof(char *));
 	type->children[0] = hxpy_coltype_create(element, type->typmod, type->for_input);
-	type->child_names[0] = "";
 }
 
 /* Set up a composite type; an anonymous record gets its fields from its first value. */
@@ -265,6 +261,7 @@ hxpy_coltype_create(Oid type_id, int32 typmod, bool for_input)
 	Oid			element;
 
 	check_stack_depth();
+	type->name = "";
 	type->type_id = type_id;
 	type->for_input = for_input;
 	type->tag = strip_domains(type, type_id, typmod);

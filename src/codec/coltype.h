@@ -24,6 +24,7 @@ typedef struct ColumnType
 	Oid			type_id;		/* as declared, perhaps a domain */
 	Oid			base_id;		/* without domains */
 	int32		typmod;			/* of the base type */
+	const char *name;			/* of a record's field, UTF-8 */
 	char	   *extra;			/* UTF-8: time zone, mode or name; see docs/protocol.md */
 	int16		typlen;			/* of the base type */
 	bool		typbyval;
@@ -36,7 +37,6 @@ typedef struct ColumnType
 	TupleDesc	tupdesc;		/* records; NULL until the first value of an anonymous one */
 	int			nchildren;
 	struct ColumnType **children;	/* element, or fields that are not dropped */
-	char	  **child_names;	/* UTF-8 */
 } ColumnType;
 
 extern ColumnType *hxpy_coltype_create(Oid type, int32 typmod, bool for_input);

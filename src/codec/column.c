@@ -49,8 +49,7 @@ make_children(Column *column)
 	column->children = MemoryContextAlloc(context, type->nchildren * sizeof(Column *));
 	for (int i = 0; i < type->nchildren; i++)
 	{
-		column->children[i] =
-			hxpy_column_create(type->children[i], type->child_names[i], context);
+		column->children[i] = hxpy_column_create(type->children[i], type->children[i]->name, context);
 		if (type->tag == HXPY_TAG_RECORD)
 			for (uint64 row = 0; row < column->count; row++)
 				hxpy_column_append(column->children[i], (Datum) 0, true);
@@ -151,7 +150,7 @@ append_array(Column *column, Datum value)
 	{
 		hxpy_buffer_append(&child->data, ARR_DATA_PTR(array),
 						   (size_t) nitems * hxpy_wire_width(element->tag));
-		if (child->has_nulls)
+		if (child->nulls.length > 0)
 			append_zeros(&child->nulls, nitems);
 		child->count += nitems;
 	}
@@ -222,18 +221,16 @@ append_record(Column *column, Datum value)
 		pfree(header);
 }
 
-/* Append what stands in the place of a NULL: zeros, an empty text, NULL fields. */
-static void
+/*
+ * Append what stands in the place of a NULL: zeros, an empty text, NULL fields;
+ * returns its byte of the null mask.
+ */
+static uint8
 append_blank(Column *column)
 {
 	static const char zeros[16] = {0};
 	size_t		width = hxpy_wire_width(column->type->tag);
 
-	if (!column->has_nulls)
-	{
-		append_zeros(&column->nulls, column->count);
-		column->has_nulls = true;
-	}
 	if (width > 0)
 		hxpy_buffer_append(&column->data, zeros, width);
 	else if (column->type->tag == HXPY_TAG_ARRAY)
@@ -243,6 +240,7 @@ append_blank(Column *column)
 		for (int i = 0; i < column->type->nchildren; i++)
 			hxpy_column_append(column->children[i], (Datum) 0, true);
 	}
+	return HXPY_MASK_NULL;
 }
 
 /* Report a value that Python cannot hold. */
@@ -375,7 +373,7 @@ void
 hxpy_column_append(Column *column, Datum value, bool isnull)
 {
 	uint8		tag = column->type->tag;
-	uint8		mask = HXPY_MASK_NULL;
+	uint8		mask;
 
 	if (column->type->nchildren > 0)
 	{
@@ -386,11 +384,10 @@ hxpy_column_append(Column *column, Datum value, bool isnull)
 		hxpy_buffer_append(&column->data, "", 1);
 	if (tag == HXPY_TAG_ARRAY || tag == HXPY_TAG_BYTEA)
 		hxpy_buffer_append(&column->offsets, &(uint64) {end_offset(column)}, sizeof(uint64));
-	if (isnull)
-		append_blank(column);
-	else
-		mask = append_value(column, value);
-	if (column->has_nulls)
+	mask = isnull ? append_blank(column) : append_value(column, value);
+	if (mask != 0 && column->nulls.length == 0)
+		append_zeros(&column->nulls, column->count);
+	if (mask != 0 || column->nulls.length > 0)
 		hxpy_buffer_append(&column->nulls, &mask, 1);
 	column->count++;
 }
@@ -435,7 +432,6 @@ void
 hxpy_column_reset(Column *column)
 {
 	column->count = 0;
-	column->has_nulls = false;
 	column->nulls.length = 0;
 	column->data.length = 0;
 	column->offsets.length = 0;
@@ -501,9 +497,9 @@ hxpy_column_write(Column *column, GatherList *list)
 	bool		has_texts = column->texts != NULL && column->texts->count > 0;
 
 	make_children(column);
-	write_head(type->tag, (column->has_nulls ? HXPY_FLAG_HAS_NULLS : 0) |
+	write_head(type->tag, (column->nulls.length > 0 ? HXPY_FLAG_HAS_NULLS : 0) |
 			   (has_texts ? HXPY_FLAG_HAS_TEXTS : 0), column->name, type->extra, column->count, list);
-	if (column->has_nulls)
+	if (column->nulls.length > 0)
 		write_padded(&column->nulls, list);
 	if (hxpy_wire_width(type->tag) > 0)
 		write_padded(&column->data, list);

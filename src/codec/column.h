@@ -17,8 +17,7 @@ typedef struct Column
 	ColumnType *type;
 	const char *name;			/* UTF-8, the maker's */
 	uint64		count;
-	bool		has_nulls;
-	ByteBuffer	nulls;			/* HXPY_MASK_... or 0 a value; filled from the first NULL on */
+	ByteBuffer	nulls;			/* HXPY_MASK_... or 0 a value; empty until the first NULL */
 	ByteBuffer	data;			/* values, text, or bytes */
 	ByteBuffer	offsets;		/* bytea, arrays */
 	ByteBuffer	dims;			/* arrays: the number of dimensions and their sizes */

@@ -1,6 +1,7 @@
 /*
  * admin.c
- *	  The SQL functions of the Docker side: images, containers, the engine.
+ *	  The SQL functions of the Docker side: images, containers, the engine.  py_pull
+ *	  and py_run have files of their own.
  *
  * What only shows can be granted; what changes the engine, or shows a session's
  * output, is for superusers even when it is granted.  Nothing here takes part in the
@@ -21,23 +22,20 @@
 #include "utils/timestamp.h"
 
 #include "hxpy.h"
+#include "sql/admin.h"
 #include "sql/arguments.h"
 #include "engine/docker/docker.h"
 #include "guc.h"
 #include "launch/permit.h"
 #include "engine/docker/json.h"
 #include "launch/owner.h"
-#include "sql/pull.h"
 #include "sql/rowset.h"
-#include "sql/run.h"
 #include "launch/registry.h"
 #include "text.h"
 
 PG_FUNCTION_INFO_V1(py_images);
 PG_FUNCTION_INFO_V1(py_containers);
-PG_FUNCTION_INFO_V1(py_pull);
 PG_FUNCTION_INFO_V1(py_remove_container);
-PG_FUNCTION_INFO_V1(py_run);
 PG_FUNCTION_INFO_V1(py_engine);
 PG_FUNCTION_INFO_V1(py_container_logs);
 
@@ -52,8 +50,8 @@ typedef struct ImageRow
 } ImageRow;
 
 /* Refuse everybody but superusers, whatever was granted to them. */
-static void
-check_superuser(const char *what)
+void
+hxpy_admin_check_superuser(const char *what)
 {
 	if (!superuser())
 		ereport(ERROR,
@@ -137,11 +135,20 @@ text_array(json_t *json)
 
 /* ---------- images ---------- */
 
-/* Return whether a tag names an image; that of an untagged one may be "<none>:<none>". */
-static bool
-is_tag(json_t *tag)
+/* Return an image's tags: a list of texts.  That of an untagged one may be "<none>:<none>". */
+static List *
+image_tags(json_t *image)
 {
-	return json_is_string(tag) && strcmp(json_string_value(tag), "<none>:<none>") != 0;
+	List	   *tags = NIL;
+	json_t	   *tag;
+	size_t		index;
+
+	json_array_foreach(json_object_get(image, "RepoTags"), index, tag)
+	{
+		if (json_is_string(tag) && strcmp(json_string_value(tag), "<none>:<none>") != 0)
+			tags = lappend(tags, hxpy_text_clean(json_string_value(tag), json_string_length(tag)));
+	}
+	return tags;
 }
 
 /* Compare rows of py_images by name. */
@@ -158,20 +165,17 @@ list_images(void)
 	json_t	   *images = hxpy_docker_images();
 	List	   *rows = NIL;
 	json_t	   *image;
-	json_t	   *tag;
-	size_t		i;
-	size_t		j;
+	size_t		index;
 
-	json_array_foreach(images, i, image)
+	json_array_foreach(images, index, image)
 	{
-		json_array_foreach(json_object_get(image, "RepoTags"), j, tag)
-		{
-			ImageRow   *row;
+		ListCell   *cell;
 
-			if (!is_tag(tag))
-				continue;
-			row = palloc(sizeof(ImageRow));
-			row->name = hxpy_text_clean(json_string_value(tag), json_string_length(tag));
+		foreach(cell, image_tags(image))
+		{
+			ImageRow   *row = palloc(sizeof(ImageRow));
+
+			row->name = lfirst(cell);
 			row->image = image;
 			rows = lappend(rows, row);
 		}
@@ -238,26 +242,6 @@ py_images(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/*
- * py_pull(image, quiet): get an image from its registry; returns its id.
- */
-Datum
-py_pull(PG_FUNCTION_ARGS)
-{
-	char	   *image;
-	bool		quiet = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
-	const char *id;
-
-	check_superuser("pull an image");
-	image = hxpy_argument_text(fcinfo, 0, "image");
-	id = hxpy_pull_image(image, quiet);
-	if (!quiet && !hxpy_permit_image(image))
-		ereport(NOTICE,
-				(errmsg("sessions may not use image \"%s\" yet", image),
-				 errhint("Add it to hxpy.allowed_images.")));
-	PG_RETURN_TEXT_P(cstring_to_text(id));
-}
-
 /* ---------- containers ---------- */
 
 /* Return the name of a container's image, which it may know by its id only. */
@@ -266,21 +250,15 @@ image_name(json_t *container, json_t *images)
 {
 	const char *id = json_string_value(json_object_get(container, "ImageID"));
 	json_t	   *image;
-	json_t	   *tag;
-	size_t		i;
-	size_t		j;
+	size_t		index;
 
-	json_array_foreach(images, i, image)
+	json_array_foreach(images, index, image)
 	{
 		const char *other = json_string_value(json_object_get(image, "Id"));
+		List	   *tags = image_tags(image);
 
-		if (id == NULL || other == NULL || strcmp(id, other) != 0)
-			continue;
-		json_array_foreach(json_object_get(image, "RepoTags"), j, tag)
-		{
-			if (is_tag(tag))
-				return hxpy_text_clean(json_string_value(tag), json_string_length(tag));
-		}
+		if (id != NULL && other != NULL && strcmp(id, other) == 0 && tags != NIL)
+			return linitial(tags);
 	}
 	return text_of(container, "Image");
 }
@@ -393,26 +371,9 @@ py_remove_container(PG_FUNCTION_ARGS)
 {
 	const char *id;
 
-	check_superuser("remove a container");
+	hxpy_admin_check_superuser("remove a container");
 	id = find_own_container(hxpy_argument_text(fcinfo, 0, "id"));
 	PG_RETURN_BOOL(id != NULL && hxpy_docker_remove(id, hxpy_docker_timeout));
-}
-
-/*
- * py_run(image, config): start a container; returns its id.
- */
-Datum
-py_run(PG_FUNCTION_ARGS)
-{
-	char	   *image;
-	char	   *config;
-
-	check_superuser("run a container");
-	image = hxpy_argument_text(fcinfo, 0, "image");
-	hxpy_argument_require(fcinfo, 1, "config");
-	config = JsonbToCString(NULL, &PG_GETARG_JSONB_P(1)->root, 0);
-	config = pg_server_to_any(config, strlen(config), PG_UTF8);
-	PG_RETURN_TEXT_P(cstring_to_text(hxpy_run_container(image, config)));
 }
 
 /*
@@ -425,7 +386,7 @@ py_container_logs(PG_FUNCTION_ARGS)
 	int			lines;
 	const char *id;
 
-	check_superuser("read a container's output");
+	hxpy_admin_check_superuser("read a container's output");
 	name = hxpy_argument_text(fcinfo, 0, "id");
 	lines = PG_ARGISNULL(1) ? 100 : PG_GETARG_INT32(1);
 	if (lines < 1 || lines > LOGS_MAX_LINES)

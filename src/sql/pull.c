@@ -1,6 +1,6 @@
 /*
  * pull.c
- *	  Pulls an image, and tells how far that is.
+ *	  Pulling an image (py_pull), which tells how far it is.
  *
  * The engine sends JSON values of a line each while it works.  The sink takes them
  * below libcurl's frames, so it makes no more of them than the last status and the
@@ -12,11 +12,18 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
+#include "utils/builtins.h"
+
 #include "hxpy.h"
 #include "engine/docker/docker.h"
 #include "guc.h"
-#include "sql/pull.h"
+#include "launch/permit.h"
+#include "sql/admin.h"
+#include "sql/arguments.h"
 #include "text.h"
+
+PG_FUNCTION_INFO_V1(py_pull);
 
 #define PULL_LINE_MAX		(64 * 1024)
 #define PULL_TEXT_MAX		1024
@@ -174,14 +181,21 @@ follow(EngineRequest *request, PullProgress *progress, const char *image, bool q
 				 errhint("Check the engine (journalctl -u docker).")));
 }
 
-/* Pull an image and return its id. */
-const char *
-hxpy_pull_image(const char *image, bool quiet)
+/*
+ * py_pull(image, quiet): get an image from its registry; returns its id.
+ */
+Datum
+py_pull(PG_FUNCTION_ARGS)
 {
+	char	   *image;
+	bool		quiet = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	PullProgress *progress = palloc0(sizeof(PullProgress));
-	EngineRequest *request = hxpy_docker_pull(image, feed, progress);
+	EngineRequest *request;
 	const char *id;
 
+	hxpy_admin_check_superuser("pull an image");
+	image = hxpy_argument_text(fcinfo, 0, "image");
+	request = hxpy_docker_pull(image, feed, progress);
 	PG_TRY();
 	{
 		follow(request, progress, image, quiet);
@@ -197,5 +211,9 @@ hxpy_pull_image(const char *image, bool quiet)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the Docker engine has no image \"%s\" after pulling it", image),
 				 errhint("See the engine's log (journalctl -u docker).")));
-	return id;
+	if (!quiet && !hxpy_permit_image(image))
+		ereport(NOTICE,
+				(errmsg("sessions may not use image \"%s\" yet", image),
+				 errhint("Add it to hxpy.allowed_images.")));
+	PG_RETURN_TEXT_P(cstring_to_text(id));
 }

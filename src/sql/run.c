@@ -13,15 +13,22 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
 
 #include "hxpy.h"
+#include "codec/coltype.h"
 #include "engine/docker/docker.h"
 #include "engine/docker/sandbox.h"
 #include "guc.h"
 #include "launch/owner.h"
+#include "sql/admin.h"
+#include "sql/arguments.h"
 #include "sql/bind.h"
-#include "sql/run.h"
 #include "text.h"
+
+PG_FUNCTION_INFO_V1(py_run);
 
 #define RUN_CONFIG_MAX			(1024 * 1024)	/* bytes */
 #define RUN_PIDS_LIMIT			512
@@ -242,20 +249,6 @@ make_body(json_t *config, const char *image_id, json_t **forced)
 	return body;
 }
 
-/* Return the id of an image that the engine must have. */
-static const char *
-image_id(const char *image)
-{
-	const char *id = hxpy_docker_image_id(image);
-
-	if (id == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the Docker engine has no image \"%s\"", image),
-				 errhint("Get it with py_pull.")));
-	return id;
-}
-
 /*
  * Create a container as asked, and start it under its name, if it has one; until then
  * it has ours.
@@ -292,14 +285,30 @@ start(json_t *body, json_t *forced, const char *own_name, const char *name)
 	return id;
 }
 
-/* Create and start a container. */
-const char *
-hxpy_run_container(const char *image, const char *config)
+/*
+ * py_run(image, config): start a container; returns its id.
+ */
+Datum
+py_run(PG_FUNCTION_ARGS)
 {
-	json_t	   *json = read_config(config);
-	char	   *name = take_name(json);
+	char	   *image;
+	const char *image_id;
+	json_t	   *config;
+	char	   *name;
+	json_t	   *body;
 	json_t	   *forced;
-	json_t	   *body = make_body(json, image_id(image), &forced);
 
-	return start(body, forced, hxpy_owner_new_name(), name);
+	hxpy_admin_check_superuser("run a container");
+	image = hxpy_argument_text(fcinfo, 0, "image");
+	hxpy_argument_require(fcinfo, 1, "config");
+	config = read_config(hxpy_coltype_to_utf8(JsonbToCString(NULL, &PG_GETARG_JSONB_P(1)->root, 0)));
+	name = take_name(config);
+	image_id = hxpy_docker_image_id(image);
+	if (image_id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the Docker engine has no image \"%s\"", image),
+				 errhint("Get it with py_pull.")));
+	body = make_body(config, image_id, &forced);
+	PG_RETURN_TEXT_P(cstring_to_text(start(body, forced, hxpy_owner_new_name(), name)));
 }
