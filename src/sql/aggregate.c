@@ -9,14 +9,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
 
 #include "hxpy.h"
 #include "codec/column.h"
-#include "codec/datum.h"
 #include "codec/protocol.h"
 #include "session/session.h"
+#include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(py_agg_transfn);
 PG_FUNCTION_INFO_V1(py_agg_finalfn);
@@ -32,17 +30,6 @@ typedef struct AggState
 	Column	  **columns;
 } AggState;
 
-/* Return a text argument of the aggregate, which must not be NULL. */
-static char *
-agg_text(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
-}
-
 /* Make the state of a new group. */
 static AggState *
 create_state(FunctionCallInfo fcinfo, MemoryContext context)
@@ -50,8 +37,8 @@ create_state(FunctionCallInfo fcinfo, MemoryContext context)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	AggState   *state = palloc0(sizeof(AggState));
 
-	state->session = agg_text(fcinfo, 1, "session");
-	state->function = agg_text(fcinfo, 2, "function");
+	state->session = hxpy_argument_text(fcinfo, 1, "session");
+	state->function = hxpy_argument_text(fcinfo, 2, "function");
 	state->ncolumns = PG_NARGS() - FIRST_VALUE;
 	state->columns = palloc(state->ncolumns * sizeof(Column *));
 	for (int i = 0; i < state->ncolumns; i++)
@@ -103,7 +90,6 @@ py_agg_finalfn(PG_FUNCTION_ARGS)
 	PySession  *session;
 	Exchange	exchange;
 	Datum		value;
-	bool		isnull;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
@@ -114,9 +100,7 @@ py_agg_finalfn(PG_FUNCTION_ARGS)
 	hxpy_exchange_add_want(&exchange, hxpy_coltype_create(JSONBOID, -1, true), "as");
 	for (int i = 0; i < state->ncolumns; i++)
 		exchange.columns = lappend(exchange.columns, state->columns[i]);
-	hxpy_exchange_values(&exchange, &value, &isnull);
+	hxpy_exchange_values(&exchange, &value, &fcinfo->isnull);
 	hxpy_registry_add(session->slot, COUNT_ROWS_IN, state->columns[0]->count);
-	if (isnull)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(value);
+	return value;
 }

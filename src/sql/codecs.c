@@ -15,7 +15,6 @@
 #include "hxpy.h"
 #include "sql/arguments.h"
 #include "codec/column.h"
-#include "codec/datum.h"
 #include "move/query.h"
 #include "codec/protocol.h"
 
@@ -32,16 +31,13 @@ run_instruction(FunctionCallInfo fcinfo, PySession *session, uint8 frame, const 
 {
 	Exchange	exchange;
 	Datum		value;
-	bool		isnull;
 
 	hxpy_session_exchange(&exchange, session, frame);
 	hxpy_exchange_add_text(&exchange, "text", text);
 	hxpy_exchange_add_want(&exchange, hxpy_coltype_create(type_id, -1, true), "");
 	if (argument != NULL)
 		exchange.columns = list_make1(argument);
-	hxpy_exchange_values(&exchange, &value, &isnull);
-	if (isnull)
-		PG_RETURN_NULL();
+	hxpy_exchange_values(&exchange, &value, &fcinfo->isnull);
 	return value;
 }
 

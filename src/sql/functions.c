@@ -18,7 +18,6 @@
 #include "hxpy.h"
 #include "sql/arguments.h"
 #include "codec/column.h"
-#include "codec/datum.h"
 #include "guc.h"
 #include "codec/protocol.h"
 #include "session/session.h"
@@ -266,11 +265,10 @@ py_eval(PG_FUNCTION_ARGS)
 	uint64		id = session->id;
 	bool		once = !session->options.persistent;
 	Datum		value;
-	bool		isnull;
 
 	PG_TRY();
 	{
-		value = eval_as(session, expression, type, &isnull);
+		value = eval_as(session, expression, type, &fcinfo->isnull);
 	}
 	PG_FINALLY();
 	{
@@ -278,9 +276,7 @@ py_eval(PG_FUNCTION_ARGS)
 			hxpy_session_finish(id);
 	}
 	PG_END_TRY();
-	if (isnull)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(value);
+	return value;
 }
 
 /*
