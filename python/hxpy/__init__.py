@@ -5,11 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["progress"]
+from .errors import SQLError
 
-# Set by the worker; None where there is no server to tell.
+if TYPE_CHECKING:
+    import pandas
+
+    from ._worker.sql import Sql
+
+__all__ = ["SQLError", "progress", "sql"]
+
+# Set by the worker; None where there is no server to tell or to ask.
 _report: Callable[[float, float | None, str | None], None] | None = None
+_sql: Sql | None = None
+
+
+def sql(query: str, *params: Any) -> pandas.DataFrame:
+    """Run a query within the statement that has called Python; return its rows.
+
+    params: values for $1, $2 …; None is NULL.  The columns have the dtypes that
+    py_define_grid gives.  Several statements may stand in the query; the rows are the
+    last one's.  A query that fails is undone.
+
+    Raises SQLError for the server's errors, RuntimeError outside of a call and in other
+    threads than the main one.
+    """
+    if _sql is None:
+        raise RuntimeError("there is no server to ask")
+    return _sql.frame(query, *params)
+
 
 
 def progress(done: float, total: float | None = None, message: str | None = None) -> None:

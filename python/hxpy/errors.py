@@ -2,11 +2,12 @@
 
 HxpyError
     ConversionError     a value that has no place in the type asked for
+SQLError                an error of a query that Python has run
 """
 
 from __future__ import annotations
 
-__all__ = ["ConversionError", "HxpyError", "way_out"]
+__all__ = ["ConversionError", "HxpyError", "SQLError", "way_out"]
 
 # What a value of a type without a mapping can be turned into, by the type's package and name.
 _WAYS_OUT = {
@@ -49,3 +50,30 @@ class ConversionError(HxpyError):
         self.path.insert(0, step)
         self.detail = f"The value stands at {''.join(self.path)} of the result."
         return self
+
+
+class SQLError(Exception):
+    """An error of a query that Python has run, with the server's fields; "" for none.
+
+    position: of the error in the query, from 1, 0 for none.  Not caught, it leaves the
+    call as the error of the query.
+    """
+
+    def __init__(self, *, sqlstate: str, message: str, detail: str = "", hint: str = "",
+                 context: str = "", query: str = "", position: str = "0", schema_name: str = "",
+                 table_name: str = "", column_name: str = "", datatype_name: str = "",
+                 constraint_name: str = "", number: str = "") -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.context = context
+        self.query = query
+        self.position = int(position)
+        self.schema_name = schema_name
+        self.table_name = table_name
+        self.column_name = column_name
+        self.datatype_name = datatype_name
+        self.constraint_name = constraint_name
+        self._number = number   # by which the server knows it again

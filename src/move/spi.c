@@ -165,7 +165,7 @@ send_columns(void *arg, TupleDesc tupdesc, Column **heads, int nheads)
 	hxpy_column_write_text("types", types.data, list);
 	for (int i = 0; i < nheads; i++)
 		hxpy_column_write(heads[i], list);
-	hxpy_exchange_answer(arg, HXPY_FRAME_COLUMNS, list);
+	hxpy_exchange_tell_columns(arg, list);
 }
 
 /* Run one statement; its rows go to a receiver.  Returns SPI's code. */
@@ -173,7 +173,6 @@ static int
 run_statement(const char *statement, QueryParams *params, uint64 limit, DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {
-		.read_only = hxpy_sql == HXPY_SQL_READ_ONLY,
 		.tcount = limit,
 		.dest = receiver
 	};
@@ -233,15 +232,11 @@ run_query(Exchange *exchange, const char *query, uint64 limit, QueryParams *para
 
 /* Tell Python that its query has ended. */
 static void
-send_done(Exchange *exchange, int result, uint64 processed)
+write_done(GatherList *answer, int result, uint64 processed)
 {
-	GatherList *list = palloc(sizeof(GatherList));	/* lives until it is sent */
-
-	hxpy_gather_init(list, CurrentMemoryContext);
-	hxpy_column_write_batch(2, list);
-	hxpy_column_write_text("status", psprintf("%d", result), list);
-	hxpy_column_write_text("processed", psprintf(UINT64_FORMAT, processed), list);
-	hxpy_exchange_answer(exchange, HXPY_FRAME_ANSWER, list);
+	hxpy_column_write_batch(2, answer);
+	hxpy_column_write_text("status", psprintf("%d", result), answer);
+	hxpy_column_write_text("processed", psprintf(UINT64_FORMAT, processed), answer);
 }
 
 /*
@@ -249,7 +244,7 @@ send_done(Exchange *exchange, int result, uint64 processed)
  * not catch it.
  */
 static void
-send_failure(Exchange *exchange, ErrorData *error)
+write_failure(Exchange *exchange, ErrorData *error)
 {
 	const struct
 	{
@@ -270,17 +265,15 @@ send_failure(Exchange *exchange, ErrorData *error)
 		{"constraint_name", error->constraint_name},
 		{"number", psprintf("%u", ++exchange->failures)}
 	};
-	GatherList *list = palloc(sizeof(GatherList));
 
 	if (exchange->failure != NULL)
 		FreeErrorData(exchange->failure);
 	exchange->failure = error;
-	hxpy_gather_init(list, CurrentMemoryContext);
-	hxpy_column_write_batch(lengthof(texts), list);
+	hxpy_column_write_batch(lengthof(texts), &exchange->answer);
 	for (int i = 0; i < lengthof(texts); i++)
 		hxpy_column_write_text(texts[i].name,
-							   hxpy_coltype_to_utf8(texts[i].value ? texts[i].value : ""), list);
-	hxpy_exchange_answer(exchange, HXPY_FRAME_ANSWER, list);
+							   hxpy_coltype_to_utf8(texts[i].value ? texts[i].value : ""),
+							   &exchange->answer);
 }
 
 /* Run a query: texts `query` and `limit`, then the parameters' values. */
@@ -317,7 +310,7 @@ answer_query(Exchange *exchange, const char *payload, size_t length)
 		inside = false;
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		send_done(exchange, result, processed);
+		write_done(&exchange->answer, result, processed);
 	}
 	PG_CATCH();
 	{
@@ -335,7 +328,7 @@ answer_query(Exchange *exchange, const char *payload, size_t length)
 		}
 		if (exchange->state != EXCHANGE_SUSPENDED || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
-		send_failure(exchange, error);
+		write_failure(exchange, error);
 	}
 	PG_END_TRY();
 }

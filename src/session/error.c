@@ -69,14 +69,17 @@ checked_sqlstate(const char *text)
 	return ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
 }
 
-/* Raise a query's error that Python has not caught, with its traceback. */
+/*
+ * Raise a query's error that Python has not caught, with its traceback.  The context of
+ * all that surrounds it is there already.
+ */
 static void
 raise_failure(ErrorData *failure, const char *context)
 {
 	if (context[0])
 		failure->context = failure->context == NULL ? pstrdup(context) :
 			psprintf("%s\n%s", failure->context, context);
-	ThrowErrorData(failure);
+	ReThrowError(failure);
 }
 
 /*

@@ -566,7 +566,8 @@ hxpy_exchange_on_ask(uint8 type, AskHandler handler)
 static void
 answer_ask(Exchange *exchange, const Frame *frame)
 {
-	AskHandler	handler = ask_handlers[frame->type - HXPY_FRAME_ASK];
+	uint8		type = frame->type;
+	AskHandler	handler = ask_handlers[type - HXPY_FRAME_ASK];
 	bool		continuous = exchange->clock.continuous;
 	MemoryContext context;
 	MemoryContext old;
@@ -581,21 +582,28 @@ answer_ask(Exchange *exchange, const Frame *frame)
 	memcpy(payload, frame->payload, frame->length);
 	exchange->clock.continuous = false;
 	stop_clock(&exchange->clock);
+	if (exchange->answer.own.context == NULL)
+		hxpy_gather_init(&exchange->answer, exchange->context);
+	hxpy_gather_reset(&exchange->answer);
 	handler(exchange, payload, frame->length);
+	spool_inner(exchange->conn);
 	flush(exchange);
+	/* What Python says from now on belongs to the request again. */
+	hxpy_state_set(exchange, exchange->resumed);
+	put_frame(exchange, type - HXPY_FRAME_ASK + HXPY_FRAME_ANSWER, &exchange->answer);
+	send_more(exchange);
 	start_clock(&exchange->clock);
 	exchange->clock.continuous = continuous;
-	hxpy_state_set(exchange, exchange->resumed);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
 
-/* Send a frame that answers what Python has asked, as hxpy_exchange_feed(). */
+/* Tell the columns of the rows that answer what Python has asked, as hxpy_exchange_feed(). */
 void
-hxpy_exchange_answer(Exchange *exchange, uint8 type, const GatherList *payload)
+hxpy_exchange_tell_columns(Exchange *exchange, const GatherList *columns)
 {
 	Assert(exchange->state == EXCHANGE_SUSPENDED);
-	send_frame(exchange, type, payload);
+	send_frame(exchange, HXPY_FRAME_COLUMNS, columns);
 }
 
 /* Wait for the answer's next batch of rows; false at its end. */

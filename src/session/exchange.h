@@ -20,11 +20,15 @@ extern void hxpy_exchange_add_want(Exchange *exchange, ColumnType *type, const c
 extern void hxpy_exchange_run(Exchange *exchange);
 extern void hxpy_exchange_values(Exchange *exchange, Datum *values, bool *nulls);
 
-/* Answers a frame by which Python asks; payload and memory go when it returns. */
+/*
+ * Answers a frame by which Python asks: feeds rows, if there are any, and writes the
+ * answer's payload to exchange->answer.  The frame's payload and the memory context go
+ * when it returns.
+ */
 typedef void (*AskHandler) (Exchange *exchange, const char *payload, size_t length);
 
 extern void hxpy_exchange_on_ask(uint8 type, AskHandler handler);
-extern void hxpy_exchange_answer(Exchange *exchange, uint8 type, const GatherList *payload);
+extern void hxpy_exchange_tell_columns(Exchange *exchange, const GatherList *columns);
 
 /* step by step */
 extern void hxpy_exchange_open(Exchange *exchange);

@@ -112,6 +112,7 @@ struct Exchange
 	instr_time	began;
 
 	/* of what Python has asked */
+	GatherList	answer;
 	ErrorData  *failure;		/* the latest error of that, or NULL */
 	uint32		failures;		/* how many there were: its number */
 

@@ -287,6 +287,28 @@ my $logged = log_after($node, $start);
 ok(length $logged > 100 * 1024 && length $logged < $most + 20000 && $logged =~ /log cut at the limit/, 'is cut, ' . length($logged) . ' bytes');
 $loud->end;
 
+# what it asks for: refused by the role's rights, answered, or the end of the session
+$psql->query('SET hxpy.superuser_sql = on');
+all_of($psql, 'queries', map { (@$_, ['eval', 'good()', "$fine|$broken"]) }
+	map({ my $call = $_; [[$call, 'heard_it = (ask(b"SELECT 1"), heard()); good()', $fine]] } 'eval', 'grid', 'exec', 'agg', 'append'),
+	[['eval', "[(ask(b'SELECT i FROM generate_series(1, 10000) AS i'), heard()) for _ in range(20)]; good()", $fine]],
+	map({ my $query = $_; [['eval', "ask($query); heard(); good()", $fine]] }
+		q{b'SELEC'}, q{b''}, q{b';;'}, q{b'a\\0b'}, q{b'\\xff'}, q{b'SELECT $1, $2', fixed(INT32, 1)}, q{b'SELECT $1', fixed(INT32, 1, 2)},
+		q{b'SELECT $1', fixed(NULL)}, q{b'SELECT $70000', fixed(INT32, 1)}, q{b'SELECT $1', text(b'\\xff')}, q{b'SELECT $1', record(fixed(INT32, 1))},
+		q{b'SELECT 1', limit=b'x'}, q{b'SELECT 1', limit=b'-1'}, q{b'SELECT 1', limit=b'99999999999999999999'}, q{b'SELECT 1; SELECT 2'},
+		q{b'SELECT pg_backend_pid() FROM pg_sleep(0.1)'}, q{b'COMMIT'}, q{b'SAVEPOINT a'}, q{b'COPY target FROM STDIN'}, q{b'LISTEN x'}, q{b"SELECT py_close('h')"}),
+	[['eval', 'say(frame(QUERY, b"rubbish")); heard(); good()', $fine]],
+	[['eval', 'say(frame(QUERY, batch())); heard(); good()', $fine]],
+	map({ [['eval', "$_; stay()", $broken]] } 'ask(b"SELECT 1"); ask(b"SELECT 1")', 'ask(b"SELECT 1", number=request + 1)', 'ask(b"SELECT 1", number=0)', 'ask(b"SELECT 1", what=0xA5)',
+		'ask(b"SELECT 1", what=0xAF)', 'ask(b"SELECT 1"); rows()'),
+	[['eval', 'ask(b"SELECT 1"); good(); heard()', $fine]],
+	[['eval', 'good(); ask(b"SELECT 1"); ask(b"SELECT 1"); stay()', $fine]],
+	[['eval', 'say(frame(QUERY, length=1 << 40)); stay()', '53400']],
+	[['eval', q{ask(b"SELECT py_eval('h', '1')"); stay()}, '57014', 700]],
+	[['eval', q{ask(b"SELECT repeat('x', 1000) FROM generate_series(1, 100000)"); stay()}, '57014', 700]]);
+$psql->query('RESET hxpy.superuser_sql');
+all_of($psql, 'a query of a superuser', ['eval', 'ask(b"SELECT 1"); heard(); good()', $fine]);
+
 my $number = 'fixed(FLOAT64, 1.5)';
 my $fair = "$number, $number, text(b'fair')";
 all_of($psql, 'progress', map { my $case = $_; map { ([$_, "$$case[0]; good()", $$case[1] // $broken], ['eval', 'good()', "$fine|$broken"]) } 'eval', 'grid' }

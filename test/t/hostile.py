@@ -19,7 +19,7 @@ import time
 
 HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS, PROGRESS = range(0x81, 0x89)
 OPEN, DEFINE, EXEC, EVAL, GRID, BATCH, END, ABORT, EVAL_GRID, APPLY, CALL = range(1, 12)
-INTERRUPT = 0x10
+INTERRUPT, ANSWER, COLUMNS, QUERY = 0x10, 0x20, 0x2F, 0xA0
 NULL, BOOL, INT16, INT32, INT64, FLOAT32, FLOAT64, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID = range(13)
 TEXT, NUMERIC, JSON, OTHER, REF, URI, SYMBOL = range(16, 23)
 BYTEA, ARRAY, RECORD = 24, 25, 26
@@ -124,6 +124,19 @@ def result(*columns, **options):
 def error(*fields, **options):
     """Send an error."""
     answer(frame(ERROR, texts(*fields), **options), **options)
+
+
+def ask(query, *columns, what=QUERY, limit=b"0", **options):
+    """Ask for a query."""
+    say(frame(what, batch(text(query), text(limit), *columns), **options))
+
+
+def heard():
+    """Read what has been asked for; return whether it has come."""
+    what = BATCH
+    while what in (BATCH, COLUMNS):
+        what, number, _ = receive(data)
+    return what == ANSWER and number == request
 
 
 def reply():

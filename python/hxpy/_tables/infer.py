@@ -28,7 +28,7 @@ from .conversion import flatten
 from .scalars import is_null
 from .wire import Column
 
-__all__ = ["infer", "inferred"]
+__all__ = ["infer", "infer_value", "inferred"]
 
 # dtype → tag, by numpy's kind and size.
 _DTYPES = {
@@ -93,6 +93,13 @@ def infer(*seen: Chunk) -> list[Column]:
         for guess, place in zip(guesses, places):
             guess.add(chunk.columns[place], chunk.nan_is_null[place])
     return [guess.column(name) for guess, name in zip(guesses, names)]
+
+
+def infer_value(value: Any) -> Column:
+    """Return a column without rows of the type that a single value has, as infer() guesses it."""
+    guess = _Guess()
+    guess.add([value], False)
+    return guess.column("")
 
 
 class _Guess:

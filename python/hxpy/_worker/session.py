@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import HxpyError
+from ..errors import HxpyError, SQLError
 
 __all__ = ["PACKAGE", "Session", "describe_exception"]
 
@@ -169,12 +169,15 @@ def _members(error: BaseException, place: str) -> Iterator[str]:
 
 
 def _user_frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
-    """Yield the traceback's frames but for those of hxpy that lead to the user's code."""
+    """Yield the traceback's frames but for those of hxpy that lead to the user's code.
+
+    Of a query's error nor those that have asked for it.
+    """
     import traceback
 
     inside = False
     for frame, line in traceback.walk_tb(error.__traceback__):
         own = frame.f_code.co_filename.startswith(PACKAGE)
         inside = inside or not own
-        if inside:
+        if inside and not (own and isinstance(error, SQLError)):
             yield frame, line

@@ -32,13 +32,14 @@ from .. import hayson
 from .._tables.conversion import decode_column, encode_column
 from .._tables.wire import (Buffer, Column, ProtocolError, decode_batch, decode_texts,
                             encode_batch, encode_texts)
-from ..errors import HxpyError
+from ..errors import HxpyError, SQLError
 from . import protocol
 from .channel import Channel
 from .output import LogHandler, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
+from .sql import Sql
 
 __all__ = ["Worker", "run"]
 
@@ -188,7 +189,12 @@ class Worker(Channel):
             error.__traceback__ = None
             fields = ("38000", message, "", next_step(error), context)
         names = ("sqlstate", "message", "detail", "hint", "context")
-        return encode_texts(**dict(zip(names, fields)))
+        texts = dict(zip(names, fields))
+        if isinstance(error, SQLError):
+            # The server knows its own error again; else it is as Python tells.
+            texts.update(sqlstate=error.sqlstate, message=error.message, detail=error.detail,
+                         hint=error.hint, failure=error._number)
+        return encode_texts(**texts)
 
     # Requests within a request ---------------------------------------------
 
@@ -484,6 +490,7 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
         sys.stdin = open(os.devnull)
         sys.stdout, sys.stderr = worker.streams
         hxpy._report = Progress(worker)
+        hxpy._sql = Sql(worker)
         connection.send(protocol.HELLO, 0, encode_texts(
             role="worker", python=sys.version.split()[0]))
         kind, request, payload = connection.receive()
