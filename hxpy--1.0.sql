@@ -750,6 +750,24 @@ REVOKE ALL ON FUNCTION
   py_remove_container(text), py_container_logs(text, integer), py_engine()
 FROM PUBLIC;
 
+-- The language -------------------------------------------------------------------
+
+CREATE FUNCTION hxpy_call_handler()
+RETURNS language_handler AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION hxpy_call_handler() IS 'calls functions of the language hxpy';
+
+CREATE FUNCTION hxpy_inline_handler(internal)
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION hxpy_inline_handler(internal) IS 'runs a DO of the language hxpy';
+
+CREATE FUNCTION hxpy_validator(oid)
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION hxpy_validator(oid) IS 'checks a new function of the language hxpy';
+
+CREATE TRUSTED LANGUAGE hxpy
+  HANDLER hxpy_call_handler INLINE hxpy_inline_handler VALIDATOR hxpy_validator;
+COMMENT ON LANGUAGE hxpy IS 'Python in the sandbox of a session';
+
 -- Who may use Python ---------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION
@@ -762,5 +780,7 @@ REVOKE ALL ON FUNCTION
   py_eval_into(text, text, text, text), py_apply(text, text, text, boolean),
   py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),
   py_agg(text, text, "any"),
-  py_close(), py_close(text), py_close_all(), py_sessions(), py_packages(text)
+  py_close(), py_close(text), py_close_all(), py_sessions(), py_packages(text),
+  hxpy_call_handler(), hxpy_inline_handler(internal), hxpy_validator(oid)
 FROM PUBLIC;
+REVOKE ALL ON LANGUAGE hxpy FROM PUBLIC;

@@ -42,6 +42,7 @@ int			hxpy_pool_idle;
 char	   *hxpy_io_directory;
 int			hxpy_io_mode;
 int			hxpy_io_max_size;
+char	   *hxpy_session;
 int			hxpy_max_sessions;
 int			hxpy_max_role_sessions;
 int			hxpy_max_total_sessions;
@@ -198,6 +199,9 @@ define_io(void)
 static void
 define_sessions(void)
 {
+	DEFINE(String, session, PGC_USERSET, 0,
+		   "Session in which functions of the language hxpy run.",
+		   "Opened at its first use.", "default");
 	DEFINE(Int, max_sessions, PGC_SUSET, 0,
 		   "Most Python sessions of one connection.", NULL, 8, 1, HXPY_MAX_SESSIONS);
 	DEFINE(Int, max_role_sessions, PGC_SUSET, 0,

@@ -43,6 +43,7 @@ extern int	hxpy_io_max_size;	/* MB, one py_io_read or py_io_write */
 #define HXPY_IO_READ_WRITE		1
 
 /* sessions */
+extern char *hxpy_session;		/* in which functions of the language run */
 extern int	hxpy_max_sessions;	/* in one backend */
 extern int	hxpy_max_role_sessions; /* of one role, 0 for any number */
 extern int	hxpy_max_total_sessions;	/* in the cluster */

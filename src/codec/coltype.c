@@ -280,6 +280,23 @@ hxpy_coltype_create(Oid type_id, int32 typmod, bool for_input)
 	return type;
 }
 
+/* Set up the travel of rows whose fields are known, whatever their type is called. */
+ColumnType *
+hxpy_coltype_create_record(TupleDesc tupdesc, bool for_input)
+{
+	ColumnType *type = palloc0(sizeof(ColumnType));
+
+	type->tag = HXPY_TAG_RECORD;
+	type->type_id = type->base_id = tupdesc->tdtypeid;
+	type->typmod = tupdesc->tdtypmod;
+	type->typlen = -1;
+	type->typalign = TYPALIGN_DOUBLE;
+	type->for_input = for_input;
+	type->extra = type_extra(type);
+	hxpy_coltype_set_record(type, tupdesc);
+	return type;
+}
+
 /* Return how many columns a type makes: its own, and those of elements or fields. */
 uint32
 hxpy_coltype_count(const ColumnType *type)

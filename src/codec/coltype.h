@@ -40,6 +40,7 @@ typedef struct ColumnType
 } ColumnType;
 
 extern ColumnType *hxpy_coltype_create(Oid type, int32 typmod, bool for_input);
+extern ColumnType *hxpy_coltype_create_record(TupleDesc tupdesc, bool for_input);
 extern void hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc);
 extern bool hxpy_coltype_runs_code(const ColumnType *type);
 extern Oid	hxpy_coltype_of_wire(const WireColumn *column, Oid extension_schema);

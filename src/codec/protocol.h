@@ -25,6 +25,8 @@
 #define HXPY_FRAME_APPLY		0x0A
 #define HXPY_FRAME_CALL			0x0B
 #define HXPY_FRAME_CODEC		0x0C
+#define HXPY_FRAME_FUNCTION		0x0D
+#define HXPY_FRAME_INVOKE		0x0E
 #define HXPY_FRAME_INTERRUPT	0x10
 #define HXPY_FRAME_CHALLENGE	0x11
 #define HXPY_FRAME_SERVER_PROOF	0x12
@@ -84,6 +86,9 @@
 #define HXPY_KEY_SIZE			32
 #define HXPY_NONCE_SIZE			32
 #define HXPY_PROOF_SIZE			32
+
+/* characters of a function's key */
+#define HXPY_KEY_LENGTH			32
 
 /* limits */
 #define HXPY_MAX_DEPTH			64

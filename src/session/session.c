@@ -340,6 +340,30 @@ hxpy_session_get(const char *name)
 }
 
 /*
+ * Return the session of a function of the language, opened at its first use.  If the
+ * function pins its image, the open session's must be that.
+ */
+PySession *
+hxpy_session_use(const char *name, bool pins_image)
+{
+	SessionKey	key = session_key(name);
+	PySession  *session;
+	SessionOptions options;
+
+	check_context();
+	create_table();
+	session = hash_search(sessions, &key, HASH_FIND, NULL);
+	if (session != NULL && !pins_image)
+		return session;
+	hxpy_session_default_options(&options);
+	if (session == NULL)
+		return create_session(&key, &options);
+	options.image = hxpy_image;
+	check_same_options(session, &options);
+	return session;
+}
+
+/*
  * Return a session of the current role in which hxpy runs code of its own, opened on
  * first use.  One that is at work, because a query streams into it, is left alone.
  * Nothing in it lasts, so that one that has ended is replaced without a word.

@@ -6,6 +6,7 @@
 #define HXPY_SESSION_H
 
 #include "nodes/pg_list.h"
+#include "utils/hsearch.h"
 
 #include "launch/container.h"
 #include "launch/registry.h"
@@ -47,6 +48,7 @@ typedef struct PySession
 	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
 	bool		initialized;	/* py_init has run code */
 	List	   *init_names;		/* variables that py_init has defined */
+	HTAB	   *functions;		/* what its worker has compiled, or NULL; see lang/function.c */
 	TimestampTz opened;
 } PySession;
 
@@ -54,6 +56,7 @@ extern void hxpy_session_init(void);
 extern void hxpy_session_default_options(SessionOptions *options);
 extern PySession *hxpy_session_open(const char *name, const SessionOptions *options);
 extern PySession *hxpy_session_get(const char *name);
+extern PySession *hxpy_session_use(const char *name, bool pins_image);
 extern PySession *hxpy_session_own(void);
 extern bool hxpy_session_is_busy(const PySession *session);
 extern bool hxpy_session_is_own(const PySession *session);

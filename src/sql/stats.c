@@ -36,7 +36,9 @@ static const char *const instruction_names[] = {
 	[HXPY_FRAME_EVAL_GRID] = "eval_grid",
 	[HXPY_FRAME_APPLY] = "apply",
 	[HXPY_FRAME_CALL] = "call",
-	[HXPY_FRAME_CODEC] = "codec"
+	[HXPY_FRAME_CODEC] = "codec",
+	[HXPY_FRAME_FUNCTION] = "function",
+	[HXPY_FRAME_INVOKE] = "invoke"
 };
 
 /* Put a text of a slot or the launcher, made safe; NULL for "". */

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from ..errors import ConversionError
 
-__all__ = ["Buffer", "Column", "ProtocolError", "column_head", "decode_batch", "decode_texts",
-           "encode_batch", "encode_texts", "join_texts", "padded", "split_texts", "text_column"]
+__all__ = ["Buffer", "Column", "ProtocolError", "column_head", "decode_batch", "decode_columns",
+           "decode_texts", "encode_batch", "encode_texts", "join_texts", "padded", "split_texts", "text_column"]
 
 # Tags of columns.
 NULL = 0
@@ -54,7 +54,7 @@ MAX_DEPTH = 64
 Buffer = bytes | bytearray | memoryview
 
 _HEAD = struct.Struct("<BBHIQ")
-_BATCH = struct.Struct("<II")
+BATCH = struct.Struct("<II")      # what a batch begins with: its number of columns, 0
 U64 = struct.Struct("<Q")
 _PADDING = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 2, b"\0")
 
@@ -121,17 +121,22 @@ class Column:
 def decode_batch(payload: Buffer) -> list[Column]:
     """Return the columns of a batch; they share the payload's memory."""
     view = memoryview(payload)
-    if len(view) < _BATCH.size:
+    if len(view) < BATCH.size:
         raise ProtocolError("truncated batch")
-    count, _ = _BATCH.unpack_from(view, 0)
-    columns = []
-    position = _BATCH.size
-    for _ in range(count):
-        column, position = _decode_column(view, position, 0)
-        columns.append(column)
+    count, _ = BATCH.unpack_from(view, 0)
+    columns, position = decode_columns(view, BATCH.size, count)
     if position != len(view):
         raise ProtocolError("trailing bytes in a batch")
     return columns
+
+
+def decode_columns(view: memoryview, position: int, count: int) -> tuple[list[Column], int]:
+    """Return a number of columns that begin at a position, and where they end."""
+    columns = []
+    for _ in range(count):
+        column, position = _decode_column(view, position, 0)
+        columns.append(column)
+    return columns, position
 
 
 def _take(view: memoryview, position: int, length: int) -> tuple[memoryview, int]:
@@ -211,7 +216,7 @@ def decode_texts(payload: Buffer) -> dict[str, str]:
 
 def encode_batch(columns: Sequence[list[Buffer]]) -> list[Buffer]:
     """Return the payload, in parts, of a batch of encoded columns."""
-    parts: list[Buffer] = [_BATCH.pack(len(columns), 0)]
+    parts: list[Buffer] = [BATCH.pack(len(columns), 0)]
     for column in columns:
         parts += column
     return parts

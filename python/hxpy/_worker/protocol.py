@@ -34,6 +34,8 @@ EVAL_GRID = 0x09
 APPLY = 0x0A
 CALL = 0x0B
 CODEC = 0x0C
+FUNCTION = 0x0D
+INVOKE = 0x0E
 INTERRUPT = 0x10
 CHALLENGE = 0x11
 SERVER_PROOF = 0x12
@@ -60,6 +62,9 @@ ROLE_DATA = 2
 KEY_SIZE = 32
 NONCE_SIZE = 32
 PROOF_SIZE = 32
+
+# Characters of a function's key.
+KEY_LENGTH = 32
 
 
 class ConnectionClosed(Exception):

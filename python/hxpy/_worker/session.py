@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import HxpyError, SQLError
 
-__all__ = ["PACKAGE", "Session", "describe_exception"]
+__all__ = ["PACKAGE", "Session", "dedent", "describe_exception"]
 
 PACKAGE = __file__.rpartition("/_worker/")[0] + "/"     # what starts its files' names
 
@@ -68,7 +68,7 @@ class Session:
         if code is not None:
             self._compiled.move_to_end((mode, source))
             return code
-        text = source.strip() if mode == "eval" else _dedent(source)
+        text = source.strip() if mode == "eval" else dedent(source)
         self._sources += 1
         filename = f"<py_{mode} {self._sources}>"
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
@@ -83,7 +83,7 @@ class Session:
         return code
 
 
-def _dedent(source: str) -> str:
+def dedent(source: str) -> str:
     """Remove the common indentation when the first line of code is indented."""
     for line in source.splitlines():
         if line.strip() and not line.lstrip().startswith("#"):

@@ -35,6 +35,7 @@ from .._tables.wire import (Buffer, Column, ProtocolError, decode_batch, decode_
 from ..errors import HxpyError, SQLError
 from . import protocol
 from .channel import Channel
+from .functions import Functions
 from .output import LogHandler, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
 from .protocol import Connection, ConnectionClosed
@@ -58,6 +59,7 @@ class Worker(Channel):
         super().__init__(connection, shared)
         self.last_words = last_words
         self.session = Session()
+        self.functions = Functions(self.session.namespace)
         self.streams = (Output(self, 1), Output(self, 2))
         self.replaced: Any = None   # the old value of the variable that the next request sets
         self.streaming = False      # frames of the request's stream are still to come
@@ -68,7 +70,8 @@ class Worker(Channel):
             protocol.EXEC: self.execute, protocol.EVAL: self.evaluate,
             protocol.GRID: self.grid, protocol.EVAL_GRID: self.evaluate_grid,
             protocol.APPLY: self.apply, protocol.CALL: self.call,
-            protocol.CODEC: self.convert,
+            protocol.CODEC: self.convert, protocol.FUNCTION: self.functions.define,
+            protocol.INVOKE: self.functions.invoke,
         }
 
     def preload(self, modules: Sequence[str]) -> None:

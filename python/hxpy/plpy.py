@@ -1,0 +1,1 @@
+"""plpy: what functions of the language hxpy talk to the server with."""

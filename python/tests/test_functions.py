@@ -1,0 +1,166 @@
+"""Functions of the language: what a body may be, and calls of several rows and kinds."""
+
+import linecache
+
+import pytest
+
+from hxpy._tables import wire
+from hxpy._tables.conversion import decode_column, encode_column
+from hxpy._tables.wire import Column, decode_batch, encode_batch
+from hxpy._worker.functions import Functions
+from hxpy.errors import HxpyError
+
+VERSIONS = ("00004001" + "0" * 24, "00004001" + "1" * 24)
+
+
+@pytest.fixture
+def functions():
+    return Functions({})
+
+
+def text_column(name, *texts):
+    return encode_column(Column(wire.TEXT, name, "", len(texts)), texts)
+
+
+def define(functions, source, parameters=(), kind="value", key=VERSIONS[0], name="f"):
+    payload = encode_batch([
+        text_column("kind", kind), text_column("key", key), text_column("name", name),
+        text_column("source", source), text_column("parameters", *parameters)])
+    assert functions.define(b"".join(map(bytes, payload)))
+
+
+def invoke(functions, *arguments, want=wire.INT64, key=VERSIONS[0]):
+    """Call by columns given as (tag, values); return the values of the result."""
+    parts = [text_column("key", key)]
+    if want is not None:
+        wanted = want if isinstance(want, Column) else Column(want, "", "", 0)
+        parts.append(encode_column(wanted, []))
+    parts += [encode_column(Column(tag, "", "", 0), values) for tag, values in arguments]
+    payload = bytearray(b"".join(map(bytes, encode_batch(parts))))
+    result = decode_batch(b"".join(map(bytes, functions.invoke(payload))))
+    return [decode_column(column) for column in result]
+
+
+def test_short_and_long_ways_agree(functions):
+    define(functions, "return (a, b, c, d)[args[4]]", ["a", "b", "c", "d", ""])
+    for _ in range(2):      # the second call goes the short way
+        for i, (want, value) in enumerate(((wire.INT16, -3), (wire.FLOAT64, 2.5),
+                                           (wire.BOOL, True), (wire.TEXT, "größe"))):
+            assert invoke(functions, (wire.INT16, [-3]), (wire.FLOAT64, [2.5]),
+                          (wire.BOOL, [True]), (wire.TEXT, ["größe"]),
+                          (wire.INT32, [i]), want=want) == [[value]]
+
+
+def test_nulls_and_rows(functions):
+    define(functions, "return None if a is None else a * 2", ["a"])
+    assert invoke(functions, (wire.INT64, [1])) == [[2]]
+    assert invoke(functions, (wire.INT64, [None])) == [[None]]
+    assert invoke(functions, (wire.INT64, [1, None, 3])) == [[2, None, 6]]
+    assert invoke(functions, (wire.INT64, [4])) == [[8]]
+    assert invoke(functions, (wire.INT64, [])) == [[]]
+
+
+def test_out_of_range_by_the_short_way(functions):
+    define(functions, "return 1 << 40")
+    with pytest.raises(HxpyError, match="out of range for integer") as info:
+        invoke(functions, want=wire.INT32)
+    assert info.value.sqlstate == "22003"
+    define(functions, "return 1e300", key=VERSIONS[1])
+    with pytest.raises(HxpyError):
+        invoke(functions, want=wire.FLOAT32, key=VERSIONS[1])
+
+
+def test_void(functions):
+    define(functions, "return x", ["x"], kind="void")
+    assert invoke(functions, (wire.INT64, [None]), want=None) == []
+    with pytest.raises(HxpyError, match="did not return None"):
+        invoke(functions, (wire.INT64, [1]), want=None)
+
+
+def test_a_new_version_takes_the_place_of_the_old(functions):
+    lines = len(linecache.cache)
+    define(functions, "SD['n'] = SD.get('n', 0) + 1; return SD['n']")
+    assert [invoke(functions) for _ in range(2)] == [[[1]], [[2]]]
+    define(functions, "return SD.get('n', 0)", key=VERSIONS[1])
+    assert invoke(functions, key=VERSIONS[1]) == [[0]]
+    assert list(functions.known) == [VERSIONS[1]] and not functions.calls.keys() - {
+        function.head for function in functions.known.values()}
+    assert len(linecache.cache) == lines + 1
+    with pytest.raises(KeyError):
+        invoke(functions)
+
+
+def test_globals_of_pl_python(functions):
+    define(functions, """\
+global a, other
+a += 1
+other = 5
+def inner():
+    global a
+    a += 10
+    class Deep:
+        global a
+        a += 100
+inner()
+return a""", ["a"])
+    assert invoke(functions, (wire.INT64, [1])) == [[112]]
+
+
+@pytest.mark.parametrize("name", ["class", "my arg", "args", "größe"])
+def test_odd_names_of_parameters(functions, name):
+    define(functions, "return args[0] + len(args)", [name])
+    assert invoke(functions, (wire.INT64, [1])) == [[2]]
+
+
+def test_errors_name_the_line(functions):
+    with pytest.raises(SyntaxError) as info:
+        define(functions, "\nx = 1\nif x\n", name="wrong")
+    assert info.value.lineno == 3 and info.value.filename == "<function wrong>"
+    with pytest.raises(SyntaxError) as info:
+        define(functions, "x = 1\nnonlocal y", name="wrong")
+    assert info.value.text == "nonlocal y"
+    assert "<function wrong>" not in linecache.cache
+
+
+def test_do_runs_once_and_leaves_nothing(functions):
+    define(functions, "GD['x'] = 1\nreturn\nGD['x'] = 2", kind="do", key="")
+    assert functions.namespace["x"] == 1 and not functions.known
+    define(functions, "GD['x'] = 3", key="")
+    assert functions.namespace["x"] == 1 and not functions.known
+
+
+def record(*names):
+    want = Column(wire.RECORD, "", "point", 0)
+    want.children = [Column(wire.INT64, name, "", 0) for name in names]
+    return want
+
+
+class Holder:
+    x, y = 1, 2
+
+
+@pytest.mark.parametrize("source", [
+    "{'x': 1, 'y': 2, 'z': 3}", "(1, 2)", "[1, 2]", "GD['Holder']", "range(1, 3)",
+    "__import__('collections').namedtuple('N', 'y x')(2, 1)",
+    "__import__('pandas').Series({'y': 2, 'x': 1})", "__import__('numpy').array([1, 2])",
+    "__import__('numpy').array([(2, 1)], dtype=[('y', 'i8'), ('x', 'i8')])[0]"])
+def test_rows(functions, source):
+    functions.namespace["Holder"] = Holder
+    define(functions, f"return {source}")
+    assert invoke(functions, want=record("x", "y")) == [[{"x": 1, "y": 2}]]
+    many = Column(wire.ARRAY, "", "", 0)
+    many.children = [record("x", "y")]
+    define(functions, f"return [{source}, None] if type({source}) is not list else [({source}), None]",
+           key=VERSIONS[1])
+    if not source.startswith("["):
+        assert invoke(functions, want=many, key=VERSIONS[1]) == [[[{"x": 1, "y": 2}, None]]]
+
+
+@pytest.mark.parametrize("source, state, message", [
+    ("(1, 2, 3)", "42804", "length of returned sequence"), ("{'x': 1}", "42703", 'key "y" not'),
+    ("5", "42703", 'attribute "x"'), ("'(1,2)'", "42846", "no mapping")])
+def test_rows_that_do_not_fit(functions, source, state, message):
+    define(functions, f"return {source}")
+    with pytest.raises(HxpyError, match=message) as info:
+        invoke(functions, want=record("x", "y"))
+    assert info.value.sqlstate == state

@@ -1,0 +1,121 @@
+-- LANGUAGE hxpy: functions, DO, the validator, composites, arrays, procedures.
+SELECT lanname, lanpltrusted FROM pg_language WHERE lanname = 'hxpy';
+CREATE FUNCTION add(a int, b int DEFAULT 2) RETURNS int LANGUAGE hxpy AS $$
+return a + b
+$$;
+SELECT add(1), add(2, 3), add(b => 4, a => 5);
+SELECT add(1, NULL);
+-- arguments without names, args, and what PL/Python calls global
+CREATE FUNCTION strip(x text, text) RETURNS text LANGUAGE hxpy AS $$
+  global x
+  if x is None:
+      return None
+  x = x.strip() + args[1] + str(len(args))
+  def shout():
+      global x
+      x += '!'
+  shout()
+  return x
+$$;
+SELECT strip('  abc ', '-'), strip(NULL, '') IS NULL AS is_null;
+-- the validator
+CREATE FUNCTION broken() RETURNS int LANGUAGE hxpy AS $$
+x = 1
+if x
+    return 2
+$$;
+CREATE FUNCTION broken() RETURNS int LANGUAGE hxpy AS 'global x; x = 1; nonlocal x';
+SET check_function_bodies = off;
+CREATE FUNCTION broken() RETURNS int LANGUAGE hxpy AS 'if';
+RESET check_function_bodies;
+SELECT broken();
+SELECT broken();
+CREATE FUNCTION wrong() RETURNS cstring LANGUAGE hxpy AS 'return 1';
+CREATE FUNCTION wrong(internal) RETURNS int LANGUAGE hxpy AS 'return 1';
+SET hxpy.docker_host = 'unix:///nowhere/docker.sock';
+SELECT py_close_all() >= 0 AS closed;
+SET hxpy.session = 'unreachable';
+CREATE FUNCTION unseen() RETURNS int LANGUAGE hxpy AS 'if';
+RESET hxpy.docker_host;
+RESET hxpy.session;
+-- errors name the function and the line of its body
+CREATE FUNCTION divide(a int) RETURNS int LANGUAGE hxpy AS $$
+def inner(value):
+    return 1 / value
+
+return inner(a)
+$$;
+SELECT divide(0);
+SELECT divide(1);
+SELECT divide(2);
+CREATE FUNCTION nothing() RETURNS void LANGUAGE hxpy AS 'pass';
+CREATE FUNCTION something() RETURNS void LANGUAGE hxpy AS 'return 1';
+SELECT nothing(), nothing() IS NULL AS is_null;
+SELECT something();
+-- replaced, renamed, dropped in mid session; SD lasts as long as the function
+CREATE FUNCTION bump() RETURNS int LANGUAGE hxpy AS $$
+SD['n'] = SD.get('n', 0) + 1
+return SD['n']
+$$;
+SELECT bump(), bump(), bump();
+ALTER FUNCTION bump() RENAME TO tally_up;
+SELECT tally_up();
+CREATE OR REPLACE FUNCTION tally_up() RETURNS int LANGUAGE hxpy AS $$
+SD['n'] = SD.get('n', 0) - 1
+return SD['n']
+$$;
+SELECT tally_up(), tally_up();
+DROP FUNCTION tally_up();
+SELECT tally_up();
+-- GD is the session's namespace
+SELECT py_exec('model = 42');
+CREATE FUNCTION score() RETURNS int LANGUAGE hxpy AS $$
+GD['scored'] = True
+return GD['model']
+$$;
+SELECT score(), py_eval('scored');
+CREATE FUNCTION elsewhere() RETURNS text LANGUAGE hxpy SET hxpy.session = 'other' AS $$
+return str('model' in GD)
+$$;
+SELECT elsewhere(), (SELECT string_agg(session, ' ' ORDER BY session) FROM py_sessions());
+CREATE FUNCTION pinned() RETURNS int LANGUAGE hxpy SET hxpy.image = 'hxpy:9.9' AS 'return 1';
+SELECT pinned();
+DO LANGUAGE hxpy $$
+GD['done'] = 1
+print('printed')
+return
+GD['done'] = 2
+$$;
+SELECT py_eval('done');
+DO LANGUAGE hxpy 'raise ValueError("no")';
+-- recursion, and a session that is busy
+CREATE FUNCTION twice(n int) RETURNS int LANGUAGE hxpy AS 'return 2 * n';
+SELECT twice(twice(twice(1)));
+SELECT py_define_grid('default', 'g', 'SELECT twice(1)');
+SELECT twice(1);
+BEGIN;
+SAVEPOINT a;
+SELECT divide(0);
+ROLLBACK TO a;
+SELECT twice(4);
+COMMIT;
+DO $$
+BEGIN
+  PERFORM divide(0);
+EXCEPTION WHEN external_routine_exception THEN
+  RAISE NOTICE 'caught: %', SQLERRM;
+END $$;
+-- who may
+CREATE ROLE hxpy_regress_caller;
+SET ROLE hxpy_regress_caller;
+CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE hxpy AS 'return 1';
+SELECT score();
+RESET ROLE;
+CREATE FUNCTION of_owner() RETURNS int LANGUAGE hxpy SECURITY DEFINER AS $$return GD['model']$$;
+SET ROLE hxpy_regress_caller;
+SELECT of_owner();
+RESET ROLE;
+DROP ROLE hxpy_regress_caller;
+SELECT py_close_all();
+DROP FUNCTION add, strip(text, text), broken, unseen, divide, nothing, something, score, elsewhere, pinned,
+  twice, of_owner;

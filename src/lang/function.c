@@ -1,0 +1,251 @@
+/*
+ * function.c
+ *	  Functions of the language: what the catalog says, what a worker knows.
+ *
+ * A worker compiles a function when it is told of it (FUNCTION), and runs it by its key
+ * from then on (INVOKE).  A key says which version of which row of pg_proc it is, so that
+ * a function that was replaced is another one; the worker then forgets the old one.
+ * What a session's worker knows stands beside the session and ends with it.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "hxpy.h"
+#include "guc.h"
+#include "lang/function.h"
+
+#define IMAGE_SETTING	"hxpy.image="
+
+/* A function that a worker has compiled. */
+typedef struct KnownFunction
+{
+	Oid			oid;			/* must be first: the hash table's key */
+	TransactionId xmin;
+	ItemPointerData tid;
+} KnownFunction;
+
+static const char *const kind_names[] = {
+	[FUNCTION_VALUE] = "value",
+	[FUNCTION_VOID] = "void"
+};
+
+/* ---------- the catalog ---------- */
+
+/* Return a function's row of pg_proc. */
+static HeapTuple
+get_row(Oid oid)
+{
+	HeapTuple	row = SearchSysCache1(PROCOID, ObjectIdGetDatum(oid));
+
+	if (!HeapTupleIsValid(row))
+		elog(ERROR, "cache lookup failed for function %u", oid);
+	return row;
+}
+
+/* Return whether a function's own SET chooses the image. */
+static bool
+pins_image(HeapTuple row)
+{
+	bool		isnull;
+	Datum		settings = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_proconfig, &isnull);
+	Datum	   *items;
+	int			nitems;
+	bool		found = false;
+
+	if (isnull)
+		return false;
+	deconstruct_array(DatumGetArrayTypeP(settings), TEXTOID, -1, false, TYPALIGN_INT,
+					  &items, NULL, &nitems);
+	for (int i = 0; i < nitems; i++)
+		found = found || strncmp(TextDatumGetCString(items[i]), IMAGE_SETTING,
+								 strlen(IMAGE_SETTING)) == 0;
+	return found;
+}
+
+/* Refuse types that Python cannot take or give. */
+static void
+check_types(const PyFunction *function)
+{
+	Oid			result = function->result;
+
+	if (get_typtype(result) == TYPTYPE_PSEUDO && result != VOIDOID && result != RECORDOID &&
+		!IsPolymorphicType(result))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("hxpy functions cannot return type %s", format_type_be(result))));
+	for (int i = 0; i < function->nargs; i++)
+	{
+		Oid			type = function->types[i];
+
+		if (get_typtype(type) == TYPTYPE_PSEUDO && type != RECORDOID && type != RECORDARRAYOID &&
+			!IsPolymorphicType(type))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("hxpy functions cannot accept type %s", format_type_be(type))));
+	}
+}
+
+/* Describe a function, in the current memory context. */
+PyFunction *
+hxpy_function_load(Oid oid)
+{
+	PyFunction *function = palloc0(sizeof(PyFunction));
+	HeapTuple	row = get_row(oid);
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(row);
+
+	function->oid = oid;
+	function->xmin = HeapTupleHeaderGetRawXmin(row->t_data);
+	function->tid = row->t_self;
+	function->name = pstrdup(NameStr(form->proname));
+	function->is_procedure = form->prokind == PROKIND_PROCEDURE;
+	function->pins_image = pins_image(row);
+	function->result = form->prorettype;
+	function->nargs = form->pronargs;
+	function->types = palloc(Max(form->pronargs, 1) * sizeof(Oid));
+	memcpy(function->types, form->proargtypes.values, form->pronargs * sizeof(Oid));
+	function->kind = form->prorettype == VOIDOID ? FUNCTION_VOID : FUNCTION_VALUE;
+	ReleaseSysCache(row);
+	snprintf(function->key, sizeof(function->key), "%08x%04x%08x%08x%04x", oid, function->kind,
+			 function->xmin, ItemPointerGetBlockNumberNoCheck(&function->tid),
+			 ItemPointerGetOffsetNumberNoCheck(&function->tid));
+	check_types(function);
+	return function;
+}
+
+/* Return whether a function is still what was loaded. */
+bool
+hxpy_function_is_current(const PyFunction *function)
+{
+	HeapTuple	row = get_row(function->oid);
+	bool		current = function->xmin == HeapTupleHeaderGetRawXmin(row->t_data) &&
+		ItemPointerEquals(&row->t_self, unconstify(ItemPointerData *, &function->tid));
+
+	ReleaseSysCache(row);
+	return current;
+}
+
+/* ---------- the worker ---------- */
+
+/* Make a column of the names of a function's parameters, "" for those without. */
+static Column *
+parameter_column(HeapTuple row)
+{
+	Column	   *column = hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "parameters",
+											CurrentMemoryContext);
+	Oid		   *types;
+	char	  **names;
+	char	   *modes;
+	int			nargs = get_func_arg_info(row, &types, &names, &modes);
+
+	for (int i = 0; i < nargs; i++)
+	{
+		const char *name = names != NULL ? names[i] : "";
+
+		if (modes == NULL || modes[i] == PROARGMODE_IN || modes[i] == PROARGMODE_INOUT ||
+			modes[i] == PROARGMODE_VARIADIC)
+			hxpy_column_append(column, CStringGetTextDatum(name), false);
+	}
+	return column;
+}
+
+/* Send an instruction that has a worker compile something. */
+static void
+send_source(PySession *session, const char *kind, const char *key, const char *name,
+			const char *source, Column *parameters)
+{
+	Exchange	exchange;
+
+	hxpy_session_exchange(&exchange, session, HXPY_FRAME_FUNCTION);
+	hxpy_exchange_add_text(&exchange, "kind", kind);
+	hxpy_exchange_add_text(&exchange, "key", key);
+	hxpy_exchange_add_text(&exchange, "name", name);
+	hxpy_exchange_add_text(&exchange, "source", source);
+	exchange.shown = name;
+	exchange.columns = list_make1(parameters);
+	hxpy_exchange_run(&exchange);
+}
+
+/* Have a session's worker compile a function; with an empty key only to see whether it can. */
+static void
+compile_function(const PyFunction *function, PySession *session, const char *key)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hxpy compile",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	HeapTuple	row = get_row(function->oid);
+	bool		isnull;
+	Datum		source = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_prosrc, &isnull);
+	char	   *body;
+	Column	   *parameters;
+
+	if (isnull)
+		elog(ERROR, "null prosrc");
+	body = TextDatumGetCString(source);
+	parameters = parameter_column(row);
+	ReleaseSysCache(row);
+	send_source(session, kind_names[function->kind], key, function->name, body, parameters);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Return the session in which a function runs, whose worker knows it. */
+PySession *
+hxpy_function_session(const PyFunction *function)
+{
+	PySession  *session = hxpy_session_use(hxpy_session, function->pins_image);
+	KnownFunction *known;
+	bool		found;
+
+	if (session->functions == NULL)
+	{
+		HASHCTL		control = {
+			.keysize = sizeof(Oid),.entrysize = sizeof(KnownFunction),.hcxt = session->context
+		};
+
+		session->functions = hash_create("hxpy functions", 32, &control,
+										 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	known = hash_search(session->functions, &function->oid, HASH_FIND, NULL);
+	if (known != NULL && known->xmin == function->xmin &&
+		ItemPointerEquals(&known->tid, unconstify(ItemPointerData *, &function->tid)))
+		return session;
+	compile_function(function, session, function->key);
+	known = hash_search(session->functions, &function->oid, HASH_ENTER, &found);
+	known->xmin = function->xmin;
+	known->tid = function->tid;
+	return session;
+}
+
+/* Have the worker look whether it could compile a function. */
+void
+hxpy_function_check(const PyFunction *function)
+{
+	compile_function(function, hxpy_session_use(hxpy_session, false), "");
+}
+
+/* Run the source of a DO. */
+void
+hxpy_function_do(const char *source)
+{
+	send_source(hxpy_session_use(hxpy_session, false), "do", "", "inline_code_block", source,
+				hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "parameters",
+								   CurrentMemoryContext));
+}
+
+/* Name a function in an error's context. */
+void
+hxpy_function_context(void *function)
+{
+	const PyFunction *own = function;
+
+	errcontext("hxpy %s \"%s\"", own->is_procedure ? "procedure" : "function", own->name);
+}

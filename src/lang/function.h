@@ -1,0 +1,43 @@
+/*
+ * function.h
+ *	  Functions of the language: what the catalog says, what a worker knows.
+ */
+#ifndef HXPY_FUNCTION_H
+#define HXPY_FUNCTION_H
+
+#include "storage/itemptr.h"
+
+#include "codec/protocol.h"
+#include "session/session.h"
+
+/* What becomes of a function's value. */
+typedef enum FunctionKind
+{
+	FUNCTION_VALUE,				/* one value, perhaps a row */
+	FUNCTION_VOID				/* none */
+} FunctionKind;
+
+/* A function; lives in the memory context that was current when it was loaded. */
+typedef struct PyFunction
+{
+	Oid			oid;
+	TransactionId xmin;			/* of its row in pg_proc, with `tid` its version */
+	ItemPointerData tid;
+	FunctionKind kind;
+	char	   *name;
+	bool		is_procedure;
+	bool		pins_image;		/* its own SET chooses the image */
+	Oid			result;			/* as declared */
+	int			nargs;			/* that it is called with */
+	Oid		   *types;			/* of these, as declared */
+	char		key[HXPY_KEY_LENGTH + 1];	/* what workers call it */
+} PyFunction;
+
+extern PyFunction *hxpy_function_load(Oid oid);
+extern bool hxpy_function_is_current(const PyFunction *function);
+extern PySession *hxpy_function_session(const PyFunction *function);
+extern void hxpy_function_check(const PyFunction *function);
+extern void hxpy_function_do(const char *source);
+extern void hxpy_function_context(void *function);
+
+#endif							/* HXPY_FUNCTION_H */

@@ -1,0 +1,94 @@
+/*
+ * validate.c
+ *	  The language's validator, and its handler of DO.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "nodes/parsenodes.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "hxpy.h"
+#include "lang/function.h"
+
+PG_FUNCTION_INFO_V1(hxpy_validator);
+PG_FUNCTION_INFO_V1(hxpy_inline_handler);
+
+/*
+ * Have a worker compile a function.  That none can be reached is no error: a dump can be
+ * restored where no engine answers.
+ */
+static void
+check_function(const PyFunction *function)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		hxpy_function_check(function);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION)
+			ReThrowError(error);
+		ereport(DEBUG1,
+				(errmsg("function \"%s\" was not compiled: %s", function->name, error->message)));
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+/*
+ * Check a function that is being created.
+ */
+Datum
+hxpy_validator(PG_FUNCTION_ARGS)
+{
+	Oid			oid = PG_GETARG_OID(0);
+	PyFunction *function;
+
+	if (!CheckFunctionValidatorAccess(fcinfo->flinfo->fn_oid, oid))
+		PG_RETURN_VOID();
+	function = hxpy_function_load(oid);
+	if (check_function_bodies)
+		check_function(function);
+	PG_RETURN_VOID();
+}
+
+/* Name a DO in an error's context. */
+static void
+do_context(void *arg)
+{
+	errcontext("hxpy anonymous code block");
+}
+
+/*
+ * Run a DO.
+ */
+Datum
+hxpy_inline_handler(PG_FUNCTION_ARGS)
+{
+	InlineCodeBlock *block = (InlineCodeBlock *) PG_GETARG_POINTER(0);
+	ErrorContextCallback callback = {error_context_stack, do_context, NULL};
+
+	error_context_stack = &callback;
+	hxpy_function_do(block->source_text);
+	error_context_stack = callback.previous;
+	PG_RETURN_VOID();
+}
