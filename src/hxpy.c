@@ -14,6 +14,7 @@
 #include "engine/docker/table.h"
 #include "guc.h"
 #include "launch/launcher.h"
+#include "lang/set.h"
 #include "launch/pool.h"
 #include "move/scan.h"
 #include "move/spi.h"
@@ -32,7 +33,7 @@ _PG_init(void)
 	hxpy_guc_init();
 	hxpy_exchange_load();
 	hxpy_session_init();
-	hxpy_scan_init();
+	hxpy_scan_init(&hxpy_set_functions);
 	hxpy_spi_init();
 	if (process_shared_preload_libraries_in_progress)
 	{

@@ -7,7 +7,7 @@ import pytest
 from hxpy._tables import wire
 from hxpy._tables.conversion import decode_column, encode_column
 from hxpy._tables.wire import Column, decode_batch, encode_batch
-from hxpy._worker.functions import Functions
+from hxpy._worker.functions import Functions, Table, batches
 from hxpy.errors import HxpyError
 
 VERSIONS = ("00004001" + "0" * 24, "00004001" + "1" * 24)
@@ -164,3 +164,41 @@ def test_rows_that_do_not_fit(functions, source, state, message):
     with pytest.raises(HxpyError, match=message) as info:
         invoke(functions, want=record("x", "y"))
     assert info.value.sqlstate == state
+
+
+def rows_of(source, is_row, *wants):
+    """Return the rows of batches of a set; a table as it is."""
+    rows = []
+    for part in batches(eval(source), is_row, list(wants)):
+        if isinstance(part, Table):
+            rows.append(part.value)
+        else:
+            values = [decode_column(column) for column in
+                      decode_batch(b"".join(map(bytes, part)))]
+            rows += zip(*values)
+    return rows
+
+
+def test_sets():
+    a, b = (Column(wire.INT64, name, "", 0) for name in "ab")
+    assert rows_of("(i for i in range(100))", False, a) == [(i,) for i in range(100)]
+    assert rows_of("[(1, 2), None, {'b': 3, 'a': 4}]", True, a, b) == [(1, 2), (None, None), (4, 3)]
+    assert rows_of("[]", True, a, b) == []
+    with pytest.raises(HxpyError, match="cannot be iterated"):
+        rows_of("5", False, a)
+    with pytest.raises(HxpyError, match="no mapping") as info:
+        rows_of("[1] * 20 + ['x']", False, a)
+    assert info.value.detail == 'Column "a", row 21.'
+
+
+def test_sets_that_are_tables():
+    a = Column(wire.INT64, "a", "", 0)
+    for source in ("[1, 2]", "__import__('numpy').arange(1, 3)",
+                   "__import__('pandas').Series([1, 2], index=[5, 6])",
+                   "__import__('pandas').DataFrame({'x': [1, 2]})"):
+        values = rows_of(source, False, a)
+        frame = values[0]
+        assert values == [(1,), (2,)] if source.startswith("[") else \
+            list(frame.columns) == ["a"] and frame["a"].tolist() == [1, 2]
+    with pytest.raises(HxpyError, match="2 columns"):
+        rows_of("__import__('pandas').DataFrame({'x': [1], 'y': [2]})", False, a)

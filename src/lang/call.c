@@ -21,6 +21,7 @@
 #include "codec/datum.h"
 #include "guc.h"
 #include "lang/function.h"
+#include "lang/set.h"
 
 /* The settings that say how values travel. */
 typedef struct CallSettings
@@ -172,6 +173,13 @@ run_call(FunctionCallInfo fcinfo, PyCall *call, bool *isnull)
 	Exchange	exchange;
 
 	fill_arguments(fcinfo, call);
+	if (call->function->kind == FUNCTION_SET)
+	{
+		hxpy_set_return(fcinfo, call->function, session, call->arguments);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(call->work);
+		return value;
+	}
 	hxpy_session_exchange(&exchange, session, HXPY_FRAME_INVOKE);
 	hxpy_exchange_add_text(&exchange, "key", call->function->key);
 	exchange.shown = call->function->name;

@@ -35,7 +35,8 @@ typedef struct KnownFunction
 
 static const char *const kind_names[] = {
 	[FUNCTION_VALUE] = "value",
-	[FUNCTION_VOID] = "void"
+	[FUNCTION_VOID] = "void",
+	[FUNCTION_SET] = "set"
 };
 
 /* ---------- the catalog ---------- */
@@ -112,7 +113,8 @@ hxpy_function_load(Oid oid)
 	function->nargs = form->pronargs;
 	function->types = palloc(Max(form->pronargs, 1) * sizeof(Oid));
 	memcpy(function->types, form->proargtypes.values, form->pronargs * sizeof(Oid));
-	function->kind = form->prorettype == VOIDOID ? FUNCTION_VOID : FUNCTION_VALUE;
+	function->kind = form->proretset ? FUNCTION_SET :
+		form->prorettype == VOIDOID ? FUNCTION_VOID : FUNCTION_VALUE;
 	ReleaseSysCache(row);
 	snprintf(function->key, sizeof(function->key), "%08x%04x%08x%08x%04x", oid, function->kind,
 			 function->xmin, ItemPointerGetBlockNumberNoCheck(&function->tid),

@@ -14,7 +14,8 @@
 typedef enum FunctionKind
 {
 	FUNCTION_VALUE,				/* one value, perhaps a row */
-	FUNCTION_VOID				/* none */
+	FUNCTION_VOID,				/* none */
+	FUNCTION_SET				/* any number of values or rows */
 } FunctionKind;
 
 /* A function; lives in the memory context that was current when it was loaded. */

@@ -1,6 +1,7 @@
 /*
  * scan.c
- *	  py_eval_grid, py_eval_rows and py_apply in FROM as scans that stream.
+ *	  Functions in FROM as scans that stream: py_eval_grid, py_eval_rows, py_apply, and
+ *	  those of the language.
  *
  * PostgreSQL's function scan keeps all rows of a function in a tuplestore before
  * it gives the first one.  The planner is told of a custom scan in its place,
@@ -63,7 +64,8 @@ typedef struct StreamState
 {
 	CustomScanState custom;		/* must be first */
 	Oid			function;
-	const char *mode;			/* of EVAL_GRID, or MODE_APPLY */
+	const char *mode;			/* of EVAL_GRID, or one of the modes below */
+	bool		is_row;			/* the result is a row, not one value */
 	List	   *arguments;		/* ExprStates */
 	TupleDesc	tupdesc;		/* with the columns' names */
 	StreamPhase phase;
@@ -83,6 +85,7 @@ extern Datum py_eval_rows(PG_FUNCTION_ARGS);
 extern Datum py_apply(PG_FUNCTION_ARGS);
 
 static const char MODE_APPLY[] = "apply";
+static const char MODE_FUNCTION[] = "function";
 
 static Plan *plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist,
 						 List *clauses, List *custom_plans);
@@ -111,6 +114,7 @@ static const CustomExecMethods exec_methods = {
 };
 
 static set_rel_pathlist_hook_type previous_pathlist_hook = NULL;
+static const ScanFunctions *functions;
 
 /* ---------- planning ---------- */
 
@@ -121,6 +125,8 @@ stream_mode(Oid function)
 	char	   *name = get_func_name(function);
 	FmgrInfo	info;
 
+	if (functions->claim(function))
+		return MODE_FUNCTION;
 	if (name == NULL || strncmp(name, "py_", 3) != 0)
 		return NULL;
 	fmgr_info(function, &info);
@@ -175,6 +181,16 @@ stream_columns(const RangeTblFunction *function)
 		default:
 			return NULL;
 	}
+}
+
+/* Return whether a call's result is a row, not one value. */
+static bool
+is_row(const FuncExpr *call)
+{
+	Oid			type;
+	TupleDesc	tupdesc;
+
+	return get_expr_result_type((Node *) call, &type, &tupdesc) != TYPEFUNC_SCALAR;
 }
 
 /* Return whether a query needs a scan's row as a whole, for which it has no column. */
@@ -255,7 +271,8 @@ plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tli
 										  makeTargetEntry((Expr *) var, i + 1, NULL, false));
 		names = lappend(names, makeString(pstrdup(NameStr(attribute->attname))));
 	}
-	scan->custom_private = list_make2(list_make1_oid(call->funcid), names);
+	scan->custom_private = list_make3(list_make1_oid(call->funcid), names,
+									  makeBoolean(is_row(call)));
 	scan->methods = &scan_methods;
 	return &scan->scan.plan;
 }
@@ -288,6 +305,7 @@ begin_stream(CustomScanState *node, EState *estate, int eflags)
 	state->mode = stream_mode(state->function);
 	if (state->mode == NULL)
 		elog(ERROR, "function %u was changed after the query was planned", state->function);
+	state->is_row = boolVal(lthird(scan->custom_private));
 	state->arguments = ExecInitExprList(scan->custom_exprs, &node->ss.ps);
 	state->tupdesc = CreateTupleDescCopy(node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
 	for (int i = 0; i < state->tupdesc->natts; i++)
@@ -370,6 +388,34 @@ spool_stream(void *arg)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Set up the call of a function of the language, from its arguments; false when there are
+ * no rows.
+ */
+static bool
+prepare_function(StreamState *state)
+{
+	CustomScan *scan = (CustomScan *) state->custom.ss.ps.plan;
+	int			nargs = list_length(state->arguments);
+	Oid			types[FUNC_MAX_ARGS];
+	Datum		values[FUNC_MAX_ARGS];
+	bool		nulls[FUNC_MAX_ARGS];
+
+	for (int i = 0; i < nargs; i++)
+	{
+		types[i] = exprType(list_nth(scan->custom_exprs, i));
+		values[i] = ExecEvalExprSwitchContext(list_nth(state->arguments, i),
+											  state->custom.ss.ps.ps_ExprContext, &nulls[i]);
+	}
+	if (!functions->prepare(&state->exchange, state->function, state->is_row, nargs, types, values,
+							nulls))
+		return false;
+	state->reader = hxpy_rows_create(&state->exchange, state->tupdesc, NULL);
+	state->exchange.spool = spool_stream;
+	state->exchange.spool_arg = state;
+	return true;
+}
+
 /* Set up the instruction. */
 static void
 prepare_exchange(StreamState *state, const char *session, const char *source, const char *query,
@@ -409,6 +455,18 @@ open_stream(StreamState *state)
 										   "hxpy stream", ALLOCSET_DEFAULT_SIZES);
 	state->converting = false;
 	old = MemoryContextSwitchTo(state->context);
+	if (state->mode == MODE_FUNCTION)
+	{
+		if (prepare_function(state))
+		{
+			hxpy_exchange_open(&state->exchange);
+			state->phase = STREAM_OPEN;
+		}
+		else
+			state->phase = STREAM_ENDED;
+		MemoryContextSwitchTo(old);
+		return;
+	}
 	/* The arguments first: they may use the session, and close it. */
 	session = text_argument(state, 0, "session");
 	source = text_argument(state, 1, state->mode == MODE_APPLY ? "function" : "expression");
@@ -552,10 +610,11 @@ py_support(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-/* Hook into the planner. */
+/* Hook into the planner; it asks `of_language` about other functions than those of hxpy. */
 void
-hxpy_scan_init(void)
+hxpy_scan_init(const ScanFunctions *of_language)
 {
+	functions = of_language;
 	RegisterCustomScanMethods(&scan_methods);
 	previous_pathlist_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = replace_function_scan;

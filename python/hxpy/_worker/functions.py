@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import linecache
 import struct
+import time
 import types
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .. import plpy
 from .._tables import wire
-from .._tables.conversion import decode_column, encode_column
+from .._tables.conversion import decode_column, encode_column, first_unfit
 from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
-from ..errors import HxpyError
+from ..errors import ConversionError, HxpyError
 from . import protocol
 from .session import dedent
 
-__all__ = ["Functions", "compile_function"]
+__all__ = ["Functions", "Table", "batches", "compile_function"]
 
 # What a batch begins with whose first column is the text of a key.
 _KEY_END = 8 + 16 + 8 + 8 + protocol.KEY_LENGTH
@@ -207,6 +209,14 @@ class Functions:
         rows = zip(*(decode_column(column) for column in arguments)) if arguments else [()]
         return call.write([function(*row) for row in rows])
 
+    def invoke_set(self, payload: Buffer) -> tuple[Any, bool, list[Column]]:
+        """Call a function that returns a set: its value, whether of rows, the wanted columns."""
+        key, mode, *rest = decode_batch(payload)
+        function = self.known[decode_column(key)[0]]
+        split = len(rest) - function.count
+        value = function(*[decode_column(column)[0] for column in rest[split:]])
+        return value, decode_column(mode)[0] == "row", rest[:split]
+
     def begin(self, payload: Buffer) -> Call:
         """Read the part of a payload that a function's calls have in common, and keep it."""
         view = memoryview(payload)
@@ -333,3 +343,95 @@ def _row(value: Any, names: list[str], shapes: list[Callable[[Any], Any] | None]
                                 "To return null in a column, let the returned object have an "
                                 "attribute named after column with value None.") from None
     return tuple(item if shape is None else shape(item) for item, shape in zip(items, shapes))
+
+
+# Sets ------------------------------------------------------------------------
+
+_FIRST_ROWS = 16        # of a batch, then twice as many each time
+_MOST_ROWS = 16384
+_PATIENCE = 0.1         # seconds until what is there is sent
+
+
+class Table(NamedTuple):
+    """A part of a set that is a table as a whole, or an iterator of tables."""
+
+    value: Any
+
+
+def batches(value: Any, is_row: bool, want: list[Column]) -> Iterator[Table | Sequence[Buffer]]:
+    """Yield the rows of what a function has returned: tables, or batches of encoded rows.
+
+    is_row: an item is a row, else the value of the one column.
+    """
+    if _is_table(value, is_row):
+        yield Table(value if is_row else _one_column(value, want[0]))
+        return
+    try:
+        iterator = iter(value)
+    except TypeError:
+        raise HxpyError("42804", "returned object cannot be iterated", "A function that returns a "
+                        "set must return an iterable object.") from None
+    for first in iterator:
+        items = itertools.chain((first,), iterator)
+        if _is_table(first, is_row):
+            yield Table(items if is_row else
+                        (_one_column(item, want[0]) for item in items))
+        else:
+            yield from _row_batches(items, is_row, want)
+
+
+def _is_table(value: Any, is_row: bool) -> bool:
+    """Return whether a value is sent column by column: DataFrames, Grids and big arrays."""
+    kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+    if kind == "numpy.ndarray":
+        return bool(value.ndim == 2 or value.dtype.names) if is_row else value.ndim == 1
+    return kind in ("pandas.DataFrame", "hxpy.Grid") if is_row else \
+        kind in ("pandas.DataFrame", "pandas.Series")
+
+
+def _one_column(value: Any, want: Column) -> Any:
+    """Return the one column of a table under the wanted name."""
+    import pandas
+
+    if isinstance(value, pandas.DataFrame):
+        if len(value.columns) != 1:
+            raise HxpyError("42804", f"a DataFrame of {len(value.columns)} columns does not fit "
+                            f"a set of {want.sql_name()}", "", "Return one column of it.")
+        value = value.iloc[:, 0]
+    return pandas.DataFrame({want.name: value}).reset_index(drop=True)
+
+
+def _row_batches(items: Iterator[Any], is_row: bool,
+                 want: list[Column]) -> Iterator[Sequence[Buffer]]:
+    """Yield encoded batches of rows, not later than a moment after they have come."""
+    shapes = [_shape(column) for column in want]
+    names = [column.name for column in want]
+    record = Column(wire.RECORD, "", "the row", 0)
+    rows: list[Any] = []
+    start, most, deadline = 0, _FIRST_ROWS, time.monotonic() + _PATIENCE
+    for item in items:
+        if is_row:
+            rows.append(_row(item, names, shapes, record))
+        else:
+            rows.append(item if shapes[0] is None else shapes[0](item))
+        if len(rows) >= most or time.monotonic() > deadline:
+            yield _encode_rows(rows, is_row, want, start)
+            start += len(rows)
+            rows = []
+            most, deadline = min(2 * most, _MOST_ROWS), time.monotonic() + _PATIENCE
+    if rows:
+        yield _encode_rows(rows, is_row, want, start)
+
+
+def _encode_rows(rows: list[Any], is_row: bool, want: list[Column], start: int) -> Sequence[Buffer]:
+    """Return rows as a batch; errors name the column and the row."""
+    parts = []
+    for i, column in enumerate(want):
+        values = [None if row is None else row[i] for row in rows] if is_row else rows
+        try:
+            parts.append(encode_column(column, values))
+        except ConversionError as error:
+            index, found = first_unfit(column, values, error)
+            found.detail = f'Column "{column.name}", row {start + index + 1}.'
+            raise found from None
+    return encode_batch(parts)

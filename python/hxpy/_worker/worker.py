@@ -33,9 +33,8 @@ from .._tables.conversion import decode_column, encode_column
 from .._tables.wire import (Buffer, Column, ProtocolError, decode_batch, decode_texts,
                             encode_batch, encode_texts)
 from ..errors import HxpyError, SQLError
-from . import protocol
+from . import functions, protocol
 from .channel import Channel
-from .functions import Functions
 from .output import LogHandler, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
 from .protocol import Connection, ConnectionClosed
@@ -59,7 +58,7 @@ class Worker(Channel):
         super().__init__(connection, shared)
         self.last_words = last_words
         self.session = Session()
-        self.functions = Functions(self.session.namespace)
+        self.functions = functions.Functions(self.session.namespace)
         self.streams = (Output(self, 1), Output(self, 2))
         self.replaced: Any = None   # the old value of the variable that the next request sets
         self.streaming = False      # frames of the request's stream are still to come
@@ -72,6 +71,7 @@ class Worker(Channel):
             protocol.APPLY: self.apply, protocol.CALL: self.call,
             protocol.CODEC: self.convert, protocol.FUNCTION: self.functions.define,
             protocol.INVOKE: self.functions.invoke,
+            protocol.INVOKE_ROWS: self.invoke_rows,
         }
 
     def preload(self, modules: Sequence[str]) -> None:
@@ -404,6 +404,17 @@ class Worker(Channel):
         reader.add(arguments)
         value = function(*reader.arrays().values())
         return encode_batch([encode_column(want, [value])])
+
+    def invoke_rows(self, payload: Buffer) -> Sequence[Buffer]:
+        """Call a function that returns a set, and send its rows as they come."""
+        value, is_row, want = self.functions.invoke_set(payload)
+        for part in functions.batches(value, is_row, want):
+            self.leave_if_forked()
+            if isinstance(part, functions.Table):
+                self.send_rows(part.value, "table", want)
+            else:
+                self.send(protocol.ROWS, self.shared[RUNNING], part)
+        return encode_batch([])
 
     def convert(self, payload: Buffer) -> Sequence[Buffer]:
         """Return a value as a codec of the package makes it ("zinc.loads"), as the wanted column.
