@@ -202,3 +202,41 @@ def test_sets_that_are_tables():
             list(frame.columns) == ["a"] and frame["a"].tolist() == [1, 2]
     with pytest.raises(HxpyError, match="2 columns"):
         rows_of("__import__('pandas').DataFrame({'x': [1], 'y': [2]})", False, a)
+
+
+def fire(functions, wants, **data):
+    """Call a trigger function with texts and rows of TD; return the values of the result."""
+    parts = [text_column("key", VERSIONS[0]), *(encode_column(want, []) for want in wants)]
+    for name in ("name", "relid", "table_name", "table_schema", "when", "level", "event", "args"):
+        parts.append(text_column(name, data.get(name, "x")))
+    for name in ("new", "old"):
+        row = record("a", "b")
+        row.name = name
+        parts.append(encode_column(row, [data.get(name)]))
+    payload = bytearray(b"".join(map(bytes, encode_batch(parts))))
+    result = decode_batch(b"".join(map(bytes, functions.invoke(payload))))
+    return [decode_column(column)[0] for column in result]
+
+
+ANSWERS = [Column(wire.TEXT, "", "", 0), Column(wire.BYTEA, "", "", 0), record("a", "b")]
+
+
+@pytest.mark.parametrize("source, answer", [
+    ("pass", ["OK", None, None]), ("return 'skip'", ["SKIP", None, None]),
+    ("return 'MODIFY'", ["MODIFY", b"\0\0", {"a": None, "b": None}]),
+    ("TD['new']['b'] = 5; return 'MODIFY'", ["MODIFY", b"\0\1", {"a": None, "b": 5}]),
+    ("TD['new'] = {'a': TD['old']['a']}; return 'MODIFY'", ["MODIFY", b"\1\0", {"a": 3, "b": None}]),
+    ("TD['new']['a'] = None; return 'MODIFY'", ["MODIFY", b"\1\0", {"a": None, "b": None}])])
+def test_triggers(functions, source, answer):
+    define(functions, source, kind="trigger")
+    for event in ("UPDATE", "INSERT", "UPDATE"):
+        assert fire(functions, ANSWERS, event=event, new={"a": 1, "b": 2},
+                    old={"a": 3, "b": 4}) == answer
+
+
+def test_trigger_of_a_statement(functions):
+    define(functions, "GD['td'] = TD", kind="trigger")
+    assert fire(functions, ANSWERS[:1], event="TRUNCATE") == ["OK"]
+    assert functions.namespace["td"]["event"] == "TRUNCATE" and functions.namespace["td"]["new"] is None
+    assert fire(functions, ANSWERS[:1], event="DELETE", old={"a": 1, "b": 2}) == ["OK"]
+    assert functions.namespace["td"]["old"] == {"a": 1, "b": 2}

@@ -10,6 +10,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/event_trigger.h"
+#include "commands/trigger.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgtime.h"
@@ -22,6 +24,7 @@
 #include "guc.h"
 #include "lang/function.h"
 #include "lang/set.h"
+#include "lang/trigger.h"
 
 /* The settings that say how values travel. */
 typedef struct CallSettings
@@ -112,6 +115,10 @@ create_call(FunctionCallInfo fcinfo, MemoryContext parent)
 	call->work = AllocSetContextCreate(context, "hxpy call's work", ALLOCSET_SMALL_SIZES);
 	call->settings = current_settings();
 	call->function = hxpy_function_load(fcinfo->flinfo->fn_oid);
+	if (call->function->kind >= FUNCTION_TRIGGER)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("trigger functions can only be called as triggers")));
 	if (call->function->kind == FUNCTION_VALUE)
 	{
 		call->result = result_type(fcinfo);
@@ -205,10 +212,19 @@ run_call(FunctionCallInfo fcinfo, PyCall *call, bool *isnull)
 Datum
 hxpy_call_handler(PG_FUNCTION_ARGS)
 {
-	PyCall	   *call = get_call(fcinfo);
-	ErrorContextCallback callback = {error_context_stack, hxpy_function_context, call->function};
-	Datum		value;
+	PyCall	   *call;
+	ErrorContextCallback callback = {error_context_stack, hxpy_function_context};
+	Datum		value = (Datum) 0;
 
+	if (CALLED_AS_TRIGGER(fcinfo))
+		return hxpy_trigger_call(fcinfo);
+	if (CALLED_AS_EVENT_TRIGGER(fcinfo))
+	{
+		hxpy_trigger_call_event(fcinfo);
+		return value;
+	}
+	call = get_call(fcinfo);
+	callback.arg = call->function;
 	call->busy = true;
 	error_context_stack = &callback;
 	value = run_call(fcinfo, call, &fcinfo->isnull);

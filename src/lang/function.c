@@ -36,7 +36,9 @@ typedef struct KnownFunction
 static const char *const kind_names[] = {
 	[FUNCTION_VALUE] = "value",
 	[FUNCTION_VOID] = "void",
-	[FUNCTION_SET] = "set"
+	[FUNCTION_SET] = "set",
+	[FUNCTION_TRIGGER] = "trigger",
+	[FUNCTION_EVENT_TRIGGER] = "event_trigger"
 };
 
 /* ---------- the catalog ---------- */
@@ -78,8 +80,8 @@ check_types(const PyFunction *function)
 {
 	Oid			result = function->result;
 
-	if (get_typtype(result) == TYPTYPE_PSEUDO && result != VOIDOID && result != RECORDOID &&
-		!IsPolymorphicType(result))
+	if (get_typtype(result) == TYPTYPE_PSEUDO && function->kind < FUNCTION_TRIGGER &&
+		result != VOIDOID && result != RECORDOID && !IsPolymorphicType(result))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("hxpy functions cannot return type %s", format_type_be(result))));
@@ -114,7 +116,9 @@ hxpy_function_load(Oid oid)
 	function->types = palloc(Max(form->pronargs, 1) * sizeof(Oid));
 	memcpy(function->types, form->proargtypes.values, form->pronargs * sizeof(Oid));
 	function->kind = form->proretset ? FUNCTION_SET :
-		form->prorettype == VOIDOID ? FUNCTION_VOID : FUNCTION_VALUE;
+		form->prorettype == VOIDOID ? FUNCTION_VOID :
+		form->prorettype == TRIGGEROID ? FUNCTION_TRIGGER :
+		form->prorettype == EVENT_TRIGGEROID ? FUNCTION_EVENT_TRIGGER : FUNCTION_VALUE;
 	ReleaseSysCache(row);
 	snprintf(function->key, sizeof(function->key), "%08x%04x%08x%08x%04x", oid, function->kind,
 			 function->xmin, ItemPointerGetBlockNumberNoCheck(&function->tid),

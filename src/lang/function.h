@@ -15,7 +15,9 @@ typedef enum FunctionKind
 {
 	FUNCTION_VALUE,				/* one value, perhaps a row */
 	FUNCTION_VOID,				/* none */
-	FUNCTION_SET				/* any number of values or rows */
+	FUNCTION_SET,				/* any number of values or rows */
+	FUNCTION_TRIGGER,			/* what to do with a row */
+	FUNCTION_EVENT_TRIGGER
 } FunctionKind;
 
 /* A function; lives in the memory context that was current when it was loaded. */

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import datetime
 import itertools
 import linecache
 import struct
@@ -35,6 +36,8 @@ _PLAIN = {
     wire.BOOL: ("?7x", bool), wire.INT16: ("h6x", int), wire.INT32: ("i4x", int),
     wire.INT64: ("q", int), wire.FLOAT32: ("f4x", float), wire.FLOAT64: ("d", float),
 }
+# Kinds of triggers → how many columns before the rows make TD.
+_TRIGGERS = {"trigger": 8, "event_trigger": 2}
 # A body that uses one of these may see the list of its arguments.
 _LOOKS_AROUND = frozenset(("args", "dir", "eval", "exec", "locals", "vars"))
 
@@ -68,10 +71,15 @@ class Call:
     read the short way; so is a plain value written.
     """
 
-    __slots__ = ("function", "head", "kind", "pack", "readers", "shapes", "start", "wanted", "wants")
+    __slots__ = ("data", "function", "head", "kind", "pack", "readers", "shapes", "start", "wanted",
+                 "wants")
 
     def __init__(self, function: Function, wants: list[Column], start: int, wanted: Buffer) -> None:
         self.function = function
+        self.data: list[Column] = []        # of a trigger's TD, but for the rows
+        if function.kind in _TRIGGERS:
+            split = len(wants) - _TRIGGERS[function.kind]
+            wants, self.data = wants[:split], wants[split:]
         self.wants = wants
         self.shapes = [_shape(want) for want in wants]
         self.start = start          # of the arguments
@@ -173,6 +181,8 @@ class Functions:
                      "GD": self.namespace}
         text = dedent(source)
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        if kind in _TRIGGERS:
+            parameters = ["TD"]
         try:
             body, lists = compile_function(name, text, parameters, filename, namespace)
         except BaseException as error:
@@ -180,7 +190,7 @@ class Functions:
             if isinstance(error, SyntaxError) and error.text is None and error.lineno:
                 error.text = text.splitlines()[error.lineno - 1]
             raise
-        return Function(body, len(parameters), lists, kind, filename)
+        return Function(body, 2 * (kind == "trigger") or len(parameters), lists, kind, filename)
 
     def forget(self, oid: str) -> None:
         """Forget the version of a function that is known."""
@@ -196,7 +206,7 @@ class Functions:
             call = self.begin(payload)
         function = call.function
         row = call.read(payload)
-        if row is not None:
+        if row is not None and function.kind not in _TRIGGERS:
             return call.write([function(*row)])
         view, position = memoryview(payload), call.start
         arguments, ends = [], []
@@ -204,10 +214,33 @@ class Functions:
             (column,), position = decode_columns(view, position, 1)
             arguments.append(column)
             ends.append(position)
+        if function.kind in _TRIGGERS:
+            return self.fire(call, arguments)
         if call.readers is None:
             call.learn(payload, arguments, ends)
         rows = zip(*(decode_column(column) for column in arguments)) if arguments else [()]
         return call.write([function(*row) for row in rows])
+
+    def fire(self, call: Call, rows: list[Column]) -> Sequence[Buffer]:
+        """Call a trigger function, and tell what to do with the row."""
+        data = {column.name: decode_column(column)[0] for column in (*call.data, *rows)}
+        original = dict(data["new"]) if data.get("new") is not None else {}
+        answer = call.function(data)
+        if not call.wants:
+            return encode_batch([])
+        if answer is not None and not isinstance(answer, str):
+            raise _unexpected("Expected None or a string.")
+        status = "OK" if answer is None else answer.upper()
+        if status not in ("OK", "SKIP", "MODIFY"):
+            raise _unexpected('Expected None, "OK", "SKIP", or "MODIFY".')
+        results: list[Any] = [status, None, None]
+        if status == "MODIFY" and len(call.wants) == 3:
+            names = [child.name for child in call.wants[2].children]
+            results[1:] = _modified(data, original, names)
+            shape = call.shapes[2]
+            results[2] = shape(results[2]) if shape is not None else results[2]
+        return encode_batch([encode_column(want, [result])
+                                     for want, result in zip(call.wants, results)])
 
     def invoke_set(self, payload: Buffer) -> tuple[Any, bool, list[Column]]:
         """Call a function that returns a set: its value, whether of rows, the wanted columns."""
@@ -281,6 +314,40 @@ class _Globals(ast.NodeTransformer):
             self.depth -= 1
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = within
+
+
+# Triggers --------------------------------------------------------------------
+
+
+def _unexpected(detail: str) -> HxpyError:
+    return HxpyError("39P01", "unexpected return value from trigger procedure", detail)
+
+
+def _modified(data: dict[str, Any], original: dict[str, Any],
+              names: list[str]) -> tuple[bytes, dict[str, Any]]:
+    """Return which columns of TD["new"] were set, and the row."""
+    if "new" not in data:
+        raise HxpyError("39P01", 'TD["new"] deleted, cannot modify row')
+    new = data["new"]
+    if not isinstance(new, dict):
+        raise HxpyError("42804", 'TD["new"] is not a dictionary')
+    for i, key in enumerate(new):
+        if not isinstance(key, str):
+            raise HxpyError("42804", f'TD["new"] dictionary key at ordinal position {i} '
+                            "is not a string")
+        if key not in names:
+            raise HxpyError("42703", f'key "{key}" found in TD["new"] does not exist as a column '
+                            "in the triggering row")
+    # What can change within itself counts as set.
+    was_set = bytes(name in new and (new[name] is not original[name] or not _is_constant(new[name]))
+                    for name in names)
+    return was_set, {name: new.get(name) if flag else None for name, flag in zip(names, was_set)}
+
+
+def _is_constant(value: Any) -> bool:
+    return value is None or isinstance(value, (
+        bool, int, float, str, bytes, datetime.date, datetime.time, datetime.timedelta)) \
+        or type(value).__name__ in ("Decimal", "UUID", "Ref", "Uri", "Symbol")
 
 
 # Rows ------------------------------------------------------------------------
