@@ -36,7 +36,6 @@ def sql(query: str, *params: Any) -> pandas.DataFrame:
     return _sql.frame(query, *params)
 
 
-
 def progress(done: float, total: float | None = None, message: str | None = None) -> None:
     """Tell the server how far a request has come: `done` of `total`, of any unit.
 

@@ -40,69 +40,6 @@ static AskHandler ask_handlers[HXPY_MAX_ASKS];
 /* exchanges that are stepped */
 static dlist_head guarded = DLIST_STATIC_INIT(guarded);
 
-/* ---------- the clock ---------- */
-
-/* Return the milliseconds since a moment. */
-static long
-elapsed_ms(instr_time since)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, since);
-	return (long) INSTR_TIME_GET_MILLISEC(now);
-}
-
-/* Start a clock, if it stands still. */
-static void
-start_clock(ExchangeClock *clock)
-{
-	if (INSTR_TIME_IS_ZERO(clock->started))
-		INSTR_TIME_SET_CURRENT(clock->started);
-}
-
-/* Stop a clock. */
-static void
-stop_clock(ExchangeClock *clock)
-{
-	instr_time	now;
-
-	if (clock->continuous)
-		return;
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_ACCUM_DIFF(clock->counted, now, clock->started);
-	INSTR_TIME_SET_ZERO(clock->started);
-}
-
-/* Have all time count from now on. */
-static void
-count_all(ExchangeClock *clock)
-{
-	start_clock(clock);
-	clock->continuous = true;
-}
-
-/*
- * Return the milliseconds that are left of the limit of a clock that runs: -1 where
- * there is none, and an error when none is left.
- */
-static long
-time_left(const ExchangeClock *clock)
-{
-	long		left;
-
-	if (clock->limit_ms == 0)
-		return -1;
-	left = clock->limit_ms - (long) INSTR_TIME_GET_MILLISEC(clock->counted) -
-		elapsed_ms(clock->started);
-	if (left <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("canceling Python due to %s", clock->limit_name),
-				 errhint("The limit is %ld ms.", clock->limit_ms)));
-	return left;
-}
-
 /* ---------- sending and waiting ---------- */
 
 /* Prepare to send a frame. */
@@ -132,7 +69,7 @@ send_more(Exchange *exchange)
 static void
 wait_for_more(Exchange *exchange)
 {
-	hxpy_worker_wait(exchange->conn, time_left(&exchange->clock));
+	hxpy_worker_wait(exchange->conn, hxpy_clock_left(&exchange->clock));
 	CHECK_FOR_INTERRUPTS();
 }
 
@@ -218,7 +155,7 @@ recover(Exchange *exchange)
 		}
 		if (conn->sending == NULL && is_waited_for(exchange))
 			continue;
-		elapsed = elapsed_ms(start);
+		elapsed = hxpy_clock_elapsed_ms(start);
 		if (ProcDiePending || elapsed >= hxpy_cancel_grace)
 		{
 			hxpy_state_lose(exchange, "Python did not react to an interrupt within hxpy.cancel_grace");
@@ -429,7 +366,7 @@ spool_inner(WorkerConn *conn)
 static void
 flush(Exchange *exchange)
 {
-	start_clock(&exchange->clock);
+	hxpy_clock_start(&exchange->clock);
 	for (;;)
 	{
 		send_more(exchange);
@@ -439,7 +376,7 @@ flush(Exchange *exchange)
 		wait_for_more(exchange);
 		hxpy_answer_read_control(exchange);
 	}
-	stop_clock(&exchange->clock);
+	hxpy_clock_stop(&exchange->clock);
 }
 
 /*
@@ -581,7 +518,7 @@ answer_ask(Exchange *exchange, const Frame *frame)
 	payload = MemoryContextAllocHuge(context, Max(frame->length, 1));
 	memcpy(payload, frame->payload, frame->length);
 	exchange->clock.continuous = false;
-	stop_clock(&exchange->clock);
+	hxpy_clock_stop(&exchange->clock);
 	if (exchange->answer.own.context == NULL)
 		hxpy_gather_init(&exchange->answer, exchange->context);
 	hxpy_gather_reset(&exchange->answer);
@@ -592,7 +529,7 @@ answer_ask(Exchange *exchange, const Frame *frame)
 	hxpy_state_set(exchange, exchange->resumed);
 	put_frame(exchange, type - HXPY_FRAME_ASK + HXPY_FRAME_ANSWER, &exchange->answer);
 	send_more(exchange);
-	start_clock(&exchange->clock);
+	hxpy_clock_start(&exchange->clock);
 	exchange->clock.continuous = continuous;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -613,8 +550,8 @@ hxpy_exchange_next(Exchange *exchange)
 	Frame		frame;
 	size_t		missing;
 
-	start_clock(&exchange->clock);
-	(void) time_left(&exchange->clock); /* many batches may be here without a wait */
+	hxpy_clock_start(&exchange->clock);
+	(void) hxpy_clock_left(&exchange->clock); /* many batches may be here without a wait */
 	while (!take_answer(exchange, &frame, &missing))
 	{
 		send_more(exchange);
@@ -622,7 +559,7 @@ hxpy_exchange_next(Exchange *exchange)
 		hxpy_answer_read_data(exchange, missing);
 		hxpy_answer_read_control(exchange);
 	}
-	stop_clock(&exchange->clock);
+	hxpy_clock_stop(&exchange->clock);
 	if (frame.type == HXPY_FRAME_ERROR)
 		raise_answer(exchange, &frame);
 	exchange->payload = frame.payload;
@@ -670,7 +607,7 @@ hxpy_exchange_run(Exchange *exchange)
 		else
 		{
 			if (sink != NULL)
-				count_all(&exchange->clock);
+				hxpy_clock_count_all(&exchange->clock);
 			while (hxpy_exchange_next(exchange))
 				sink->take(sink, exchange->payload, exchange->length);
 		}
@@ -764,7 +701,7 @@ next_batch(Exchange *exchange, bool all_counts)
 	if (exchange->waiting == NIL)
 	{
 		if (all_counts)
-			count_all(&exchange->clock);
+			hxpy_clock_count_all(&exchange->clock);
 		return hxpy_exchange_next(exchange);
 	}
 	exchange->taken = linitial(exchange->waiting);

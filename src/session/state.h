@@ -10,10 +10,10 @@
 #define HXPY_STATE_H
 
 #include "nodes/pg_list.h"
-#include "portability/instr_time.h"
 #include "utils/resowner.h"
 
 #include "codec/column.h"
+#include "session/clock.h"
 #include "session/worker.h"
 
 #define HXPY_MAX_TEXTS	4
@@ -54,21 +54,6 @@ typedef struct ExchangeSink
 	/* Read the rows to their end by hxpy_exchange_next(). */
 	void		(*pull) (struct ExchangeSink *sink, Exchange *exchange);
 } ExchangeSink;
-
-/*
- * The time that counts against the limit.  It runs while the backend waits for the
- * worker, and stands still while a query, a trigger or the client takes its time.
- * Where all that is left is to store the answer's rows it is not stopped any more: a
- * worker that sends them faster than that is never waited for, and might send for ever.
- */
-typedef struct ExchangeClock
-{
-	instr_time	counted;		/* until it was stopped last */
-	instr_time	started;		/* when it was started, zero while it stands still */
-	bool		continuous;		/* it is not stopped any more */
-	long		limit_ms;		/* 0 for none */
-	const char *limit_name;		/* what set the limit */
-} ExchangeClock;
 
 /* A text of the head, in the server's encoding. */
 typedef struct ExchangeText

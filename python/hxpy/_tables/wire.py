@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from ..errors import ConversionError
 
 __all__ = ["Buffer", "Column", "ProtocolError", "column_head", "decode_batch", "decode_columns",
-           "decode_texts", "encode_batch", "encode_texts", "join_texts", "padded", "split_texts", "text_column"]
+           "decode_texts", "encode_batch", "encode_texts", "join_texts", "padded", "split_texts",
+           "text_column"]
 
 # Tags of columns.
 NULL = 0

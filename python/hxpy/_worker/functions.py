@@ -240,7 +240,7 @@ class Functions:
             shape = call.shapes[2]
             results[2] = shape(results[2]) if shape is not None else results[2]
         return encode_batch([encode_column(want, [result])
-                                     for want, result in zip(call.wants, results)])
+                             for want, result in zip(call.wants, results)])
 
     def invoke_set(self, payload: Buffer) -> tuple[Any, bool, list[Column]]:
         """Call a function that returns a set: its value, whether of rows, the wanted columns."""
