@@ -3,11 +3,15 @@
 HxpyError
     ConversionError     a value that has no place in the type asked for
 SQLError                an error of a query that Python has run
+    SPIError            so, by its condition: plpy.spiexceptions
+Error, Fatal            errors that plpy.error and plpy.fatal raise
 """
 
 from __future__ import annotations
 
-__all__ = ["ConversionError", "HxpyError", "SQLError", "way_out"]
+from typing import Any
+
+__all__ = ["ConversionError", "Error", "Fatal", "HxpyError", "SPIError", "SQLError", "way_out"]
 
 # What a value of a type without a mapping can be turned into, by the type's package and name.
 _WAYS_OUT = {
@@ -77,3 +81,42 @@ class SQLError(Exception):
         self.datatype_name = datatype_name
         self.constraint_name = constraint_name
         self._number = number   # by which the server knows it again
+
+
+class SPIError(SQLError):
+    """An error of SQL by its condition; one that the user raises may have any arguments."""
+
+    sqlstate = "38000"
+
+    def __init__(self, *args: Any, **fields: str) -> None:
+        fields.setdefault("sqlstate", type(self).sqlstate)
+        fields.setdefault("message", str(args[0]) if args else "")
+        super().__init__(**fields)
+        self.args = args or (self.message,)
+
+
+class Error(Exception):
+    """An error of the user's with fields of its own; those without a value are None."""
+
+    def __init__(self, *args: Any, message: str | None = None, detail: str | None = None,
+                 hint: str | None = None, sqlstate: str | None = None,
+                 schema_name: str | None = None, table_name: str | None = None,
+                 column_name: str | None = None, datatype_name: str | None = None,
+                 constraint_name: str | None = None) -> None:
+        super().__init__(*(args or (() if message is None else (message,))))
+        self.detail = detail
+        self.hint = hint
+        self.sqlstate = sqlstate
+        self.schema_name = schema_name
+        self.table_name = table_name
+        self.column_name = column_name
+        self.datatype_name = datatype_name
+        self.constraint_name = constraint_name
+
+
+class Fatal(Error):
+    """An error that plpy.fatal has raised."""
+
+
+# What messages call them.
+SPIError.__module__ = Error.__module__ = Fatal.__module__ = "plpy"

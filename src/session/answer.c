@@ -148,6 +148,20 @@ handle_written(Exchange *exchange, const Frame *frame)
 	return false;
 }
 
+/* Show a MESSAGE frame, as far as the limit of what Python prints lets it. */
+static bool
+handle_message(Exchange *exchange, const Frame *frame)
+{
+	size_t	   *left = &exchange->printed_left;
+
+	if (*left == 0)
+		return false;
+	hxpy_answer_read_control(exchange);
+	hxpy_error_show_message(frame->payload, frame->length, *left);
+	*left -= Min(*left, frame->length);
+	return false;
+}
+
 /* Log a LOG frame, if that is wanted, as far as the limit lets it. */
 static bool
 handle_log(Exchange *exchange, const Frame *frame)
@@ -198,6 +212,7 @@ static const struct
 	[HXPY_FRAME_HELLO] = {handle_worker_hello, handle_supervisor_hello},
 	[HXPY_FRAME_OUTPUT] = {handle_printed, handle_written},
 	[HXPY_FRAME_LOG] = {handle_log, NULL},
+	[HXPY_FRAME_MESSAGE] = {handle_message, NULL},
 	[HXPY_FRAME_RESULT] = {handle_answer, NULL},
 	[HXPY_FRAME_ERROR] = {handle_answer, NULL},
 	[HXPY_FRAME_DEAD] = {NULL, handle_dead},

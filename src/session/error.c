@@ -22,7 +22,31 @@
 #define FIELD_CONTEXT	4
 #define FIELD_FAILURE	5			/* number of what the server has told Python, if it is that */
 
+#define FIELD_OBJECT	6			/* the first of the object's names */
+
+/* fields of a MESSAGE frame; the object's names follow */
+#define MESSAGE_LEVEL	0
+#define MESSAGE_SQLSTATE	1
+#define MESSAGE_TEXT	2
+#define MESSAGE_DETAIL	3
+#define MESSAGE_HINT	4
+#define MESSAGE_OBJECT	5
+
 #define MAX_ERROR_TEXT	16384
+
+/* names of an object, in their order in both frames */
+static const int object_fields[] = {
+	PG_DIAG_SCHEMA_NAME, PG_DIAG_TABLE_NAME, PG_DIAG_COLUMN_NAME, PG_DIAG_DATATYPE_NAME,
+	PG_DIAG_CONSTRAINT_NAME
+};
+
+static const struct
+{
+	const char *name;
+	int			level;
+}			message_levels[] = {
+	{"debug", DEBUG2}, {"log", LOG}, {"info", INFO}, {"notice", NOTICE}, {"warning", WARNING}
+};
 
 /* SQLSTATEs that the worker may choose (python/hxpy) */
 static const int allowed_sqlstates[] = {
@@ -57,16 +81,51 @@ error_field(const WireColumn *columns, uint32 ncolumns, int field)
 	return hxpy_text_clean(column->data, Min(column->data_length, MAX_ERROR_TEXT));
 }
 
+/*
+ * Return whether a function may raise an SQLSTATE, as one of PL/pgSQL may: not those that
+ * are no errors, nor those by which the server tells of its own state.
+ */
+static bool
+is_raisable(const char *text)
+{
+	static const char *const classes[] = {"00", "01", "02", "03", "57", "58", "F0", "XX"};
+
+	if (strlen(text) != 5 || strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5)
+		return false;
+	for (int i = 0; i < lengthof(classes); i++)
+	{
+		if (strncmp(text, classes[i], 2) == 0)
+			return false;
+	}
+	return true;
+}
+
 /* Return the SQLSTATE that a worker may give, else that of a Python exception. */
 static int
-checked_sqlstate(const char *text)
+checked_sqlstate(const char *text, bool of_function)
 {
+	if (of_function && is_raisable(text))
+		return MAKE_SQLSTATE(text[0], text[1], text[2], text[3], text[4]);
 	for (int i = 0; i < lengthof(allowed_sqlstates); i++)
 	{
 		if (strcmp(text, unpack_sql_state(allowed_sqlstates[i])) == 0)
 			return allowed_sqlstates[i];
 	}
 	return ERRCODE_EXTERNAL_ROUTINE_EXCEPTION;
+}
+
+/* Give the error that is being made the names of an object. */
+static int
+set_object(const WireColumn *columns, uint32 ncolumns, int first)
+{
+	for (int i = 0; i < lengthof(object_fields); i++)
+	{
+		const char *name = error_field(columns, ncolumns, first + i);
+
+		if (name[0])
+			err_generic_string(object_fields[i], name);
+	}
+	return 0;
 }
 
 /*
@@ -84,10 +143,12 @@ raise_failure(ErrorData *failure, const char *context)
 
 /*
  * Raise the error of an ERROR frame.  It may be a query's that Python has not caught:
- * `failure`, if that is not NULL, with the number.
+ * `failure`, if that is not NULL, with the number.  A function of the language may raise
+ * nearly any SQLSTATE.
  */
 void
-hxpy_error_raise_python(const char *payload, size_t length, ErrorData *failure, uint32 number)
+hxpy_error_raise_python(const char *payload, size_t length, bool of_function, ErrorData *failure,
+						uint32 number)
 {
 	uint32		ncolumns;
 	WireColumn *columns = hxpy_datum_parse_batch(payload, length, HXPY_MAX_COLUMNS, &ncolumns);
@@ -100,11 +161,44 @@ hxpy_error_raise_python(const char *payload, size_t length, ErrorData *failure, 
 		strcmp(error_field(columns, ncolumns, FIELD_FAILURE), psprintf("%u", number)) == 0)
 		raise_failure(failure, context);
 	ereport(ERROR,
-			(errcode(checked_sqlstate(error_field(columns, ncolumns, FIELD_SQLSTATE))),
+			(errcode(checked_sqlstate(error_field(columns, ncolumns, FIELD_SQLSTATE),
+									  of_function)),
 			 errmsg("%s", message[0] ? message : "Python failed without a message"),
 			 detail[0] ? errdetail("%s", detail) : 0,
 			 hint[0] ? errhint("%s", hint) : 0,
-			 context[0] ? errcontext("%s", context) : 0));
+			 context[0] ? errcontext("%s", context) : 0,
+			 set_object(columns, ncolumns, FIELD_OBJECT)));
+}
+
+/* Show a MESSAGE frame; of one that is longer than the limit only that it was cut. */
+void
+hxpy_error_show_message(const char *payload, size_t length, size_t limit)
+{
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(payload, length, HXPY_MAX_COLUMNS, &ncolumns);
+	char	   *level = error_field(columns, ncolumns, MESSAGE_LEVEL);
+	char	   *sqlstate = error_field(columns, ncolumns, MESSAGE_SQLSTATE);
+	char	   *text = error_field(columns, ncolumns, MESSAGE_TEXT);
+	char	   *detail = error_field(columns, ncolumns, MESSAGE_DETAIL);
+	char	   *hint = error_field(columns, ncolumns, MESSAGE_HINT);
+	int			elevel = NOTICE;
+
+	for (int i = 0; i < lengthof(message_levels); i++)
+	{
+		if (strcmp(level, message_levels[i].name) == 0)
+			elevel = message_levels[i].level;
+	}
+	if (length > limit)
+	{
+		text = "... (output cut at the limit)";
+		detail = hint = "";
+	}
+	ereport(elevel,
+			(is_raisable(sqlstate) ? errcode(checked_sqlstate(sqlstate, true)) : 0,
+			 errmsg("%s", text),
+			 detail[0] ? errdetail("%s", detail) : 0,
+			 hint[0] ? errhint("%s", hint) : 0,
+			 set_object(columns, ncolumns, MESSAGE_OBJECT)));
 }
 
 /* Show an OUTPUT frame (stream, text) at the level of hxpy.output. */

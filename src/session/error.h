@@ -6,7 +6,9 @@
 #define HXPY_ERROR_H
 
 pg_noreturn extern void hxpy_error_raise_python(const char *payload, size_t length,
-												ErrorData *failure, uint32 number);
+												bool of_function, ErrorData *failure,
+												uint32 number);
+extern void hxpy_error_show_message(const char *payload, size_t length, size_t limit);
 extern void hxpy_error_show_output(const char *payload, size_t length);
 extern void hxpy_error_show_log(const char *payload, size_t length, const char *session);
 

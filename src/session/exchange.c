@@ -96,8 +96,10 @@ raise_answer(Exchange *exchange, const Frame *frame)
 	/* While it is fed, the stream of rows has to be ended. */
 	if (exchange->state == EXCHANGE_ANSWERED && exchange->conn->sending == NULL)
 		hxpy_state_finish(exchange, EXCHANGE_BROKEN);
-	hxpy_error_raise_python(frame->payload, frame->length, exchange->failure,
-							exchange->failures);
+	hxpy_error_raise_python(frame->payload, frame->length,
+							exchange->type >= HXPY_FRAME_FUNCTION &&
+							exchange->type <= HXPY_FRAME_INVOKE_ROWS,
+							exchange->failure, exchange->failures);
 }
 
 /* ---------- breaking off ---------- */

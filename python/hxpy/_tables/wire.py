@@ -55,7 +55,7 @@ MAX_DEPTH = 64
 Buffer = bytes | bytearray | memoryview
 
 _HEAD = struct.Struct("<BBHIQ")
-BATCH = struct.Struct("<II")      # what a batch begins with: its number of columns, 0
+BATCH = struct.Struct("<II")    # what a batch begins with: its number of columns, 0
 U64 = struct.Struct("<Q")
 _PADDING = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 2, b"\0")
 

@@ -152,17 +152,17 @@ class Functions:
         self.known: dict[str, Function] = {}        # by key
         self.versions: dict[str, str] = {}          # the oid in the key → the key
         self.calls: dict[bytes, Call] = {}          # by the first bytes of their payload
+        self.passing = ""                           # the source of the latest DO
 
     def define(self, payload: Buffer) -> Sequence[Buffer]:
         """Compile a function, and know it by its key from now on; run the source of a DO."""
+        linecache.cache.pop(self.passing, None)
         kind, key, name, source, parameters = (
             decode_column(column) for column in decode_batch(payload))
         function = self.compile(kind[0], name[0], source[0], parameters)
         if kind[0] == "do":
-            try:
-                function()
-            finally:
-                linecache.cache.pop(function.source, None)
+            self.passing = function.source      # until its traceback is told
+            function()
         elif key[0]:
             self.forget(key[0][:_OID_LENGTH])
             self.versions[key[0][:_OID_LENGTH]] = key[0]

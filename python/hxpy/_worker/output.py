@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import time
+from collections.abc import Sequence
 
 from .._tables import wire
 from .._tables.conversion import encode_column
@@ -14,7 +15,7 @@ from . import protocol
 from .channel import Channel
 from .page import RUNNING
 
-__all__ = ["LogHandler", "Output", "Progress"]
+__all__ = ["LogHandler", "Messages", "Output", "Progress"]
 
 _MESSAGE_LENGTH = 200   # characters of a progress' message
 
@@ -133,3 +134,29 @@ def _progress(done: float, total: float | None, message: str | None) -> list[Buf
         encode_column(Column(wire.FLOAT64, "done", "", 1), [done]),
         encode_column(Column(wire.FLOAT64, "total", "", 1), [total]),
         encode_column(Column(wire.TEXT, "message", "", 1), [text])])
+
+
+class Messages:
+    """Sends the messages of plpy.notice and the like."""
+
+    _FIELDS = ("sqlstate", "message", "detail", "hint", "schema_name", "table_name", "column_name",
+               "datatype_name", "constraint_name")
+
+    def __init__(self, channel: Channel, streams: Sequence[Output]) -> None:
+        self.channel = channel
+        self.streams = streams
+
+    def __call__(self, level: str, fields: dict[str, str]) -> None:
+        """Send a MESSAGE frame; a forked process writes it."""
+        channel = self.channel
+        if channel.is_forked():
+            os.write(2, f"{fields.get('message', '')}\n".encode("utf-8", "backslashreplace"))
+            return
+        request = channel.shared[RUNNING]
+        if not request:
+            return
+        for stream in self.streams:
+            stream.flush()
+        channel.drain_output(0.02)
+        channel.send(protocol.MESSAGE, request, wire.encode_texts(
+            level=level, **{name: fields.get(name, "") for name in self._FIELDS}))

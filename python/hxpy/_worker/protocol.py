@@ -53,6 +53,7 @@ DEAD = 0x86
 ROWS = 0x87
 PROGRESS = 0x88
 PROOF = 0x89
+MESSAGE = 0x8A
 ASK = 0xA0      # the first of 16
 QUERY = 0xA0
 

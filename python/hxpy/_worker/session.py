@@ -12,12 +12,13 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import HxpyError, SQLError
+from ..errors import Error, HxpyError, SQLError
 
 __all__ = ["PACKAGE", "Session", "dedent", "describe_exception"]
 
 PACKAGE = __file__.rpartition("/_worker/")[0] + "/"     # what starts its files' names
 
+_PLPY = PACKAGE + "plpy.py"
 _CACHED_SOURCES = 256       # compiled sources kept
 _CACHED_LENGTH = 65536      # longer sources are compiled each time
 _KNOWN_SOURCES = 1024       # sources whose lines tracebacks show
@@ -171,7 +172,7 @@ def _members(error: BaseException, place: str) -> Iterator[str]:
 def _user_frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
     """Yield the traceback's frames but for those of hxpy that lead to the user's code.
 
-    Of a query's error nor those that have asked for it.
+    Of a query's error, and in plpy, nor those that have raised it.
     """
     import traceback
 
@@ -179,5 +180,6 @@ def _user_frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
     for frame, line in traceback.walk_tb(error.__traceback__):
         own = frame.f_code.co_filename.startswith(PACKAGE)
         inside = inside or not own
-        if inside and not (own and isinstance(error, SQLError)):
+        if inside and not (own and (isinstance(error, (Error, SQLError)) or
+                                    frame.f_code.co_filename == _PLPY)):
             yield frame, line

@@ -28,14 +28,14 @@ from typing import Any, NoReturn
 
 import hxpy
 
-from .. import hayson
+from .. import hayson, plpy
 from .._tables.conversion import decode_column, encode_column
 from .._tables.wire import (Buffer, Column, ProtocolError, decode_batch, decode_texts,
                             encode_batch, encode_texts)
-from ..errors import HxpyError, SQLError
+from ..errors import Error, HxpyError, SQLError
 from . import functions, protocol
 from .channel import Channel
-from .output import LogHandler, Output, Progress
+from .output import LogHandler, Messages, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
@@ -193,7 +193,13 @@ class Worker(Channel):
             fields = ("38000", message, "", next_step(error), context)
         names = ("sqlstate", "message", "detail", "hint", "context")
         texts = dict(zip(names, fields))
-        if isinstance(error, SQLError):
+        if isinstance(error, Error) or isinstance(error, SQLError) and not error._number:
+            # Fields that the user has given.
+            texts["failure"] = ""
+            for name in ("sqlstate", "detail", "hint", "schema_name", "table_name", "column_name",
+                         "datatype_name", "constraint_name"):
+                texts[name] = getattr(error, name) or texts.get(name, "")
+        elif isinstance(error, SQLError):
             # The server knows its own error again; else it is as Python tells.
             texts.update(sqlstate=error.sqlstate, message=error.message, detail=error.detail,
                          hint=error.hint, failure=error._number)
@@ -504,6 +510,8 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
         sys.stdin = open(os.devnull)
         sys.stdout, sys.stderr = worker.streams
         hxpy._report = Progress(worker)
+        plpy._tell = Messages(worker, worker.streams)
+        sys.modules["plpy"] = plpy
         hxpy._sql = Sql(worker)
         connection.send(protocol.HELLO, 0, encode_texts(
             role="worker", python=sys.version.split()[0]))
