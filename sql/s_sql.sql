@@ -3,11 +3,12 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO sql_user;
 GRANT CREATE ON SCHEMA public TO sql_user;
 -- a superuser is refused
 SELECT py_exec('default', 'import hxpy; hxpy.sql("SELECT 1")');
+GRANT USAGE ON LANGUAGE hxpy TO sql_user;
 SET SESSION AUTHORIZATION sql_user;
 CREATE TABLE sql_a (id int PRIMARY KEY, x float8, t text);
 INSERT INTO sql_a SELECT i, i / 2.0, 't' || i FROM generate_series(1, 5) AS i;
 SELECT py_exec(py_open('p'), $$
-import hxpy, time, datetime as dt
+import hxpy, plpy, time, datetime as dt
 def rows(query, *params):
     return hxpy.sql(query, *params).to_dict('records')
 def state(query, *params):
@@ -25,6 +26,10 @@ SELECT py_eval('p', 'hxpy.sql("SELECT i, i::text AS t FROM generate_series(1, 30
 -- statements that return no rows; several of them
 SELECT py_eval('p', 'state("CREATE TEMP TABLE sql_b (i int); INSERT INTO sql_b SELECT generate_series(1, 10)")');
 SELECT py_eval('p', 'rows("SELECT 1 AS a; SELECT count(*) AS n FROM sql_b")');
+SELECT py_eval('p', '[plpy.execute("DELETE FROM sql_b WHERE i > 7").nrows(), plpy.execute("SELECT * FROM sql_b ORDER BY i", 2)[1]["i"]]');
+SELECT py_eval('p', 'str(plpy.execute("SELECT i, i * 2 AS j FROM sql_b ORDER BY i", 2))');
+SELECT py_eval('p', '(lambda r: [len(r), r.nrows(), r.status(), r.colnames(), r.coltypes(), r.coltypmods()])(plpy.execute("SELECT id, t, x::numeric(5, 2) AS n FROM sql_a"))');
+SELECT py_eval('p', '(lambda r: [len(r), r.nrows(), r.status(), r.colnames()])(plpy.execute("UPDATE sql_b SET i = i"))');
 -- errors are exceptions, and undo what their query has done
 SELECT py_eval('p', 'state("INSERT INTO sql_a VALUES (6, 0, null); SELECT 1 / 0")');
 SELECT py_eval('p', 'state("SELECT count(*) FROM sql_a")'), count(*) FROM sql_a;
@@ -36,6 +41,12 @@ try:
     hxpy.sql('INSERT INTO sql_a VALUES (1, 0, null)')
 except hxpy.SQLError as error:
     print(error.sqlstate, error.detail, error.table_name, error.constraint_name, error.schema_name)
+$$);
+SELECT py_exec('p', $$
+try:
+    plpy.execute('SELECT 1 / 0')
+except plpy.spiexceptions.DivisionByZero as error:
+    print(type(error).__name__, error)
 $$);
 -- one that is not caught is the query's own
 SELECT py_exec('p', $$
@@ -62,6 +73,23 @@ SELECT * FROM py_eval_grid('p', '((rows("SELECT $1 * 2 AS a", i)[0]["a"],) for i
 SET hxpy.batch_size = 16;
 SELECT count(*), sum(n) FROM py_apply('p', 'lambda df: [(len(df), hxpy.sql("SELECT $1 + 1 AS n", int(df.i.max())).n[0])]', 'SELECT i, repeat(''x'', 10) AS t FROM generate_series(1, 30000) AS i') AS t(n int, m int);
 RESET hxpy.batch_size;
+-- in functions of the language
+CREATE FUNCTION sql_insert(id int) RETURNS int LANGUAGE hxpy AS $$ return plpy.execute(f'INSERT INTO sql_a VALUES ({id}, 0, null)').nrows() $$;
+SELECT sql_insert(10), sql_insert(11);
+ALTER FUNCTION sql_insert STABLE;
+SELECT sql_insert(12);
+SELECT sql_insert(10);
+CREATE FUNCTION sql_fib(n int) RETURNS int LANGUAGE hxpy AS $$
+return n if n < 2 else plpy.execute(f'SELECT sql_fib({n - 1}) + sql_fib({n - 2}) AS f')[0]['f']
+$$;
+SELECT sql_fib(8);
+CREATE FUNCTION sql_set(n int) RETURNS SETOF int LANGUAGE hxpy AS $$
+for i in range(n):
+    yield from (row['i'] for row in plpy.execute(f'SELECT i FROM generate_series(1, {i}) AS i'))
+$$;
+SELECT count(*), sum(i) FROM sql_set(30) AS i;
+DELETE FROM sql_a WHERE id > 5;
+DROP FUNCTION sql_insert, sql_fib, sql_set;
 -- time limits and cancel, at any depth
 SET statement_timeout = '300ms';
 SELECT py_eval('p', 'rows("SELECT pg_sleep(10)")');
@@ -128,4 +156,5 @@ RESET SESSION AUTHORIZATION;
 DROP TABLE sql_secret;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM sql_user;
 REVOKE ALL ON SCHEMA public FROM sql_user;
+REVOKE ALL ON LANGUAGE hxpy FROM sql_user;
 DROP ROLE sql_user;

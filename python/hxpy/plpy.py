@@ -3,6 +3,7 @@
 debug, log, info, notice, warning       messages of these levels
 error, fatal                            raise Error, Fatal
 quote_literal, quote_nullable, quote_ident      texts for SQL
+execute                                 runs a query
 spiexceptions, SPIError                 errors of SQL
 """
 
@@ -10,16 +11,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import spiexceptions
 from .errors import Error, Fatal, SPIError
 
-__all__ = ["Error", "Fatal", "SPIError", "debug", "error", "fatal", "info", "log", "notice",
+if TYPE_CHECKING:
+    from ._worker.sql import Rows, Sql
+
+__all__ = ["Error", "Fatal", "SPIError", "debug", "error", "execute", "fatal", "info", "log", "notice",
            "quote_ident", "quote_literal", "quote_nullable", "spiexceptions", "warning"]
 
 # Set by the worker; None where there is no server to tell: level, fields.
 _tell: Callable[[str, dict[str, str]], None] | None = None
+_sql: Sql | None = None
 
 _FIELDS = ("message", "detail", "hint", "sqlstate", "schema_name", "table_name", "column_name",
            "datatype_name", "constraint_name")
@@ -101,6 +106,18 @@ def _texts(args: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, str]:
     if not re.fullmatch("[0-9A-Z]{5}", texts.get("sqlstate", "00000")):
         raise ValueError("invalid SQLSTATE code")
     return texts
+
+
+def execute(query: str, limit: int = 0) -> Rows:
+    """Run a query within the statement that has called Python; return its rows, as dicts.
+
+    limit: most rows, 0 for all.  Raises SPIError for the server's errors.
+    """
+    if not isinstance(limit, int):
+        raise TypeError(f"limit must be int, not {type(limit).__name__}")
+    if _sql is None:
+        raise RuntimeError("there is no server to ask")
+    return _sql.rows(query, limit)
 
 
 def quote_literal(text: str) -> str:

@@ -110,6 +110,7 @@ hxpy_function_load(Oid oid)
 	function->tid = row->t_self;
 	function->name = pstrdup(NameStr(form->proname));
 	function->is_procedure = form->prokind == PROKIND_PROCEDURE;
+	function->read_only = form->provolatile != PROVOLATILE_VOLATILE;
 	function->pins_image = pins_image(row);
 	function->result = form->prorettype;
 	function->nargs = form->pronargs;

@@ -29,6 +29,7 @@ typedef struct PyFunction
 	FunctionKind kind;
 	char	   *name;
 	bool		is_procedure;
+	bool		read_only;		/* STABLE or IMMUTABLE: its SQL changes nothing */
 	bool		pins_image;		/* its own SET chooses the image */
 	Oid			result;			/* as declared */
 	int			nargs;			/* that it is called with */

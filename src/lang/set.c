@@ -29,6 +29,7 @@ prepare_call(Exchange *exchange, const PyFunction *function, PySession *session,
 	hxpy_exchange_add_text(exchange, "key", function->key);
 	hxpy_exchange_add_text(exchange, "mode", is_row ? "row" : "value");
 	exchange->shown = function->name;
+	exchange->read_only = function->read_only;
 	exchange->columns = arguments;
 }
 

@@ -173,7 +173,7 @@ hxpy_filler_create(Exchange *exchange, FillerBegin begin, void *arg)
 	filler->pub.rStartup = filler_startup;
 	filler->pub.rShutdown = filler_shutdown;
 	filler->pub.rDestroy = filler_destroy;
-	filler->pub.mydest = DestNone;
+	filler->pub.mydest = DestTuplestore;	/* SPI takes a SELECT to DestNone for a utility */
 	filler->exchange = exchange;
 	filler->begin = begin;
 	filler->arg = arg;

@@ -170,9 +170,11 @@ send_columns(void *arg, TupleDesc tupdesc, Column **heads, int nheads)
 
 /* Run one statement; its rows go to a receiver.  Returns SPI's code. */
 static int
-run_statement(const char *statement, QueryParams *params, uint64 limit, DestReceiver *receiver)
+run_statement(const char *statement, QueryParams *params, uint64 limit, bool read_only,
+			  DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {
+		.read_only = read_only,
 		.tcount = limit,
 		.dest = receiver
 	};
@@ -223,7 +225,8 @@ run_query(Exchange *exchange, const char *query, uint64 limit, QueryParams *para
 
 		if (raw->stmt_len > 0)
 			text = pnstrdup(text, raw->stmt_len);
-		result = run_statement(text, params, last ? limit : 0, last ? filler : None_Receiver);
+		result = run_statement(text, params, last ? limit : 0, exchange->read_only,
+							   last ? filler : None_Receiver);
 		*processed = SPI_processed;
 	}
 	SPI_finish();

@@ -71,6 +71,7 @@ struct Exchange
 	int			ntexts;
 	List	   *wants;			/* Columns without values: names and types of the answer's */
 	List	   *columns;		/* at hand */
+	bool		read_only;		/* what SQL Python asks for changes nothing */
 	ExchangeSource *source;		/* NULL for none */
 	ExchangeSink *sink;			/* NULL when no rows may come */
 	ExchangeClock clock;

@@ -6,18 +6,19 @@ answers; docs/protocol.md, "How requests nest".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._tables.conversion import decode_column, encode_column
 from .._tables.wire import TEXT, Buffer, Column, decode_batch, encode_batch
-from ..errors import SQLError
+from ..errors import SPIError
+from ..spiexceptions import of_state
 from . import protocol
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Sql"]
+__all__ = ["Rows", "Sql"]
 
 
 class Asker(Protocol):
@@ -38,7 +39,7 @@ class Sql:
         import pandas
 
         from .._tables.reader import TableReader
-        schema, batches = self.run(query, params)
+        _, _, schema, batches = self.run(query, params)
         if schema is None:
             return pandas.DataFrame()
         reader = TableReader(schema[1:])
@@ -46,21 +47,27 @@ class Sql:
             reader.add(decode_batch(batches.pop(0)))
         return reader.frame()
 
-    def run(self, query: str, params: Sequence[Any]) -> tuple[list[Column] | None, list[Buffer]]:
-        """Run a query; return its columns, if it has any, and batches.
+    def rows(self, query: str, limit: int) -> Rows:
+        """Return a query's rows; see plpy.execute."""
+        status, processed, schema, batches = self.run(query, (), limit)
+        return Rows(status, processed, schema, map(decode_batch, batches))
+
+    def run(self, query: str, params: Sequence[Any],
+            limit: int = 0) -> tuple[int, int, list[Column] | None, list[Buffer]]:
+        """Run a query; return SPI's code, the number of rows, columns or None, batches.
 
         The first of the columns is a text that tells the OIDs and modifiers of the others.
         """
         if not isinstance(query, str):
             raise TypeError(f"a query must be str, not {type(query).__name__}")
         texts = [encode_column(Column(TEXT, name, "", 1), [text])
-                 for name, text in (("query", query), ("limit", "0"))]
+                 for name, text in (("query", query), ("limit", str(limit)))]
         answer, rows = self.worker.ask(protocol.QUERY, encode_batch(texts + _params(params)))
         fields = {column.name: decode_column(column)[0] for column in decode_batch(answer)}
         if "sqlstate" in fields:
-            raise SQLError(**fields)
+            raise of_state(fields["sqlstate"])(**fields)
         schema = decode_batch(rows.pop(0)) if rows else None
-        return schema, rows
+        return int(fields["status"]), int(fields["processed"]), schema, rows
 
 
 def _params(params: Sequence[Any]) -> list[list[Buffer]]:
@@ -69,3 +76,58 @@ def _params(params: Sequence[Any]) -> list[list[Buffer]]:
         return []
     from .._tables.infer import infer_value
     return [encode_column(infer_value(value), [value]) for value in params]
+
+
+class Rows(Sequence[Any]):
+    """The result of plpy.execute: a sequence of dicts, with what else PL/Python tells."""
+
+    def __init__(self, status: int, processed: int, schema: list[Column] | None,
+                 batches: Iterator[list[Column]]) -> None:
+        self._status = status
+        self._processed = processed
+        self._types: list[str] = []
+        self._names: list[str] | None = None
+        self._rows: list[dict[str, Any]] = []
+        if schema is None:
+            return
+        self._types = decode_column(schema[0])[0].split(",")
+        self._names = [column.name for column in schema[1:]]
+        for batch in batches:
+            for row in zip(*map(decode_column, batch)):
+                self._rows.append(dict(zip(self._names, row)))
+
+    def nrows(self) -> int:
+        """Return the number of rows that the query gave or changed."""
+        return self._processed
+
+    def status(self) -> int:
+        """Return the code of SPI_execute."""
+        return self._status
+
+    def colnames(self) -> list[str]:
+        """Return the columns' names."""
+        if self._names is None:
+            raise SPIError("command did not produce a result set")
+        return list(self._names)
+
+    def coltypes(self) -> list[int]:
+        """Return the columns' types as OIDs."""
+        self.colnames()
+        return [int(pair.partition(":")[0]) for pair in self._types if pair]
+
+    def coltypmods(self) -> list[int]:
+        """Return the columns' type modifiers, -1 for none."""
+        self.colnames()
+        return [int(pair.partition(":")[2]) for pair in self._types if pair]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._rows[index]
+
+    def __setitem__(self, index: Any, row: Any) -> None:
+        self._rows[index] = row
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __str__(self) -> str:
+        return f"<Rows status={self._status} nrows={self._processed} rows={self._rows}>"

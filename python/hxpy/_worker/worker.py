@@ -512,7 +512,7 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
         hxpy._report = Progress(worker)
         plpy._tell = Messages(worker, worker.streams)
         sys.modules["plpy"] = plpy
-        hxpy._sql = Sql(worker)
+        hxpy._sql = plpy._sql = Sql(worker)
         connection.send(protocol.HELLO, 0, encode_texts(
             role="worker", python=sys.version.split()[0]))
         kind, request, payload = connection.receive()
