@@ -66,6 +66,13 @@
 #define HxpyIntervalIsInfinite(interval) false
 #endif
 
+/* Parts a name with dots.  Users include utils/regproc.h. */
+#if PG_VERSION_NUM >= 160000
+#define HxpyParseName(name) stringToQualifiedNameList((name), NULL)
+#else
+#define HxpyParseName(name) stringToQualifiedNameList(name)
+#endif
+
 /* Checks the right to execute a function.  Users include utils/acl.h. */
 #if PG_VERSION_NUM >= 160000
 #define HxpyFunctionAclCheck(function) \

@@ -58,6 +58,8 @@ bool		hxpy_superuser_sql;
 int			hxpy_max_frame_size;
 int			hxpy_batch_size;
 int			hxpy_numeric;
+int			hxpy_types;
+char	   *hxpy_start_proc;
 int			hxpy_unsupported;
 
 static const struct config_enum_entry output_levels[] = {
@@ -80,6 +82,12 @@ static const struct config_enum_entry sql_modes[] = {
 	{"on", HXPY_SQL_ON, false},
 	{"read-only", HXPY_SQL_READ_ONLY, false},
 	{"off", HXPY_SQL_OFF, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry types_modes[] = {
+	{"native", HXPY_TYPES_NATIVE, false},
+	{"plpython", HXPY_TYPES_PLPYTHON, false},
 	{NULL, 0, false}
 };
 
@@ -202,6 +210,12 @@ define_sessions(void)
 	DEFINE(String, session, PGC_USERSET, 0,
 		   "Session in which functions of the language hxpy run.",
 		   "Opened at its first use.", "default");
+	DEFINE(Enum, types, PGC_USERSET, 0,
+		   "How values travel to and from functions of the language hxpy.",
+		   "native: by docs/types.md; plpython: as in PL/Python.", HXPY_TYPES_NATIVE, types_modes);
+	/* Sessions of SECURITY DEFINER functions are their owners'. */
+	DEFINE(String, start_proc, PGC_SUSET, 0,
+		   "Function that runs before the first of the language hxpy in a session.", NULL, "");
 	DEFINE(Int, max_sessions, PGC_SUSET, 0,
 		   "Most Python sessions of one connection.", NULL, 8, 1, HXPY_MAX_SESSIONS);
 	DEFINE(Int, max_role_sessions, PGC_SUSET, 0,

@@ -59,11 +59,16 @@ extern bool hxpy_superuser_sql;
 extern int	hxpy_max_frame_size;	/* MB */
 extern int	hxpy_batch_size;	/* kB */
 extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
+extern int	hxpy_types;			/* HXPY_TYPES_... */
+extern char *hxpy_start_proc;	/* function that runs first in a session, "" for none */
 extern int	hxpy_unsupported;	/* HXPY_UNSUPPORTED_... */
 
 #define HXPY_SQL_ON				0
 #define HXPY_SQL_READ_ONLY		1
 #define HXPY_SQL_OFF			2
+
+#define HXPY_TYPES_NATIVE		0
+#define HXPY_TYPES_PLPYTHON	1
 
 #define HXPY_UNSUPPORTED_ERROR	0
 #define HXPY_UNSUPPORTED_TEXT	1

@@ -187,6 +187,8 @@ hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc)
 			continue;
 		field = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, type->for_input);
 		field->name = hxpy_coltype_to_utf8(NameStr(attribute->attname));
+		if (type->is_plain)
+			hxpy_coltype_set_plain(field);
 		type->children[type->nchildren++] = field;
 	}
 	MemoryContextSwitchTo(old);
@@ -297,6 +299,50 @@ hxpy_coltype_create_record(TupleDesc tupdesc, bool for_input)
 	return type;
 }
 
+/*
+ * Have a type travel as in PL/Python: to Python numbers, booleans, bytea and texts as what
+ * they are, numeric as Decimal, oid as int, arrays as lists, and all else as text; back
+ * booleans by their truth, bytea, and all else by the text of what Python gives.
+ */
+void
+hxpy_coltype_set_plain(ColumnType *type)
+{
+	type->is_plain = true;
+	for (int i = 0; i < type->nchildren; i++)
+		hxpy_coltype_set_plain(type->children[i]);
+	switch (type->tag)
+	{
+		case HXPY_TAG_ARRAY:
+			type->extra = "list";
+			return;
+		case HXPY_TAG_RECORD:
+		case HXPY_TAG_BYTEA:
+			return;
+		case HXPY_TAG_BOOL:
+			type->extra = type->for_input ? "truth" : "";
+			return;
+		case HXPY_TAG_NUMERIC:
+			if (type->for_input)
+				break;
+			type->extra = "decimal";
+			return;
+		case HXPY_TAG_INT16:
+		case HXPY_TAG_INT32:
+		case HXPY_TAG_INT64:
+		case HXPY_TAG_FLOAT32:
+		case HXPY_TAG_FLOAT64:
+		case HXPY_TAG_TEXT:
+			if (type->for_input)
+				break;
+			return;
+		default:
+			break;
+	}
+	type->tag = HXPY_TAG_PLAIN;
+	type->extra = type->base_id == OIDOID && !type->for_input ? "int" : "";
+	set_conversion(type);
+}
+
 /* Return how many columns a type makes: its own, and those of elements or fields. */
 uint32
 hxpy_coltype_count(const ColumnType *type)
@@ -316,7 +362,7 @@ bool
 hxpy_coltype_runs_code(const ColumnType *type)
 {
 	/* Others may hold one out of sight, as ranges do. */
-	if (type->type_id != type->base_id || type->tag == HXPY_TAG_OTHER)
+	if (type->type_id != type->base_id || type->tag == HXPY_TAG_OTHER || type->tag == HXPY_TAG_PLAIN)
 		return true;
 	for (int i = 0; i < type->nchildren; i++)
 	{

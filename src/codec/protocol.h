@@ -69,6 +69,7 @@
 #define HXPY_TAG_REF			20
 #define HXPY_TAG_URI			21
 #define HXPY_TAG_SYMBOL			22
+#define HXPY_TAG_PLAIN			23
 #define HXPY_TAG_BYTEA			24
 #define HXPY_TAG_ARRAY			25
 #define HXPY_TAG_RECORD			26

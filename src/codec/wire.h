@@ -77,7 +77,7 @@ hxpy_wire_width(uint8_t tag)
 static inline bool
 hxpy_wire_is_text(uint8_t tag)
 {
-	return tag >= HXPY_TAG_TEXT && tag <= HXPY_TAG_SYMBOL;
+	return tag >= HXPY_TAG_TEXT && tag <= HXPY_TAG_PLAIN;
 }
 
 /* Return whether values of this tag stand in an array of PostgreSQL as they do in a column. */

@@ -31,6 +31,7 @@ typedef struct CallSettings
 {
 	const pg_tz *zone;
 	int			numeric;
+	int			types;
 } CallSettings;
 
 /* What an expression's calls have in common; everything lives in `context`. */
@@ -52,7 +53,7 @@ PG_FUNCTION_INFO_V1(hxpy_call_handler);
 static CallSettings
 current_settings(void)
 {
-	return (CallSettings) {session_timezone, hxpy_numeric};
+	return (CallSettings) {session_timezone, hxpy_numeric, hxpy_types};
 }
 
 /* Return whether what was set up for calls still holds. */
@@ -60,7 +61,8 @@ static bool
 is_valid(const PyCall *call)
 {
 	return !call->busy && call->settings.zone == session_timezone &&
-		call->settings.numeric == hxpy_numeric && hxpy_function_is_current(call->function);
+		call->settings.numeric == hxpy_numeric && call->settings.types == hxpy_types &&
+		hxpy_function_is_current(call->function);
 }
 
 /* Return the type of an argument, by the expression that calls where it is polymorphic. */
@@ -121,14 +123,15 @@ create_call(FunctionCallInfo fcinfo, MemoryContext parent)
 				 errmsg("trigger functions can only be called as triggers")));
 	if (call->function->kind == FUNCTION_VALUE)
 	{
-		call->result = result_type(fcinfo);
+		call->result = hxpy_function_type(result_type(fcinfo));
 		call->wants = list_make1(hxpy_column_create(call->result, "", context));
 	}
 	for (int i = 0; i < call->function->nargs; i++)
 	{
-		ColumnType *type = hxpy_coltype_create(argument_type(fcinfo, call->function, i), -1, false);
+		Oid			type = argument_type(fcinfo, call->function, i);
+		ColumnType *travel = hxpy_function_type(hxpy_coltype_create(type, -1, false));
 
-		call->arguments = lappend(call->arguments, hxpy_column_create(type, "", context));
+		call->arguments = lappend(call->arguments, hxpy_column_create(travel, "", context));
 	}
 	MemoryContextSwitchTo(old);
 	return call;

@@ -14,9 +14,13 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
+#include "parser/parse_func.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/syscache.h"
 
 #include "hxpy.h"
@@ -32,6 +36,9 @@ typedef struct KnownFunction
 	TransactionId xmin;
 	ItemPointerData tid;
 } KnownFunction;
+
+/* id of the session for which hxpy.start_proc runs, or 0 */
+static uint64 starting = 0;
 
 static const char *const kind_names[] = {
 	[FUNCTION_VALUE] = "value",
@@ -140,7 +147,62 @@ hxpy_function_is_current(const PyFunction *function)
 	return current;
 }
 
+/* Have a type travel as hxpy.types wants; returns it. */
+ColumnType *
+hxpy_function_type(ColumnType *type)
+{
+	if (hxpy_types == HXPY_TYPES_PLPYTHON)
+		hxpy_coltype_set_plain(type);
+	return type;
+}
+
 /* ---------- the worker ---------- */
+
+/* Call the function that hxpy.start_proc names. */
+static void
+call_start_proc(void)
+{
+	Oid			oid = LookupFuncName(HxpyParseName(hxpy_start_proc), 0, NULL,
+									 false);
+	AclResult	right = HxpyFunctionAclCheck(oid);
+	LOCAL_FCINFO(fcinfo, 0);
+	FmgrInfo	info;
+
+	if (right != ACLCHECK_OK)
+		aclcheck_error(right, OBJECT_FUNCTION, hxpy_start_proc);
+	fmgr_info(oid, &info);
+	InitFunctionCallInfoData(*fcinfo, &info, 0, InvalidOid, NULL, NULL);
+	(void) FunctionCallInvoke(fcinfo);
+}
+
+/* Return the current role's session of the setting; hxpy.start_proc has run in it. */
+static PySession *
+get_session(bool pins_image)
+{
+	PySession  *session = hxpy_session_use(hxpy_session, pins_image);
+	uint64		id = session->id;
+	uint64		outer = starting;
+
+	if (session->started || starting == id)
+		return session;
+	if (hxpy_start_proc[0])
+	{
+		PG_TRY();
+		{
+			starting = id;
+			call_start_proc();
+		}
+		PG_FINALLY();
+		{
+			starting = outer;
+		}
+		PG_END_TRY();
+		/* It may have closed the session. */
+		session = hxpy_session_use(hxpy_session, pins_image);
+	}
+	session->started = session->id == id;
+	return session;
+}
 
 /* Make a column of the names of a function's parameters, "" for those without. */
 static Column *
@@ -208,7 +270,7 @@ compile_function(const PyFunction *function, PySession *session, const char *key
 PySession *
 hxpy_function_session(const PyFunction *function)
 {
-	PySession  *session = hxpy_session_use(hxpy_session, function->pins_image);
+	PySession  *session = get_session(function->pins_image);
 	KnownFunction *known;
 	bool		found;
 
@@ -243,7 +305,7 @@ hxpy_function_check(const PyFunction *function)
 void
 hxpy_function_do(const char *source)
 {
-	send_source(hxpy_session_use(hxpy_session, false), "do", "", "inline_code_block", source,
+	send_source(get_session(false), "do", "", "inline_code_block", source,
 				hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "parameters",
 								   CurrentMemoryContext));
 }

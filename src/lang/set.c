@@ -33,6 +33,14 @@ prepare_call(Exchange *exchange, const PyFunction *function, PySession *session,
 	exchange->columns = arguments;
 }
 
+/* Have the types of rows travel as hxpy.types wants. */
+static void
+adapt(RowsReader *reader)
+{
+	for (int i = 0; i < reader->ncolumns; i++)
+		(void) hxpy_function_type(reader->types[i]);
+}
+
 /* Return a function's rows in a tuplestore. */
 void
 hxpy_set_return(FunctionCallInfo fcinfo, const PyFunction *function, PySession *session,
@@ -63,7 +71,7 @@ hxpy_set_return(FunctionCallInfo fcinfo, const PyFunction *function, PySession *
 		tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0, false,
 							  work_mem);
 	MemoryContextSwitchTo(old);
-	(void) hxpy_rows_create(&exchange, rsinfo->setDesc, rsinfo->setResult);
+	adapt(hxpy_rows_create(&exchange, rsinfo->setDesc, rsinfo->setResult));
 	hxpy_exchange_run(&exchange);
 }
 
@@ -116,8 +124,9 @@ prepare_scan(Exchange *exchange, Oid oid, bool is_row, int nargs, const Oid *typ
 
 	for (int i = 0; i < nargs; i++)
 	{
-		Column	   *column = hxpy_column_create(hxpy_coltype_create(types[i], -1, false), "",
-												CurrentMemoryContext);
+		Column	   *column =
+		hxpy_column_create(hxpy_function_type(hxpy_coltype_create(types[i], -1, false)), "",
+						   CurrentMemoryContext);
 
 		if (strict && nulls[i])
 			return false;
@@ -130,5 +139,6 @@ prepare_scan(Exchange *exchange, Oid oid, bool is_row, int nargs, const Oid *typ
 
 const ScanFunctions hxpy_set_functions = {
 	.claim = claim,
-	.prepare = prepare_scan
+	.prepare = prepare_scan,
+	.adapt = adapt
 };

@@ -21,6 +21,7 @@
 
 #include "hxpy.h"
 #include "codec/datum.h"
+#include "guc.h"
 #include "lang/function.h"
 #include "lang/trigger.h"
 
@@ -33,6 +34,7 @@ typedef struct PyTrigger
 	MemoryContext work;			/* of one call */
 	PyFunction *function;
 	Oid			trigger;
+	int			types;			/* hxpy.types that was in force */
 	ColumnType *row;			/* to Python */
 	ColumnType *answers[NUM_ANSWERS];
 } PyTrigger;
@@ -46,7 +48,7 @@ get_trigger(FunctionCallInfo fcinfo, const TriggerData *data)
 	TupleDesc	tupdesc = RelationGetDescr(data->tg_relation);
 	MemoryContext old;
 
-	if (trigger != NULL && trigger->trigger == data->tg_trigger->tgoid &&
+	if (trigger != NULL && trigger->trigger == data->tg_trigger->tgoid && trigger->types == hxpy_types &&
 		hxpy_function_is_current(trigger->function))
 		return trigger;
 	old = MemoryContextSwitchTo(context);
@@ -54,10 +56,11 @@ get_trigger(FunctionCallInfo fcinfo, const TriggerData *data)
 	trigger->work = AllocSetContextCreate(context, "hxpy trigger", ALLOCSET_DEFAULT_SIZES);
 	trigger->function = hxpy_function_load(fcinfo->flinfo->fn_oid);
 	trigger->trigger = data->tg_trigger->tgoid;
-	trigger->row = hxpy_coltype_create_record(tupdesc, false);
+	trigger->types = hxpy_types;
+	trigger->row = hxpy_function_type(hxpy_coltype_create_record(tupdesc, false));
 	trigger->answers[0] = hxpy_coltype_create(TEXTOID, -1, true);
 	trigger->answers[1] = hxpy_coltype_create(BYTEAOID, -1, true);
-	trigger->answers[2] = hxpy_coltype_create_record(tupdesc, true);
+	trigger->answers[2] = hxpy_function_type(hxpy_coltype_create_record(tupdesc, true));
 	/* Columns that were not set are NULL there: domains are checked later. */
 	for (int i = 0; i < trigger->answers[2]->nchildren; i++)
 		trigger->answers[2]->children[i]->type_id = trigger->answers[2]->children[i]->base_id;

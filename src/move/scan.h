@@ -6,7 +6,7 @@
 #ifndef HXPY_SCAN_H
 #define HXPY_SCAN_H
 
-#include "session/exchange.h"
+#include "move/rows.h"
 
 /* Set-returning functions of a language, which a scan can stream, too. */
 typedef struct ScanFunctions
@@ -19,6 +19,8 @@ typedef struct ScanFunctions
 	 */
 	bool		(*prepare) (Exchange *exchange, Oid function, bool is_row, int nargs,
 							const Oid *types, const Datum *values, const bool *nulls);
+	/* Have the types of its rows travel as the language wants. */
+	void		(*adapt) (RowsReader *reader);
 } ScanFunctions;
 
 extern void hxpy_scan_init(const ScanFunctions *functions);

@@ -48,6 +48,7 @@ typedef struct PySession
 	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
 	bool		initialized;	/* py_init has run code */
 	List	   *init_names;		/* variables that py_init has defined */
+	bool		started;		/* hxpy.start_proc has run */
 	HTAB	   *functions;		/* what its worker has compiled, or NULL; see lang/function.c */
 	TimestampTz opened;
 } PySession;

@@ -127,6 +127,11 @@ def _decode_symbol(column: Column) -> list[Any]:
     return [Symbol(value) if value else None for value in wire.split_texts(column)]
 
 
+def _decode_plain_text(column: Column) -> list[Any]:
+    values = wire.split_texts(column)
+    return [int(value or 0) for value in values] if column.extra == "int" else values
+
+
 def _decode_bytea(column: Column) -> list[Any]:
     offsets = column.offsets
     return [bytes(column.data[offsets[i]:offsets[i + 1]]) for i in range(column.count)]
@@ -136,7 +141,9 @@ def _decode_array(column: Column) -> list[Any]:
     """Return each value as an ndarray (numbers, booleans) or as (nested) lists."""
     child = column.children[0]
     elements: Any
-    if child.tag in wire.NATIVE:
+    if column.extra == "list":
+        elements = decode_column(child)
+    elif child.tag in wire.NATIVE:
         elements = _native_array(child)
     elif child.tag == wire.NUMERIC and child.extra != "decimal":
         elements = _numeric_array(decode_column(child))
@@ -221,6 +228,7 @@ _DECODERS: dict[int, Callable[[Column], list[Any]]] = {
     wire.INTERVAL: _decode_interval, wire.UUID: _decode_uuid, wire.TEXT: wire.split_texts,
     wire.NUMERIC: _decode_numeric, wire.JSON: _decode_json, wire.OTHER: wire.split_texts,
     wire.REF: _decode_ref, wire.URI: _decode_uri, wire.SYMBOL: _decode_symbol,
+    wire.PLAIN: _decode_plain_text,
     wire.BYTEA: _decode_bytea, wire.ARRAY: _decode_array, wire.RECORD: _decode_record,
 }
 

@@ -85,6 +85,8 @@ def out_of_range(value: Any, want: Column) -> ConversionError:
 
 
 def _to_bool(value: Any, want: Column) -> bool:
+    if want.extra == "truth":
+        return bool(value)
     if type(value) is bool or type(value).__name__ in ("bool", "bool_"):
         return bool(value)
     raise no_mapping(value, want, "Use bool() in Python.")
@@ -171,6 +173,10 @@ def _to_text(value: Any, want: Column) -> str:
     if kind.__module__ in ("hxpy.haystack.ref", "hxpy.haystack.symbol"):
         return str(value.id())
     raise no_mapping(value, want, "Use str() in Python.")
+
+
+def _to_plain(value: Any, want: Column) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _to_other(value: Any, want: Column) -> str:
@@ -311,5 +317,5 @@ CONVERTERS: dict[int, Callable[[Any, Column], Any]] = {
     wire.TIMESTAMP: _to_timestamp, wire.TIMESTAMPTZ: _to_timestamptz, wire.INTERVAL: _to_interval,
     wire.UUID: _to_uuid, wire.TEXT: _to_text, wire.NUMERIC: _to_numeric, wire.JSON: _to_json,
     wire.OTHER: _to_other, wire.REF: _to_text, wire.URI: _to_text, wire.SYMBOL: _to_text,
-    wire.BYTEA: _to_bytea,
+    wire.BYTEA: _to_bytea, wire.PLAIN: _to_plain,
 }

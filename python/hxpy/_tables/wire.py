@@ -37,6 +37,7 @@ OTHER = 19
 REF = 20
 URI = 21
 SYMBOL = 22
+PLAIN = 23
 BYTEA = 24
 ARRAY = 25
 RECORD = 26
@@ -69,7 +70,7 @@ FIXED = {
 INTEGERS = {INT16: "<i2", INT32: "<i4", INT64: "<i8"}
 FLOATS = {FLOAT32: "<f4", FLOAT64: "<f8"}
 NATIVE = {BOOL: "?", **INTEGERS, **FLOATS}
-TEXTUAL = frozenset((TEXT, NUMERIC, JSON, OTHER, REF, URI, SYMBOL))
+TEXTUAL = frozenset((TEXT, NUMERIC, JSON, OTHER, REF, URI, SYMBOL, PLAIN))
 
 # What a message calls a tag.
 _SQL_NAMES = {
@@ -77,7 +78,7 @@ _SQL_NAMES = {
     FLOAT64: "double precision", DATE: "date", TIME: "time", TIMESTAMP: "timestamp",
     TIMESTAMPTZ: "timestamp with time zone", INTERVAL: "interval", UUID: "uuid", TEXT: "text",
     NUMERIC: "numeric", JSON: "jsonb", REF: "hs_ref", URI: "hs_uri", SYMBOL: "hs_symbol",
-    BYTEA: "bytea",
+    BYTEA: "bytea", PLAIN: "text",
 }
 
 
