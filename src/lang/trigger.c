@@ -31,29 +31,33 @@
 /* What calls of one trigger in a query have in common; kept in fn_extra. */
 typedef struct PyTrigger
 {
+	MemoryContext context;		/* of all but what follows */
+	MemoryContext head;			/* of `columns`, made anew for another event */
 	MemoryContext work;			/* of one call */
+	bool		busy;			/* it is being called, or a call has failed */
 	PyFunction *function;
 	Oid			trigger;
 	int			types;			/* hxpy.types that was in force */
 	ColumnType *row;			/* to Python */
 	ColumnType *answers[NUM_ANSWERS];
+	TriggerEvent event;
+	List	   *columns;		/* that make TD, NIL at first */
+	Column	   *new;			/* the last two of these */
+	Column	   *old;
 } PyTrigger;
 
-/* Return what a trigger's calls have in common. */
+/* Set up a trigger's calls, in a memory context of their own. */
 static PyTrigger *
-get_trigger(FunctionCallInfo fcinfo, const TriggerData *data)
+create_trigger(FunctionCallInfo fcinfo, const TriggerData *data, MemoryContext parent)
 {
-	MemoryContext context = fcinfo->flinfo->fn_mcxt;
-	PyTrigger  *trigger = fcinfo->flinfo->fn_extra;
+	MemoryContext context = AllocSetContextCreate(parent, "hxpy trigger", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	TupleDesc	tupdesc = RelationGetDescr(data->tg_relation);
-	MemoryContext old;
+	PyTrigger  *trigger = palloc0(sizeof(PyTrigger));
 
-	if (trigger != NULL && trigger->trigger == data->tg_trigger->tgoid && trigger->types == hxpy_types &&
-		hxpy_function_is_current(trigger->function))
-		return trigger;
-	old = MemoryContextSwitchTo(context);
-	trigger = palloc0(sizeof(PyTrigger));
-	trigger->work = AllocSetContextCreate(context, "hxpy trigger", ALLOCSET_DEFAULT_SIZES);
+	trigger->context = context;
+	trigger->head = AllocSetContextCreate(context, "hxpy trigger's data", ALLOCSET_SMALL_SIZES);
+	trigger->work = AllocSetContextCreate(context, "hxpy trigger's call", ALLOCSET_DEFAULT_SIZES);
 	trigger->function = hxpy_function_load(fcinfo->flinfo->fn_oid);
 	trigger->trigger = data->tg_trigger->tgoid;
 	trigger->types = hxpy_types;
@@ -65,33 +69,52 @@ get_trigger(FunctionCallInfo fcinfo, const TriggerData *data)
 	for (int i = 0; i < trigger->answers[2]->nchildren; i++)
 		trigger->answers[2]->children[i]->type_id = trigger->answers[2]->children[i]->base_id;
 	MemoryContextSwitchTo(old);
-	fcinfo->flinfo->fn_extra = trigger;
+	return trigger;
+}
+
+/* Return what was set up for a trigger's calls, anew where it does not hold. */
+static PyTrigger *
+get_trigger(FunctionCallInfo fcinfo, const TriggerData *data)
+{
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	PyTrigger  *trigger = flinfo->fn_extra;
+
+	if (trigger != NULL && trigger->busy)
+		return create_trigger(fcinfo, data, CurrentMemoryContext);
+	if (trigger != NULL && trigger->trigger == data->tg_trigger->tgoid &&
+		trigger->types == hxpy_types && hxpy_function_is_current(trigger->function))
+		return trigger;
+	flinfo->fn_extra = NULL;
+	if (trigger != NULL)
+		MemoryContextDelete(trigger->context);
+	trigger = create_trigger(fcinfo, data, flinfo->fn_mcxt);
+	flinfo->fn_extra = trigger;
 	return trigger;
 }
 
 /* ---------- what Python is given ---------- */
 
-/* Give the instruction a value. */
+/* Add a column of one value. */
 static void
-add_value(Exchange *exchange, const char *name, Oid type, Datum value, bool isnull)
+add_value(List **columns, const char *name, Oid type, Datum value, bool isnull)
 {
 	Column	   *column = hxpy_column_create(hxpy_coltype_create(type, -1, false), name,
 											CurrentMemoryContext);
 
 	hxpy_column_append(column, value, isnull);
-	exchange->columns = lappend(exchange->columns, column);
+	*columns = lappend(*columns, column);
 }
 
-/* Give the instruction a text. */
+/* Add a column of a text. */
 static void
-add_text(Exchange *exchange, const char *name, const char *text)
+add_text(List **columns, const char *name, const char *text)
 {
-	add_value(exchange, name, TEXTOID, CStringGetTextDatum(text), false);
+	add_value(columns, name, TEXTOID, CStringGetTextDatum(text), false);
 }
 
-/* Give the instruction a trigger's arguments. */
+/* Add the column of a trigger's arguments. */
 static void
-add_arguments(Exchange *exchange, const Trigger *trigger)
+add_arguments(List **columns, const Trigger *trigger)
 {
 	Datum	   *items = palloc(Max(trigger->tgnargs, 1) * sizeof(Datum));
 
@@ -101,22 +124,10 @@ add_arguments(Exchange *exchange, const Trigger *trigger)
 
 		items[i] = CStringGetTextDatum(argument);
 	}
-	add_value(exchange, "args", TEXTARRAYOID,
+	add_value(columns, "args", TEXTARRAYOID,
 			  PointerGetDatum(construct_array(items, trigger->tgnargs, TEXTOID, -1, false,
 											  TYPALIGN_INT)),
 			  trigger->tgnargs == 0);
-}
-
-/* Give the instruction a row, or NULL. */
-static void
-add_row(Exchange *exchange, const char *name, ColumnType *type, HeapTuple tuple,
-		TupleDesc tupdesc)
-{
-	Column	   *column = hxpy_column_create(type, name, CurrentMemoryContext);
-
-	hxpy_column_append(column, tuple == NULL ? (Datum) 0 :
-					   heap_copy_tuple_as_datum(tuple, tupdesc), tuple == NULL);
-	exchange->columns = lappend(exchange->columns, column);
 }
 
 /* Return what a trigger's event is called. */
@@ -128,29 +139,58 @@ event_name(TriggerEvent event)
 		TRIGGER_FIRED_BY_DELETE(event) ? "DELETE" : "TRUNCATE";
 }
 
-/* Give the instruction all that makes TD. */
+/* Make the columns of TD for an event; those of the rows are filled later. */
 static void
-add_data(Exchange *exchange, PyTrigger *trigger, const TriggerData *data)
+make_columns(PyTrigger *trigger, const TriggerData *data)
 {
 	Relation	relation = data->tg_relation;
 	TriggerEvent event = data->tg_event;
-	TupleDesc	tupdesc = RelationGetDescr(relation);
+	List	  **columns = &trigger->columns;
+	MemoryContext old;
+
+	MemoryContextReset(trigger->head);
+	old = MemoryContextSwitchTo(trigger->head);
+	trigger->event = event;
+	trigger->columns = NIL;
+	add_text(columns, "name", data->tg_trigger->tgname);
+	add_text(columns, "relid", psprintf("%u", RelationGetRelid(relation)));
+	add_text(columns, "table_name", RelationGetRelationName(relation));
+	add_text(columns, "table_schema", get_namespace_name(RelationGetNamespace(relation)));
+	add_text(columns, "when", TRIGGER_FIRED_BEFORE(event) ? "BEFORE" :
+			 TRIGGER_FIRED_AFTER(event) ? "AFTER" : "INSTEAD OF");
+	add_text(columns, "level", TRIGGER_FIRED_FOR_ROW(event) ? "ROW" : "STATEMENT");
+	add_text(columns, "event", event_name(event));
+	add_arguments(columns, data->tg_trigger);
+	trigger->new = hxpy_column_create(trigger->row, "new", trigger->head);
+	trigger->old = hxpy_column_create(trigger->row, "old", trigger->head);
+	*columns = lappend(lappend(*columns, trigger->new), trigger->old);
+	MemoryContextSwitchTo(old);
+}
+
+/* Fill the column of a row, or NULL. */
+static void
+fill_row(Column *column, HeapTuple tuple, TupleDesc tupdesc)
+{
+	hxpy_column_reset(column);
+	hxpy_column_append(column, tuple == NULL ? (Datum) 0 :
+					   heap_copy_tuple_as_datum(tuple, tupdesc), tuple == NULL);
+}
+
+/* Fill the columns of TD. */
+static void
+fill_columns(PyTrigger *trigger, const TriggerData *data)
+{
+	TupleDesc	tupdesc = RelationGetDescr(data->tg_relation);
+	TriggerEvent event = data->tg_event;
 	bool		is_row = TRIGGER_FIRED_FOR_ROW(event);
 	HeapTuple	new = TRIGGER_FIRED_BY_UPDATE(event) ? data->tg_newtuple :
 		TRIGGER_FIRED_BY_INSERT(event) ? data->tg_trigtuple : NULL;
 	HeapTuple	old = TRIGGER_FIRED_BY_INSERT(event) ? NULL : data->tg_trigtuple;
 
-	add_text(exchange, "name", data->tg_trigger->tgname);
-	add_text(exchange, "relid", psprintf("%u", RelationGetRelid(relation)));
-	add_text(exchange, "table_name", RelationGetRelationName(relation));
-	add_text(exchange, "table_schema", get_namespace_name(RelationGetNamespace(relation)));
-	add_text(exchange, "when", TRIGGER_FIRED_BEFORE(event) ? "BEFORE" :
-			 TRIGGER_FIRED_AFTER(event) ? "AFTER" : "INSTEAD OF");
-	add_text(exchange, "level", is_row ? "ROW" : "STATEMENT");
-	add_text(exchange, "event", event_name(event));
-	add_arguments(exchange, data->tg_trigger);
-	add_row(exchange, "new", trigger->row, is_row ? new : NULL, tupdesc);
-	add_row(exchange, "old", trigger->row, is_row ? old : NULL, tupdesc);
+	if (trigger->columns == NIL || trigger->event != event)
+		make_columns(trigger, data);
+	fill_row(trigger->new, is_row ? new : NULL, tupdesc);
+	fill_row(trigger->old, is_row ? old : NULL, tupdesc);
 }
 
 /* ---------- what comes back ---------- */
@@ -217,9 +257,7 @@ hxpy_trigger_call(FunctionCallInfo fcinfo)
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	PyTrigger  *trigger = get_trigger(fcinfo, data);
 	ErrorContextCallback callback = {error_context_stack, hxpy_function_context, trigger->function};
-	MemoryContext work = AllocSetContextCreate(trigger->work, "hxpy trigger's call",
-											   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(work);
+	MemoryContext old = MemoryContextSwitchTo(trigger->work);
 	bool		has_row = TRIGGER_FIRED_FOR_ROW(data->tg_event) &&
 		!TRIGGER_FIRED_BY_DELETE(data->tg_event);
 	Datum		values[NUM_ANSWERS];
@@ -227,18 +265,21 @@ hxpy_trigger_call(FunctionCallInfo fcinfo)
 	Exchange	exchange;
 	HeapTuple	result;
 
+	trigger->busy = true;
 	error_context_stack = &callback;
 	hxpy_session_exchange(&exchange, hxpy_function_session(trigger->function), HXPY_FRAME_INVOKE);
 	hxpy_exchange_add_text(&exchange, "key", trigger->function->key);
 	exchange.shown = trigger->function->name;
 	for (int i = 0; i < (has_row ? NUM_ANSWERS : 1); i++)
 		hxpy_exchange_add_want(&exchange, trigger->answers[i], "");
-	add_data(&exchange, trigger, data);
+	fill_columns(trigger, data);
+	exchange.columns = trigger->columns;
 	hxpy_exchange_values(&exchange, values, nulls);
 	result = take_answer(trigger, data, values, nulls, old);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(work);
+	MemoryContextReset(trigger->work);
+	trigger->busy = false;
 	fcinfo->isnull = false;
 	return PointerGetDatum(result);
 }
@@ -256,8 +297,8 @@ hxpy_trigger_call_event(FunctionCallInfo fcinfo)
 	hxpy_session_exchange(&exchange, hxpy_function_session(function), HXPY_FRAME_INVOKE);
 	hxpy_exchange_add_text(&exchange, "key", function->key);
 	exchange.shown = function->name;
-	add_text(&exchange, "event", data->event);
-	add_text(&exchange, "tag", GetCommandTagName(data->tag));
+	add_text(&exchange.columns, "event", data->event);
+	add_text(&exchange.columns, "tag", GetCommandTagName(data->tag));
 	hxpy_exchange_run(&exchange);
 	error_context_stack = callback.previous;
 }

@@ -76,10 +76,11 @@ class Call:
 
     def __init__(self, function: Function, wants: list[Column], start: int, wanted: Buffer) -> None:
         self.function = function
-        self.data: list[Column] = []        # of a trigger's TD, but for the rows
+        self.data: dict[str, Any] = {}      # of a trigger's TD, but for the rows
         if function.kind in _TRIGGERS:
             split = len(wants) - _TRIGGERS[function.kind]
-            wants, self.data = wants[:split], wants[split:]
+            self.data = {column.name: decode_column(column)[0] for column in wants[split:]}
+            wants = wants[:split]
         self.wants = wants
         self.shapes = [_shape(want) for want in wants]
         self.start = start          # of the arguments
@@ -223,8 +224,12 @@ class Functions:
 
     def fire(self, call: Call, rows: list[Column]) -> Sequence[Buffer]:
         """Call a trigger function, and tell what to do with the row."""
-        data = {column.name: decode_column(column)[0] for column in (*call.data, *rows)}
-        original = dict(data["new"]) if data.get("new") is not None else {}
+        data = dict(call.data)
+        if data.get("args") is not None:
+            data["args"] = list(data["args"])
+        for column in rows:
+            data[column.name] = decode_column(column)[0]
+        original = dict(data.get("new") or {})
         answer = call.function(data)
         if not call.wants:
             return encode_batch([])
