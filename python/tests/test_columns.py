@@ -81,7 +81,19 @@ golden = pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 @pytest.mark.skipif(not CASES, reason="test/golden is not here")
 def test_golden_is_here():
     tags = {decode_batch(bytes.fromhex(case["batch"]))[0].tag for case in CASES}
-    assert tags == set(conversion._DECODERS) - {P.NULL}
+    # The server makes PLAIN for functions alone: see test_plain.
+    assert tags == set(conversion._DECODERS) - {P.NULL, P.PLAIN}
+
+
+def test_plain():
+    cells = [None, "1", "-20", "größe"]
+    other = b"".join(map(bytes, encode_batch([encode_column(Column(P.OTHER, "a", "", 0), cells)])))
+    plain = b"".join(map(bytes, encode_batch([encode_column(Column(P.PLAIN, "a", "", 0), cells)])))
+    assert plain == other[:8] + bytes([P.PLAIN]) + other[9:]
+    assert decode_column(decode_batch(bytearray(plain))[0]) == cells
+    whole = [encode_column(Column(P.PLAIN, "a", "int", 0), [None, 1, -20])]
+    column = decode_batch(bytearray(b"".join(map(bytes, encode_batch(whole)))))[0]
+    assert decode_column(column) == [None, 1, -20]
 
 
 @golden

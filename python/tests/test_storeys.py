@@ -10,14 +10,15 @@ import hxpy
 TOP = Path(hxpy.__file__).parent
 # From the ground up; what shares a line does not import each other.
 ORDER = [
-    ["__init__", "errors", "haystack"], ["_codecs"], ["hayson"], ["zinc", "v3", "brio"],
-    ["trio", "csv"],
+    ["errors"], ["__init__", "haystack", "spiexceptions"], ["plpy"], ["_codecs"], ["hayson"],
+    ["zinc", "v3", "brio"], ["trio", "csv"],
     ["_tables.__init__", "_tables.wire"], ["_tables.scalars"], ["_tables.arrays"],
     ["_tables.conversion"], ["_tables.chunks", "_tables.reader"],
     ["_tables.infer", "_tables.encode"], ["_tables.tables"],
     ["_worker.__init__", "_worker.protocol", "_worker.page", "_worker.endpoint",
      "_worker.session", "_worker.imports"],
-    ["_worker.tcp", "_worker.channel"], ["_worker.output"], ["_worker.worker"],
+    ["_worker.tcp", "_worker.channel", "_worker.sql", "_worker.functions"], ["_worker.output"],
+    ["_worker.worker"],
     ["_worker.supervisor"], ["__main__"],
 ]
 STOREY = {name: place for place, names in enumerate(ORDER) for name in names}
@@ -30,9 +31,13 @@ def modules():
 
 
 def imported(path, name):
-    """Yield the modules of the package that a file imports."""
+    """Yield the modules of the package that a file imports, but for its types alone."""
+    tree = ast.parse(path.read_text())
+    typing = {inner for node in ast.walk(tree) if isinstance(node, ast.If)
+              and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+              for inner in ast.walk(node)}
     folder = name.split(".")[:-1] if name != "haystack" else ["haystack"]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in set(ast.walk(tree)) - typing:
         if isinstance(node, ast.ImportFrom) and node.level:
             base = folder[:len(folder) - node.level + 1] + (node.module or "").split(".")
             target = ".".join(filter(None, base))
