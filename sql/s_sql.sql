@@ -88,6 +88,13 @@ for i in range(n):
     yield from (row['i'] for row in plpy.execute(f'SELECT i FROM generate_series(1, {i}) AS i'))
 $$;
 SELECT count(*), sum(i) FROM sql_set(30) AS i;
+CREATE FUNCTION sql_log() RETURNS trigger LANGUAGE hxpy AS $$ plpy.execute('INSERT INTO sql_b VALUES (-1)') $$;
+CREATE TRIGGER log AFTER INSERT ON sql_a EXECUTE FUNCTION sql_log();
+INSERT INTO sql_a VALUES (20, 0, null);
+SELECT count(*) FROM sql_b WHERE i = -1;
+ALTER FUNCTION sql_log STABLE;
+INSERT INTO sql_a VALUES (21, 0, null);
+DROP FUNCTION sql_log CASCADE;
 DELETE FROM sql_a WHERE id > 5;
 DROP FUNCTION sql_insert, sql_fib, sql_set;
 -- time limits and cancel, at any depth

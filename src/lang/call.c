@@ -190,10 +190,7 @@ run_call(FunctionCallInfo fcinfo, PyCall *call, bool *isnull)
 		MemoryContextReset(call->work);
 		return value;
 	}
-	hxpy_session_exchange(&exchange, session, HXPY_FRAME_INVOKE);
-	hxpy_exchange_add_text(&exchange, "key", call->function->key);
-	exchange.shown = call->function->name;
-	exchange.read_only = call->function->read_only;
+	hxpy_function_exchange(&exchange, call->function, session, HXPY_FRAME_INVOKE);
 	exchange.wants = call->wants;
 	exchange.columns = call->arguments;
 	if (call->result != NULL)

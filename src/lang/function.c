@@ -294,6 +294,17 @@ hxpy_function_session(const PyFunction *function)
 	return session;
 }
 
+/* Make an exchange that calls a function in a session; arguments and wants are the caller's. */
+void
+hxpy_function_exchange(Exchange *exchange, const PyFunction *function, PySession *session,
+					   uint8 type)
+{
+	hxpy_session_exchange(exchange, session, type);
+	hxpy_exchange_add_text(exchange, "key", function->key);
+	exchange->shown = function->name;
+	exchange->read_only = function->read_only;
+}
+
 /* Have the worker look whether it could compile a function. */
 void
 hxpy_function_check(const PyFunction *function)

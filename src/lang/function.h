@@ -40,6 +40,8 @@ typedef struct PyFunction
 extern PyFunction *hxpy_function_load(Oid oid);
 extern bool hxpy_function_is_current(const PyFunction *function);
 extern PySession *hxpy_function_session(const PyFunction *function);
+extern void hxpy_function_exchange(Exchange *exchange, const PyFunction *function,
+								   PySession *session, uint8 type);
 extern ColumnType *hxpy_function_type(ColumnType *type);
 extern void hxpy_function_check(const PyFunction *function);
 extern void hxpy_function_do(const char *source);

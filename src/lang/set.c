@@ -25,11 +25,8 @@ static void
 prepare_call(Exchange *exchange, const PyFunction *function, PySession *session, bool is_row,
 			 List *arguments)
 {
-	hxpy_session_exchange(exchange, session, HXPY_FRAME_INVOKE_ROWS);
-	hxpy_exchange_add_text(exchange, "key", function->key);
+	hxpy_function_exchange(exchange, function, session, HXPY_FRAME_INVOKE_ROWS);
 	hxpy_exchange_add_text(exchange, "mode", is_row ? "row" : "value");
-	exchange->shown = function->name;
-	exchange->read_only = function->read_only;
 	exchange->columns = arguments;
 }
 

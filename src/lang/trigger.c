@@ -267,9 +267,8 @@ hxpy_trigger_call(FunctionCallInfo fcinfo)
 
 	trigger->busy = true;
 	error_context_stack = &callback;
-	hxpy_session_exchange(&exchange, hxpy_function_session(trigger->function), HXPY_FRAME_INVOKE);
-	hxpy_exchange_add_text(&exchange, "key", trigger->function->key);
-	exchange.shown = trigger->function->name;
+	hxpy_function_exchange(&exchange, trigger->function, hxpy_function_session(trigger->function),
+						   HXPY_FRAME_INVOKE);
 	for (int i = 0; i < (has_row ? NUM_ANSWERS : 1); i++)
 		hxpy_exchange_add_want(&exchange, trigger->answers[i], "");
 	fill_columns(trigger, data);
@@ -294,9 +293,8 @@ hxpy_trigger_call_event(FunctionCallInfo fcinfo)
 	Exchange	exchange;
 
 	error_context_stack = &callback;
-	hxpy_session_exchange(&exchange, hxpy_function_session(function), HXPY_FRAME_INVOKE);
-	hxpy_exchange_add_text(&exchange, "key", function->key);
-	exchange.shown = function->name;
+	hxpy_function_exchange(&exchange, function, hxpy_function_session(function),
+						   HXPY_FRAME_INVOKE);
 	add_text(&exchange.columns, "event", data->event);
 	add_text(&exchange.columns, "tag", GetCommandTagName(data->tag));
 	hxpy_exchange_run(&exchange);
