@@ -34,7 +34,7 @@ hxpy_coltype_to_utf8(const char *text)
 	return converted == text ? pstrdup(text) : converted;
 }
 
-/* The tags of the base types that have one of their own */
+/* The tags of the base types that have one of their own; back, the first of a tag counts */
 static const struct
 {
 	Oid			type;
@@ -53,8 +53,8 @@ static const struct
 	{INTERVALOID, HXPY_TAG_INTERVAL},
 	{UUIDOID, HXPY_TAG_UUID},
 	{NUMERICOID, HXPY_TAG_NUMERIC},
-	{JSONOID, HXPY_TAG_JSON},
 	{JSONBOID, HXPY_TAG_JSON},
+	{JSONOID, HXPY_TAG_JSON},
 	{BYTEAOID, HXPY_TAG_BYTEA},
 	{TEXTOID, HXPY_TAG_TEXT},
 	{VARCHAROID, HXPY_TAG_TEXT},
@@ -64,18 +64,28 @@ static const struct
 	{UNKNOWNOID, HXPY_TAG_TEXT}
 };
 
+/* The tags of the Haystack domains */
+static const struct
+{
+	const char *name;
+	uint8		tag;
+}			domain_tags[] = {
+	{"hs_ref", HXPY_TAG_REF},
+	{"hs_uri", HXPY_TAG_URI},
+	{"hs_symbol", HXPY_TAG_SYMBOL}
+};
+
 /* Return the tag of one of the Haystack domains of this extension, 0 for other domains. */
 static uint8
 haystack_domain_tag(Oid domain, const char *name)
 {
-	uint8		tag = strcmp(name, "hs_ref") == 0 ? HXPY_TAG_REF :
-		strcmp(name, "hs_uri") == 0 ? HXPY_TAG_URI :
-		strcmp(name, "hs_symbol") == 0 ? HXPY_TAG_SYMBOL : 0;
-
-	if (tag != 0 &&
-		getExtensionOfObject(TypeRelationId, domain) != get_extension_oid("hxpy", true))
-		return 0;
-	return tag;
+	for (int i = 0; i < lengthof(domain_tags); i++)
+	{
+		if (strcmp(name, domain_tags[i].name) == 0 &&
+			getExtensionOfObject(TypeRelationId, domain) == get_extension_oid("hxpy", true))
+			return domain_tags[i].tag;
+	}
+	return 0;
 }
 
 /*
@@ -379,57 +389,24 @@ hxpy_coltype_runs_code(const ColumnType *type)
 Oid
 hxpy_coltype_of_wire(const WireColumn *column, Oid extension_schema)
 {
-	const char *domain = NULL;
-	Oid			type;
+	Oid			type = InvalidOid;
 
-	switch (column->tag)
+	if (column->tag == HXPY_TAG_ARRAY)
 	{
-		case HXPY_TAG_BOOL:
-			return BOOLOID;
-		case HXPY_TAG_INT16:
-			return INT2OID;
-		case HXPY_TAG_INT32:
-			return INT4OID;
-		case HXPY_TAG_INT64:
-			return INT8OID;
-		case HXPY_TAG_FLOAT32:
-			return FLOAT4OID;
-		case HXPY_TAG_FLOAT64:
-			return FLOAT8OID;
-		case HXPY_TAG_DATE:
-			return DATEOID;
-		case HXPY_TAG_TIME:
-			return TIMEOID;
-		case HXPY_TAG_TIMESTAMP:
-			return TIMESTAMPOID;
-		case HXPY_TAG_TIMESTAMPTZ:
-			return TIMESTAMPTZOID;
-		case HXPY_TAG_INTERVAL:
-			return INTERVALOID;
-		case HXPY_TAG_UUID:
-			return UUIDOID;
-		case HXPY_TAG_NUMERIC:
-			return NUMERICOID;
-		case HXPY_TAG_JSON:
-			return JSONBOID;
-		case HXPY_TAG_BYTEA:
-			return BYTEAOID;
-		case HXPY_TAG_REF:
-			domain = "hs_ref";
-			break;
-		case HXPY_TAG_URI:
-			domain = "hs_uri";
-			break;
-		case HXPY_TAG_SYMBOL:
-			domain = "hs_symbol";
-			break;
-		case HXPY_TAG_ARRAY:
-			type = get_array_type(hxpy_coltype_of_wire(column->children, extension_schema));
-			return OidIsValid(type) ? type : JSONBOID;
-		default:
-			return TEXTOID;
+		type = get_array_type(hxpy_coltype_of_wire(column->children, extension_schema));
+		return OidIsValid(type) ? type : JSONBOID;
 	}
-	type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(domain),
-						   ObjectIdGetDatum(extension_schema));
+	for (int i = 0; i < lengthof(scalar_tags); i++)
+	{
+		if (scalar_tags[i].tag == column->tag)
+			return scalar_tags[i].type;
+	}
+	for (int i = 0; i < lengthof(domain_tags); i++)
+	{
+		if (domain_tags[i].tag == column->tag)
+			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+								   CStringGetDatum(domain_tags[i].name),
+								   ObjectIdGetDatum(extension_schema));
+	}
 	return OidIsValid(type) ? type : TEXTOID;
 }
