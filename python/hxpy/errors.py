@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ConversionError", "Error", "Fatal", "HxpyError", "SPIError", "SQLError", "way_out"]
+__all__ = ["OBJECT_FIELDS", "ConversionError", "Error", "Fatal", "HxpyError", "SPIError",
+           "SQLError", "way_out"]
+
+# The names of an object that an error or a message is about, in the order of the frames.
+OBJECT_FIELDS = ("schema_name", "table_name", "column_name", "datatype_name", "constraint_name")
 
 # What a value of a type without a mapping can be turned into, by the type's package and name.
 _WAYS_OUT = {

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import spiexceptions
-from .errors import Error, Fatal, SPIError
+from .errors import OBJECT_FIELDS, Error, Fatal, SPIError
 
 if TYPE_CHECKING:
     from ._worker.sql import Rows, Sql
@@ -26,8 +26,7 @@ __all__ = ["Error", "Fatal", "SPIError", "debug", "error", "execute", "fatal", "
 _tell: Callable[[str, dict[str, str]], None] | None = None
 _sql: Sql | None = None
 
-_FIELDS = ("message", "detail", "hint", "sqlstate", "schema_name", "table_name", "column_name",
-           "datatype_name", "constraint_name")
+_FIELDS = ("message", "detail", "hint", "sqlstate", *OBJECT_FIELDS)
 
 # Words that are no plain names in SQL, of all versions from 15 to 18.
 _KEYWORDS = frozenset("""

@@ -117,6 +117,7 @@ def _class_name(condition: str) -> str:
 # The names of the exceptions → SQLSTATE.
 _STATES = {_class_name(name): state for state, _, name in
            (item.partition(":") for item in _CONDITIONS.split())}
+_NAMES = {state: name for name, state in _STATES.items()}
 
 
 def __getattr__(name: str) -> Any:
@@ -137,7 +138,7 @@ def __dir__() -> list[str]:
 
 def of_state(sqlstate: str) -> type[SPIError]:
     """Return the exception of an SQLSTATE, SPIError for an unknown one."""
-    for name, state in _STATES.items():
-        if state == sqlstate:
-            return globals().get(name) or __getattr__(name)     # type: ignore[no-any-return]
-    return SPIError
+    name = _NAMES.get(sqlstate)
+    if name is None:
+        return SPIError
+    return globals().get(name) or __getattr__(name)     # type: ignore[no-any-return]

@@ -16,12 +16,12 @@
 #include "session/answer.h"
 #include "session/error.h"
 #include "session/progress.h"
-#include "text.h"
 #include "wait.h"
 
 #define MAX_STEPS			64		/* reads before other things get a look */
 #define DEATH_WAIT_MS		2000	/* for the supervisor's last words */
 #define MAX_CONTROL_FRAME	(128 * 1024)
+#define MAX_CONTROL_TEXT	8192	/* bytes of a text that is shown */
 #define MAX_HELD_OUTPUT		(1024 * 1024)
 
 /* ---------- what comes ---------- */
@@ -36,9 +36,7 @@ typedef bool (*FrameHandler) (Exchange *exchange, const Frame *frame);
 static char *
 text_field(const WireColumn *columns, uint32 ncolumns, uint32 field)
 {
-	if (field >= ncolumns || columns[field].tag != HXPY_TAG_TEXT || columns[field].count != 1)
-		return "";
-	return hxpy_text_clean(columns[field].data, Min(columns[field].data_length, 8192));
+	return hxpy_error_text(columns, ncolumns, field, MAX_CONTROL_TEXT);
 }
 
 /* Give the session up for the reason in a DEAD frame and raise the error. */

@@ -21,16 +21,15 @@
 #define FIELD_HINT		3
 #define FIELD_CONTEXT	4
 #define FIELD_FAILURE	5			/* number of what the server has told Python, if it is that */
-
 #define FIELD_OBJECT	6			/* the first of the object's names */
 
-/* fields of a MESSAGE frame; the object's names follow */
+/* fields of a MESSAGE frame, in their order */
 #define MESSAGE_LEVEL	0
-#define MESSAGE_SQLSTATE	1
+#define MESSAGE_SQLSTATE 1
 #define MESSAGE_TEXT	2
 #define MESSAGE_DETAIL	3
 #define MESSAGE_HINT	4
-#define MESSAGE_OBJECT	5
+#define MESSAGE_OBJECT	5			/* the first of the object's names */
 
 #define MAX_ERROR_TEXT	16384
 
@@ -67,18 +66,20 @@ static const int allowed_sqlstates[] = {
 	ERRCODE_PROGRAM_LIMIT_EXCEEDED
 };
 
-/* Return a field of an ERROR frame. */
-static char *
-error_field(const WireColumn *columns, uint32 ncolumns, int field)
+/* Return a field of a frame of texts, at most so many bytes of it; "" where there is none. */
+char *
+hxpy_error_text(const WireColumn *columns, uint32 ncolumns, uint32 field, size_t limit)
 {
-	const WireColumn *column;
+	if (field >= ncolumns || columns[field].tag != HXPY_TAG_TEXT || columns[field].count != 1)
+		return "";
+	return hxpy_text_clean(columns[field].data, Min(columns[field].data_length, limit));
+}
 
-	if (field >= (int) ncolumns)
-		return "";
-	column = &columns[field];
-	if (column->tag != HXPY_TAG_TEXT || column->count != 1)
-		return "";
-	return hxpy_text_clean(column->data, Min(column->data_length, MAX_ERROR_TEXT));
+/* Return a field of an ERROR or MESSAGE frame. */
+static char *
+error_field(const WireColumn *columns, uint32 ncolumns, uint32 field)
+{
+	return hxpy_error_text(columns, ncolumns, field, MAX_ERROR_TEXT);
 }
 
 /*

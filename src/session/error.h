@@ -5,6 +5,10 @@
 #ifndef HXPY_ERROR_H
 #define HXPY_ERROR_H
 
+#include "codec/wire.h"
+
+extern char *hxpy_error_text(const WireColumn *columns, uint32 ncolumns, uint32 field,
+							 size_t limit);
 pg_noreturn extern void hxpy_error_raise_python(const char *payload, size_t length,
 												bool of_function, ErrorData *failure,
 												uint32 number);

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from .._tables import wire
 from .._tables.conversion import encode_column
 from .._tables.wire import Buffer, Column
+from ..errors import OBJECT_FIELDS
 from . import protocol
 from .channel import Channel
 from .page import RUNNING
@@ -139,8 +140,7 @@ def _progress(done: float, total: float | None, message: str | None) -> list[Buf
 class Messages:
     """Sends the messages of plpy.notice and the like."""
 
-    _FIELDS = ("sqlstate", "message", "detail", "hint", "schema_name", "table_name", "column_name",
-               "datatype_name", "constraint_name")
+    _FIELDS = ("sqlstate", "message", "detail", "hint", *OBJECT_FIELDS)
 
     def __init__(self, channel: Channel, streams: Sequence[Output]) -> None:
         self.channel = channel

@@ -32,7 +32,7 @@ from .. import hayson, plpy
 from .._tables.conversion import decode_column, encode_column
 from .._tables.wire import (Buffer, Column, ProtocolError, decode_batch, decode_texts,
                             encode_batch, encode_texts)
-from ..errors import Error, HxpyError, SQLError
+from ..errors import OBJECT_FIELDS, Error, HxpyError, SQLError
 from . import functions, protocol
 from .channel import Channel
 from .output import LogHandler, Messages, Output, Progress
@@ -196,8 +196,7 @@ class Worker(Channel):
         if isinstance(error, Error) or isinstance(error, SQLError) and not error._number:
             # Fields that the user has given.
             texts["failure"] = ""
-            for name in ("sqlstate", "detail", "hint", "schema_name", "table_name", "column_name",
-                         "datatype_name", "constraint_name"):
+            for name in ("sqlstate", "detail", "hint", *OBJECT_FIELDS):
                 texts[name] = getattr(error, name) or texts.get(name, "")
         elif isinstance(error, SQLError):
             # The server knows its own error again; else it is as Python tells.
