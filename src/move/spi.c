@@ -35,8 +35,6 @@
 #include "move/filler.h"
 #include "move/spi.h"
 
-#define MAX_PARAMS		65535
-
 /* Parameters of a query: values that Python has given, or NULL. */
 typedef struct QueryParams
 {
@@ -272,6 +270,7 @@ write_failure(Exchange *exchange, ErrorData *error)
 	if (exchange->failure != NULL)
 		FreeErrorData(exchange->failure);
 	exchange->failure = error;
+	hxpy_gather_reset(&exchange->answer);	/* of what the error has interrupted */
 	hxpy_column_write_batch(lengthof(texts), &exchange->answer);
 	for (int i = 0; i < lengthof(texts); i++)
 		hxpy_column_write_text(texts[i].name,
@@ -290,7 +289,9 @@ answer_query(Exchange *exchange, const char *payload, size_t length)
 	PG_TRY();
 	{
 		uint32		ncolumns;
-		WireColumn *columns = hxpy_datum_parse_batch(payload, length, MAX_PARAMS + 2, &ncolumns);
+		/* Each parameter may be an array. */
+		WireColumn *columns = hxpy_datum_parse_batch(payload, length, 2 * HXPY_MAX_COLUMNS,
+													 &ncolumns);
 		QueryParams params;
 		char	   *query;
 		int64		limit;
