@@ -239,6 +239,7 @@ send_source(PySession *session, const char *kind, const char *key, const char *n
 	hxpy_exchange_add_text(&exchange, "name", name);
 	hxpy_exchange_add_text(&exchange, "source", source);
 	exchange.shown = name;
+	exchange.isolated = true;
 	exchange.columns = list_make1(parameters);
 	hxpy_exchange_run(&exchange);
 }
@@ -303,6 +304,7 @@ hxpy_function_exchange(Exchange *exchange, const PyFunction *function, PySession
 	hxpy_exchange_add_text(exchange, "key", function->key);
 	exchange->shown = function->name;
 	exchange->read_only = function->read_only;
+	exchange->isolated = true;
 }
 
 /* Have the worker look whether it could compile a function. */

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
+#include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -250,6 +251,29 @@ take_answer(const PyTrigger *trigger, const TriggerData *data, const Datum *valu
 	return tuple;
 }
 
+/*
+ * Exchange with the worker; meanwhile a level of SPI has the transition tables, if there
+ * are any, so that all queries inside can name them.
+ */
+static void
+run_exchange(Exchange *exchange, TriggerData *data, Datum *values, bool *nulls)
+{
+	MemoryContext context = CurrentMemoryContext;
+	bool		has_tables = data->tg_newtable != NULL || data->tg_oldtable != NULL;
+
+	if (has_tables)
+	{
+		SPI_connect();
+		if (SPI_register_trigger_data(data) < 0)
+			elog(ERROR, "could not register the transition tables");
+		MemoryContextSwitchTo(context);
+		exchange->isolated = false;
+	}
+	hxpy_exchange_values(exchange, values, nulls);
+	if (has_tables)
+		SPI_finish();
+}
+
 /* Call a trigger function. */
 Datum
 hxpy_trigger_call(FunctionCallInfo fcinfo)
@@ -273,7 +297,7 @@ hxpy_trigger_call(FunctionCallInfo fcinfo)
 		hxpy_exchange_add_want(&exchange, trigger->answers[i], "");
 	fill_columns(trigger, data);
 	exchange.columns = trigger->columns;
-	hxpy_exchange_values(&exchange, values, nulls);
+	run_exchange(&exchange, data, values, nulls);
 	result = take_answer(trigger, data, values, nulls, old);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);

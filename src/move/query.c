@@ -24,6 +24,7 @@
 #include "codec/protocol.h"
 #include "move/filler.h"
 #include "move/query.h"
+#include "move/relations.h"
 
 struct SqlSource
 {
@@ -68,11 +69,16 @@ begin(void *arg, TupleDesc tupdesc, Column **heads, int nheads)
 	hxpy_exchange_begin(source->exchange, heads, nheads);
 }
 
-/* Prepare a query that gives rows; anything else is an error. */
+/*
+ * Prepare a query that gives rows, in a level of SPI of its own; anything else is an
+ * error.  Sets whether it reads transition tables.
+ */
 static SPIPlanPtr
-prepare_query(const char *query)
+prepare_query(const char *query, bool *reads_relations)
 {
-	SPIPlanPtr	plan = SPI_prepare_cursor(query, 0, NULL, CURSOR_OPT_PARALLEL_OK);
+	QueryEnvironment *around = hxpy_relations_connect(false);
+	SPIPlanPtr	plan = SPI_prepare_params(query, hxpy_relations_setup, around,
+										  CURSOR_OPT_PARALLEL_OK);
 	List	   *sources;
 	CommandTag	tag;
 
@@ -93,6 +99,7 @@ prepare_query(const char *query)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("%s is no query that gives rows", GetCommandTagName(tag)),
 				 errhint("Give a SELECT, VALUES or WITH query, or INSERT, UPDATE or DELETE with RETURNING.")));
+	*reads_relations = hxpy_relations_register(plan, around);
 	return plan;
 }
 
@@ -101,11 +108,10 @@ static void
 run_whole(SqlSource *source)
 {
 	SPIExecuteOptions options = {.dest = source->filler};
-	SPIPlanPtr	plan;
+	bool		reads_relations;
+	SPIPlanPtr	plan = prepare_query(source->query, &reads_relations);
 	int			result;
 
-	SPI_connect();
-	plan = prepare_query(source->query);
 	result = SPI_execute_plan_extended(plan, &options);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(result));
@@ -116,18 +122,17 @@ run_whole(SqlSource *source)
 
 /*
  * Return the query's statement if it can be run in steps, as one that changes no
- * data; NULL otherwise.
+ * data, nor reads what may be gone before the last step; NULL otherwise.
  */
 static PlannedStmt *
 plan_steps(SqlSource *source)
 {
-	SPIPlanPtr	plan;
+	bool		reads_relations;
+	SPIPlanPtr	plan = prepare_query(source->query, &reads_relations);
 	CachedPlan *cached;
 	PlannedStmt *statement;
 	bool		single;
 
-	SPI_connect();
-	plan = prepare_query(source->query);
 	cached = SPI_plan_get_cached_plan(plan);
 	single = list_length(cached->stmt_list) == 1;	/* rules may add others */
 	MemoryContextSwitchTo(source->context);
@@ -135,8 +140,8 @@ plan_steps(SqlSource *source)
 	ReleaseCachedPlan(cached, NULL);
 	SPI_finish();
 	MemoryContextSwitchTo(source->context);
-	return single && statement->commandType == CMD_SELECT && !statement->hasModifyingCTE ?
-		statement : NULL;
+	return single && statement->commandType == CMD_SELECT && !statement->hasModifyingCTE &&
+		!reads_relations ? statement : NULL;
 }
 
 /* Begin the exchange; the query runs as a whole, or steps are left. */

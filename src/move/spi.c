@@ -33,6 +33,7 @@
 #include "codec/protocol.h"
 #include "guc.h"
 #include "move/filler.h"
+#include "move/relations.h"
 #include "move/spi.h"
 
 /* Parameters of a query: values that Python has given, or NULL. */
@@ -42,6 +43,7 @@ typedef struct QueryParams
 	Oid		   *types;			/* parsing may make the type of a NULL more precise */
 	Datum	   *values;
 	bool	   *nulls;
+	QueryEnvironment *around;	/* transition tables that can be named, or NULL */
 } QueryParams;
 
 /* Refuse SQL that Python must not run here. */
@@ -122,12 +124,13 @@ read_params(QueryParams *params, const WireColumn *columns, int count)
 	}
 }
 
-/* Let parsing see the parameters. */
+/* Let parsing see the parameters, and transition tables. */
 static void
 set_up_params(ParseState *pstate, void *arg)
 {
 	QueryParams *params = arg;
 
+	hxpy_relations_setup(pstate, params->around);
 	setup_parse_variable_parameters(pstate, &params->types, &params->count);
 }
 
@@ -190,6 +193,7 @@ run_statement(const char *statement, QueryParams *params, uint64 limit, bool rea
 				 errmsg("the query has %d parameters, but %d values were given", params->count,
 						count)));
 	options.params = param_list(params);
+	(void) hxpy_relations_register(plan, params->around);
 	result = SPI_execute_plan_extended(plan, &options);
 	if (result < 0)
 		ereport(ERROR,
@@ -214,7 +218,7 @@ run_query(Exchange *exchange, const char *query, uint64 limit, QueryParams *para
 
 	if (hxpy_sql == HXPY_SQL_READ_ONLY)
 		XactReadOnly = true;	/* until the subtransaction's end */
-	SPI_connect();
+	params->around = hxpy_relations_connect(exchange->isolated);
 	foreach(cell, statements)
 	{
 		RawStmt    *raw = lfirst_node(RawStmt, cell);

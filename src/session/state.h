@@ -72,6 +72,7 @@ struct Exchange
 	List	   *wants;			/* Columns without values: names and types of the answer's */
 	List	   *columns;		/* at hand */
 	bool		read_only;		/* what SQL Python asks for changes nothing */
+	bool		isolated;		/* nor can it name transition tables of who calls */
 	ExchangeSource *source;		/* NULL for none */
 	ExchangeSink *sink;			/* NULL when no rows may come */
 	ExchangeClock clock;
