@@ -157,6 +157,19 @@ thread.start()
 thread.join()
 $$);
 SELECT py_eval('p', '[down(3), len(rows("SELECT * FROM sql_a"))]');
+-- a session that dies within its own query, whose error is caught there
+CREATE FUNCTION sql_die() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM py_exec('p', 'import os; os._exit(1)');
+  RETURN 'alive';
+EXCEPTION WHEN connection_failure THEN
+  RETURN SQLERRM;
+END $$;
+SELECT py_eval('p', 'rows("SELECT sql_die()")');
+SELECT py_exec(py_open('p'), 'import hxpy');
+SELECT py_exec('p', 'hxpy.sql("DO $x$ BEGIN PERFORM sql_die(); PERFORM py_open(''p''); END $x$")');
+SELECT py_eval('p', '1');
+DROP FUNCTION sql_die;
 SELECT py_close_all();
 DROP TABLE sql_a, sql_b;
 RESET SESSION AUTHORIZATION;

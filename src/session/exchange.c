@@ -381,6 +381,16 @@ flush(Exchange *exchange)
 	hxpy_clock_stop(&exchange->clock);
 }
 
+/* Raise an error when the session was lost within what Python has asked. */
+static void
+check_alive(const Exchange *exchange)
+{
+	if (exchange->conn == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("the session was lost while SQL ran that Python had asked for")));
+}
+
 /*
  * Send a further frame.  Waits only for the frame before to be gone; its payload
  * must live until the next call.
@@ -388,6 +398,7 @@ flush(Exchange *exchange)
 static void
 send_frame(Exchange *exchange, uint8 type, const GatherList *payload)
 {
+	check_alive(exchange);
 	spool_inner(exchange->conn);
 	flush(exchange);
 	put_frame(exchange, type, payload);
@@ -514,17 +525,23 @@ answer_ask(Exchange *exchange, const Frame *frame)
 
 	if (handler == NULL)
 		hxpy_state_raise_protocol(exchange, "unexpected frame");
-	context = AllocSetContextCreate(CurrentMemoryContext, "hxpy ask", ALLOCSET_SMALL_SIZES);
+	context = AllocSetContextCreate(exchange->context, "hxpy ask", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 	/* What the handler runs may read on. */
 	payload = MemoryContextAllocHuge(context, Max(frame->length, 1));
 	memcpy(payload, frame->payload, frame->length);
 	exchange->clock.continuous = false;
 	hxpy_clock_stop(&exchange->clock);
+	/* The last answer was read, if the worker is fair; else it has to be sent first. */
+	flush(exchange);
+	if (exchange->ask_context != NULL)
+		MemoryContextDelete(exchange->ask_context);
+	exchange->ask_context = context;
 	if (exchange->answer.own.context == NULL)
 		hxpy_gather_init(&exchange->answer, exchange->context);
 	hxpy_gather_reset(&exchange->answer);
 	handler(exchange, payload, frame->length);
+	check_alive(exchange);
 	spool_inner(exchange->conn);
 	flush(exchange);
 	/* What Python says from now on belongs to the request again. */
@@ -534,7 +551,6 @@ answer_ask(Exchange *exchange, const Frame *frame)
 	hxpy_clock_start(&exchange->clock);
 	exchange->clock.continuous = continuous;
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
 }
 
 /* Tell the columns of the rows that answer what Python has asked, as hxpy_exchange_feed(). */
@@ -572,6 +588,8 @@ hxpy_exchange_next(Exchange *exchange)
 			hxpy_state_raise_protocol(exchange, "rows in place of a result");
 		return true;
 	}
+	if (exchange->conn->sending != NULL)
+		hxpy_state_raise_protocol(exchange, "answer to an unfinished request");
 	hxpy_state_finish(exchange, EXCHANGE_ENDED);
 	return false;
 }

@@ -99,6 +99,7 @@ struct Exchange
 	instr_time	began;
 
 	/* of what Python has asked */
+	MemoryContext ask_context;	/* of the latest one and its answer, or NULL */
 	GatherList	answer;
 	ErrorData  *failure;		/* the latest error of that, or NULL */
 	uint32		failures;		/* how many there were: its number */
