@@ -16,6 +16,7 @@
 #include "launch/launcher.h"
 #include "lang/set.h"
 #include "launch/pool.h"
+#include "move/into.h"
 #include "move/scan.h"
 #include "move/spi.h"
 #include "session/exchange.h"
@@ -35,6 +36,7 @@ _PG_init(void)
 	hxpy_session_init();
 	hxpy_scan_init(&hxpy_set_functions);
 	hxpy_spi_init();
+	hxpy_into_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		hxpy_pool_init();

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ._worker.sql import Sql
 
-__all__ = ["SQLError", "progress", "sql"]
+__all__ = ["SQLError", "progress", "sql", "to_table"]
 
 # Set by the worker; None where there is no server to tell or to ask.
 _report: Callable[[float, float | None, str | None], None] | None = None
@@ -34,6 +34,26 @@ def sql(query: str, *params: Any) -> pandas.DataFrame:
     if _sql is None:
         raise RuntimeError("there is no server to ask")
     return _sql.frame(query, *params)
+
+
+def to_table(value: Any, name: str, if_exists: str = "fail") -> int:
+    """Write a table value into a table of the database; return the number of rows.
+
+    value: a DataFrame, a Grid, arrays, rows, an iterator of rows or of DataFrames …: what
+    py_eval_into takes.  name: as in SQL, with a schema and quoted where needed.  if_exists:
+    "fail", "append" (by the columns' names) or "replace".  A new table's column types are
+    those that py_eval_into gives.  When anything fails, nothing is written.
+
+    Raises SQLError for the server's errors and for values that do not fit (`detail` names
+    column and row), whatever an iterator raises, and RuntimeError as sql() does.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be str, not {type(name).__name__}")
+    if if_exists not in ("fail", "append", "replace"):
+        raise ValueError(f"if_exists must be 'fail', 'append' or 'replace', not {if_exists!r}")
+    if _sql is None:
+        raise RuntimeError("there is no server to ask")
+    return _sql.write(value, name, if_exists)
 
 
 def progress(done: float, total: float | None = None, message: str | None = None) -> None:

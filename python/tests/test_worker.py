@@ -754,6 +754,63 @@ def test_rest_of_a_nested_stream(asker):
     assert result(asker, outer) == []
 
 
+def table_asked(server, request):
+    """Take what hxpy.to_table asks; return the number of the value."""
+    kind, number, payload = server.data.receive()
+    assert (kind, number) == (protocol.TABLE, request)
+    texts = wire.decode_texts(payload)
+    assert texts == {"kept": texts["kept"], "name": "s.t", "if_exists": "append"}
+    return texts["kept"]
+
+
+def table_answered(server, request, **texts):
+    server.data.send(protocol.TABLE - 0x80, request, wire.encode_texts(**texts))
+
+
+def test_values_that_tables_are_made_of(server):
+    outer = server.start("import hxpy\ncount = hxpy.to_table(({'v': i} for i in (4, 5)), 's.t', 'append')")
+    number = table_asked(server, outer)
+    inner = server.send(protocol.EVAL_GRID, wire.encode_texts(kept=number, mode="create"))
+    assert rows(server, inner) == [] and rows(server, inner) == [4, 5]
+    assert server.reply() == []
+    table_answered(server, outer, processed="2")
+    assert result(server, outer) == []
+    assert server.eval("[count, len(hxpy._sql.kept)]") == [2, 0]
+
+
+def test_errors_of_such_values(server):
+    """The user's are the user's own; others are as the server tells."""
+    server.exec("import hxpy\ndef write(value):\n    try:\n"
+                "        return hxpy.to_table(value, 's.t', 'append')\n"
+                "    except Exception as error:\n        caught = error\n"
+                "        return type(error).__name__, str(error), isinstance(error.__cause__, KeyError)\n"
+                "def broken():\n    yield {'v': 1}\n    raise LookupError('x') from KeyError('y')\n")
+    for value, failed, expected in (
+            ("broken()", {"message": "LookupError: x"}, ["LookupError", "x", True]),
+            ("5", {"sqlstate": "42846"}, ["CannotCoerce", "told", False])):
+        outer = server.start(f"caught = write({value})")
+        server.send(protocol.EVAL_GRID, wire.encode_texts(kept=table_asked(server, outer),
+                                                          mode="create"))
+        reply = server.reply()
+        assert failed.items() <= reply.items()
+        table_answered(server, outer, sqlstate=reply["sqlstate"], message="told")
+        assert result(server, outer) == []
+        assert server.eval("caught") == expected
+
+
+def test_interrupt_of_such_a_value(server):
+    """What the value makes of the interrupt is not the error."""
+    outer = server.start("import hxpy, time\ndef slow():\n    try:\n        while True:\n"
+                         "            time.sleep(0.01)\n            yield {'v': 1}\n"
+                         "    finally:\n        1 / 0\nhxpy.to_table(slow(), 's.t', 'append')")
+    server.send(protocol.EVAL_GRID, wire.encode_texts(kept=table_asked(server, outer), mode="create"))
+    time.sleep(0.1)
+    server.interrupt()
+    assert server.reply()["message"] == "ZeroDivisionError: division by zero"
+    table_answered(server, outer, sqlstate="23514", message="a row")
+    assert result(server, outer)["message"].endswith("a row")
+
+
 def test_who_may_not_ask(asker):
     asker.exec("""
 import os, threading

@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/dependency.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "funcapi.h"
@@ -382,18 +383,29 @@ hxpy_coltype_runs_code(const ColumnType *type)
 	return false;
 }
 
-/*
- * Return the SQL type for values that Python has chosen the tag of; Haystack's domains
- * are looked for in a schema.
- */
+/* Return the extension's schema, that of its language's handler. */
+static Oid
+extension_schema(void)
+{
+	HeapTuple	tuple = SearchSysCache1(LANGNAME, CStringGetDatum("hxpy"));
+	Oid			handler;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	handler = ((Form_pg_language) GETSTRUCT(tuple))->lanplcallfoid;
+	ReleaseSysCache(tuple);
+	return get_func_namespace(handler);
+}
+
+/* Return the SQL type for values that Python has chosen the tag of. */
 Oid
-hxpy_coltype_of_wire(const WireColumn *column, Oid extension_schema)
+hxpy_coltype_of_wire(const WireColumn *column)
 {
 	Oid			type = InvalidOid;
 
 	if (column->tag == HXPY_TAG_ARRAY)
 	{
-		type = get_array_type(hxpy_coltype_of_wire(column->children, extension_schema));
+		type = get_array_type(hxpy_coltype_of_wire(column->children));
 		return OidIsValid(type) ? type : JSONBOID;
 	}
 	for (int i = 0; i < lengthof(scalar_tags); i++)
@@ -406,7 +418,7 @@ hxpy_coltype_of_wire(const WireColumn *column, Oid extension_schema)
 		if (domain_tags[i].tag == column->tag)
 			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
 								   CStringGetDatum(domain_tags[i].name),
-								   ObjectIdGetDatum(extension_schema));
+								   ObjectIdGetDatum(extension_schema()));
 	}
 	return OidIsValid(type) ? type : TEXTOID;
 }

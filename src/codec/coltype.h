@@ -45,7 +45,7 @@ extern ColumnType *hxpy_coltype_create_record(TupleDesc tupdesc, bool for_input)
 extern void hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc);
 extern void hxpy_coltype_set_plain(ColumnType *type);
 extern bool hxpy_coltype_runs_code(const ColumnType *type);
-extern Oid	hxpy_coltype_of_wire(const WireColumn *column, Oid extension_schema);
+extern Oid	hxpy_coltype_of_wire(const WireColumn *column);
 extern uint32 hxpy_coltype_count(const ColumnType *type);
 extern char *hxpy_coltype_to_utf8(const char *text);
 

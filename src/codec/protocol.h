@@ -47,6 +47,7 @@
 #define HXPY_FRAME_MESSAGE		0x8A
 #define HXPY_FRAME_ASK			0xA0	/* the first of 16 */
 #define HXPY_FRAME_QUERY		0xA0
+#define HXPY_FRAME_TABLE		0xA9
 
 /* tags of columns */
 #define HXPY_TAG_NULL			0

@@ -33,26 +33,38 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "hxpy.h"
 #include "codec/column.h"
 #include "codec/datum.h"
-#include "move/into.h"
 #include "codec/protocol.h"
+#include "move/into.h"
+#include "move/spi.h"
 #include "text.h"
 
 static const char copy_signature[11] = "PGCOPY\n\377\r\n";	/* and its final NUL */
+
+/* What to do when the table is there already (pandas' to_sql). */
+typedef enum IfExists
+{
+	IF_EXISTS_FAIL,
+	IF_EXISTS_REPLACE,
+	IF_EXISTS_APPEND
+} IfExists;
+
+static const char *const choices[] = {"fail", "replace", "append"};
 
 /* Rows on their way into a table. */
 typedef struct IntoStream
 {
 	ExchangeSink sink;			/* must be first */
 	Exchange	exchange;
+	const char *writer;			/* what is called to write them */
 	const RangeVar *table;
 	IfExists	if_exists;		/* FAIL where there is none */
-	Oid			extension_schema;
 	uint64		count;			/* of rows written */
 	int			ncolumns;
 	ColumnType **types;
@@ -109,8 +121,7 @@ quote_range_var(const RangeVar *table)
 
 /* Create the table with the columns of a batch. */
 static void
-create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns,
-			 Oid extension_schema)
+create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns)
 {
 	StringInfoData statement;
 
@@ -119,7 +130,7 @@ create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns,
 	for (uint32 i = 0; i < ncolumns; i++)
 		appendStringInfo(&statement, "%s%s %s", i > 0 ? ", " : "",
 						 quote_identifier(column_name(&columns[i])),
-						 format_type_be_qualified(hxpy_coltype_of_wire(&columns[i], extension_schema)));
+						 format_type_be_qualified(hxpy_coltype_of_wire(&columns[i])));
 	appendStringInfoChar(&statement, ')');
 	run_statement(statement.data);
 }
@@ -140,10 +151,10 @@ check_before_lock(const RangeVar *table, Oid relid, Oid old_relid, void *arg)
 
 /* Open a table that rows are to be appended to, if the current user may do so. */
 static Relation
-open_table(const RangeVar *table, LOCKMODE lock)
+open_table(const IntoStream *stream, LOCKMODE lock)
 {
-	Relation	rel = table_open(RangeVarGetRelidExtended(table, lock, 0, check_before_lock, NULL),
-								 NoLock);
+	Oid			relid = RangeVarGetRelidExtended(stream->table, lock, 0, check_before_lock, NULL);
+	Relation	rel = table_open(relid, NoLock);
 
 	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, false) == RLS_ENABLED)
 		ereport(ERROR,
@@ -152,7 +163,7 @@ open_table(const RangeVar *table, LOCKMODE lock)
 						RelationGetRelationName(rel)),
 				 errhint("Use INSERT INTO ... SELECT * FROM py_eval_grid(...).")));
 	if (XactReadOnly && !rel->rd_islocaltemp)
-		PreventCommandIfReadOnly("py_eval_into");
+		PreventCommandIfReadOnly(stream->writer);
 	return rel;
 }
 
@@ -330,7 +341,7 @@ find_column(const IntoStream *stream, Relation rel, const WireColumn *column, co
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("column \"%s\" of table \"%s\" was changed while Python computed",
 						name, RelationGetRelationName(rel)),
-				 errhint("Call py_eval_into again.")));
+				 errhint("Call %s again.", stream->writer)));
 	return attnum;
 }
 
@@ -339,7 +350,7 @@ static void
 write_table(IntoStream *stream, const WireColumn *columns, uint32 ncolumns)
 {
 	ParseState *pstate = make_parsestate(NULL);
-	Relation	rel = open_table(stream->table, RowExclusiveLock);
+	Relation	rel = open_table(stream, RowExclusiveLock);
 	List	   *names = NIL;
 	List	   *attnums = NIL;
 
@@ -368,7 +379,7 @@ write_table(IntoStream *stream, const WireColumn *columns, uint32 ncolumns)
 static void
 want_columns(IntoStream *stream)
 {
-	Relation	rel = open_table(stream->table, AccessShareLock);
+	Relation	rel = open_table(stream, AccessShareLock);
 	TupleDesc	tupdesc = RelationGetDescr(rel);
 
 	stream->wanted = CreateTupleDescCopy(tupdesc);
@@ -406,7 +417,7 @@ receive_rows(ExchangeSink *sink, Exchange *exchange)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("the value has no rows, so that its columns are not known"),
-				 errhint("Create the table first and use if_exists => 'append'.")));
+				 errhint("Create the table first and append to it.")));
 	}
 	/* The payload goes with the next frame. */
 	announced = MemoryContextAllocHuge(CurrentMemoryContext, Max(exchange->length, 1));
@@ -415,7 +426,7 @@ receive_rows(ExchangeSink *sink, Exchange *exchange)
 	if (stream->if_exists == IF_EXISTS_REPLACE)
 		run_statement(psprintf("DROP TABLE %s", quote_range_var(stream->table)));
 	if (stream->if_exists != IF_EXISTS_APPEND)
-		create_table(stream->table, columns, ncolumns, stream->extension_schema);
+		create_table(stream->table, columns, ncolumns);
 	write_table(stream, columns, ncolumns);
 	if (!stream->ended)
 		ereport(ERROR,
@@ -423,46 +434,113 @@ receive_rows(ExchangeSink *sink, Exchange *exchange)
 				 errmsg("rows after the end of the table")));
 }
 
+/* Return what is to be done when the table is there already. */
+static IfExists
+parse_choice(const char *if_exists)
+{
+	for (int i = 0; i < lengthof(choices); i++)
+	{
+		if (strcmp(if_exists, choices[i]) == 0)
+			return (IfExists) i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value of if_exists: \"%s\"", if_exists),
+			 errhint("Available values: fail, replace, append.")));
+}
+
 /*
- * Write the rows of an expression's value into a table, which is created,
- * replaced or appended to; returns how many.
+ * Write the rows that a stream's exchange brings into a table, which is created, replaced
+ * or appended to; returns how many.  The exchange has the text that says which rows.
  */
-uint64
-hxpy_into_run(PySession *session, const char *expression, const char *table,
-			  IfExists if_exists, Oid extension_schema)
+static uint64
+run_stream(IntoStream *stream, const char *table, const char *if_exists)
 {
 	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(table)));
 	Oid			relid = RangeVarGetRelid(range, NoLock, true);
 	bool		exists = OidIsValid(relid);
-	bool		append = exists && if_exists == IF_EXISTS_APPEND;
-	IntoStream	stream = {
-		.sink = {.pull = receive_rows},
-		.table = range,
-		.if_exists = exists ? if_exists : IF_EXISTS_FAIL,
-		.extension_schema = extension_schema,
-		/* Each column of a new table may be an array. */
-		.max_columns = 2 * HXPY_MAX_COLUMNS
-	};
+	IfExists	choice = parse_choice(if_exists);
 
-	if (exists && if_exists == IF_EXISTS_FAIL)
+	if (exists && choice == IF_EXISTS_FAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation \"%s\" already exists", range->relname),
-				 errhint("Give if_exists => 'append' or 'replace'.")));
+				 errhint("Choose \"append\" or \"replace\" for if_exists.")));
 	/* What replaces a table stands where that stood, in pg_temp, too. */
 	if (exists)
 		range->schemaname = get_namespace_name_or_temp(get_rel_namespace(relid));
-	stream.batch_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
-												 ALLOCSET_DEFAULT_SIZES);
-	hxpy_buffer_init(&stream.bytes, CurrentMemoryContext);
+	stream->sink.pull = receive_rows;
+	stream->table = range;
+	stream->if_exists = exists ? choice : IF_EXISTS_FAIL;
+	stream->batch_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
+												  ALLOCSET_DEFAULT_SIZES);
+	hxpy_buffer_init(&stream->bytes, CurrentMemoryContext);
+	hxpy_exchange_add_text(&stream->exchange, "mode",
+						   stream->if_exists == IF_EXISTS_APPEND ? "append" : "create");
+	stream->exchange.sink = &stream->sink;
+	if (stream->if_exists == IF_EXISTS_APPEND)
+		want_columns(stream);
+	else
+		stream->max_columns = 2 * HXPY_MAX_COLUMNS; /* each may be an array */
+	hxpy_exchange_run(&stream->exchange);
+	MemoryContextDelete(stream->batch_context);
+	hxpy_buffer_free(&stream->bytes);
+	return stream->count;
+}
+
+/* Write the rows of an expression's value into a table; returns how many. */
+uint64
+hxpy_into_run(PySession *session, const char *expression, const char *table,
+			  const char *if_exists)
+{
+	IntoStream	stream = {.writer = "py_eval_into"};
+
 	hxpy_session_exchange(&stream.exchange, session, HXPY_FRAME_EVAL_GRID);
 	hxpy_exchange_add_text(&stream.exchange, "expr", expression);
-	hxpy_exchange_add_text(&stream.exchange, "mode", append ? "append" : "create");
-	stream.exchange.sink = &stream.sink;
-	if (append)
-		want_columns(&stream);
-	hxpy_exchange_run(&stream.exchange);
-	MemoryContextDelete(stream.batch_context);
-	hxpy_buffer_free(&stream.bytes);
-	return stream.count;
+	return run_stream(&stream, table, if_exists);
+}
+
+/*
+ * Write what Python has asked for, by a request within the one that waits: texts `kept`,
+ * by which the worker knows the value, `name` of the table, and `if_exists`.
+ */
+static void
+request_table(Exchange *exchange, const WireColumn *columns, uint32 ncolumns)
+{
+	IntoStream	stream = {.writer = "hxpy.to_table"};
+	char	   *table;
+	uint64		count;
+
+	if (ncolumns != 3)
+		hxpy_spi_raise_invalid();
+	if (exchange->read_only)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is not allowed in a non-volatile function", stream.writer)));
+	table = hxpy_spi_text(&columns[1]);
+	hxpy_exchange_init(&stream.exchange, exchange->conn, HXPY_FRAME_EVAL_GRID);
+	hxpy_exchange_add_text(&stream.exchange, "kept", hxpy_spi_text(&columns[0]));
+	stream.exchange.shown = table;
+	stream.exchange.clock.limit_ms = exchange->clock.limit_ms;
+	stream.exchange.clock.limit_name = exchange->clock.limit_name;
+	/* In a procedure that has committed there is none. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	count = run_stream(&stream, table, hxpy_spi_text(&columns[2]));
+	PopActiveSnapshot();
+	hxpy_column_write_batch(1, &exchange->answer);
+	hxpy_column_write_text("processed", psprintf(UINT64_FORMAT, count), &exchange->answer);
+}
+
+/* Answer the frame TABLE. */
+static void
+answer_table(Exchange *exchange, const char *payload, size_t length)
+{
+	hxpy_spi_answer(exchange, payload, length, request_table);
+}
+
+/* Have tables written. */
+void
+hxpy_into_init(void)
+{
+	hxpy_exchange_on_ask(HXPY_FRAME_TABLE, answer_table);
 }

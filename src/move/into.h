@@ -7,15 +7,8 @@
 
 #include "session/session.h"
 
-/* What to do when the table is there already (pandas' to_sql). */
-typedef enum IfExists
-{
-	IF_EXISTS_FAIL,
-	IF_EXISTS_REPLACE,
-	IF_EXISTS_APPEND
-} IfExists;
-
+extern void hxpy_into_init(void);
 extern uint64 hxpy_into_run(PySession *session, const char *expression, const char *table,
-							IfExists if_exists, Oid extension_schema);
+							const char *if_exists);
 
 #endif							/* HXPY_INTO_H */

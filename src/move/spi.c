@@ -79,16 +79,23 @@ check_allowed(const Exchange *exchange)
 				 errhint("Call it as another role, or set hxpy.superuser_sql if the image can be trusted.")));
 }
 
-/* Read a text of the request. */
-static char *
-request_text(const WireColumn *column)
+/* Raise the error of a request that makes no sense. */
+void
+hxpy_spi_raise_invalid(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("invalid request for SQL from Python")));
+}
+
+/* Read a text of a request. */
+char *
+hxpy_spi_text(const WireColumn *column)
 {
 	char	   *text;
 
 	if (column->tag != HXPY_TAG_TEXT || column->count != 1 || column->nulls != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION),
-				 errmsg("invalid request for SQL from Python")));
+		hxpy_spi_raise_invalid();
 	text = pnstrdup(column->data, column->data_length);
 	if (strlen(text) != column->data_length)
 		ereport(ERROR,
@@ -113,12 +120,10 @@ read_params(QueryParams *params, const WireColumn *columns, int count)
 		params->nulls[i] = true;
 		params->types[i] = UNKNOWNOID;
 		if (column->count != 1)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION),
-					 errmsg("invalid request for SQL from Python")));
+			hxpy_spi_raise_invalid();
 		if (column->nulls != NULL && column->nulls[0] != 0)
 			continue;
-		params->types[i] = hxpy_coltype_of_wire(column, InvalidOid);
+		params->types[i] = hxpy_coltype_of_wire(column);
 		type = hxpy_coltype_create(params->types[i], -1, true);
 		params->values[i] = hxpy_datum_of_column(type, column, &params->nulls[i]);
 	}
@@ -216,8 +221,6 @@ run_query(Exchange *exchange, const char *query, uint64 limit, QueryParams *para
 	int			result = 0;
 	ListCell   *cell;
 
-	if (hxpy_sql == HXPY_SQL_READ_ONLY)
-		XactReadOnly = true;	/* until the subtransaction's end */
 	params->around = hxpy_relations_connect(exchange->isolated);
 	foreach(cell, statements)
 	{
@@ -282,9 +285,12 @@ write_failure(Exchange *exchange, ErrorData *error)
 							   &exchange->answer);
 }
 
-/* Run a query: texts `query` and `limit`, then the parameters' values. */
-static void
-answer_query(Exchange *exchange, const char *payload, size_t length)
+/*
+ * Do what Python asks, in a subtransaction.  Whatever error comes goes to Python, unless it
+ * breaks the exchange off.
+ */
+void
+hxpy_spi_answer(Exchange *exchange, const char *payload, size_t length, SpiRequest request)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -296,29 +302,18 @@ answer_query(Exchange *exchange, const char *payload, size_t length)
 		/* Each parameter may be an array. */
 		WireColumn *columns = hxpy_datum_parse_batch(payload, length, 2 * HXPY_MAX_COLUMNS,
 													 &ncolumns);
-		QueryParams params;
-		char	   *query;
-		int64		limit;
-		int			result;
-		uint64		processed = 0;
 
-		if (ncolumns < 2)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION),
-					 errmsg("invalid request for SQL from Python")));
 		check_allowed(exchange);
-		query = request_text(&columns[0]);
-		limit = pg_strtoint64(request_text(&columns[1]));
 		BeginInternalSubTransaction(NULL);
 		inside = true;
+		if (hxpy_sql == HXPY_SQL_READ_ONLY)
+			XactReadOnly = true;	/* until the subtransaction's end */
 		MemoryContextSwitchTo(context);
-		read_params(&params, columns + 2, (int) ncolumns - 2);
-		result = run_query(exchange, query, (uint64) Max(limit, 0), &params, &processed);
+		request(exchange, columns, ncolumns);
 		ReleaseCurrentSubTransaction();
 		inside = false;
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		write_done(&exchange->answer, result, processed);
 	}
 	PG_CATCH();
 	{
@@ -339,6 +334,32 @@ answer_query(Exchange *exchange, const char *payload, size_t length)
 		write_failure(exchange, error);
 	}
 	PG_END_TRY();
+}
+
+/* Run a query: texts `query` and `limit`, then the parameters' values. */
+static void
+request_query(Exchange *exchange, const WireColumn *columns, uint32 ncolumns)
+{
+	QueryParams params;
+	char	   *query;
+	int64		limit;
+	int			result;
+	uint64		processed = 0;
+
+	if (ncolumns < 2)
+		hxpy_spi_raise_invalid();
+	query = hxpy_spi_text(&columns[0]);
+	limit = pg_strtoint64(hxpy_spi_text(&columns[1]));
+	read_params(&params, columns + 2, (int) ncolumns - 2);
+	result = run_query(exchange, query, (uint64) Max(limit, 0), &params, &processed);
+	write_done(&exchange->answer, result, processed);
+}
+
+/* Answer the frame QUERY. */
+static void
+answer_query(Exchange *exchange, const char *payload, size_t length)
+{
+	hxpy_spi_answer(exchange, payload, length, request_query);
 }
 
 /* Have queries answered. */

@@ -152,22 +152,9 @@ py_eval_into(PG_FUNCTION_ARGS)
 	char	   *name = hxpy_argument_session(fcinfo, true);
 	char	   *expression = hxpy_argument_text(fcinfo, 1, "expression");
 	char	   *table = hxpy_argument_text(fcinfo, 2, "table");
-	char	   *choice = hxpy_argument_text(fcinfo, 3, "if_exists");
-	IfExists	if_exists;
+	char	   *if_exists = hxpy_argument_text(fcinfo, 3, "if_exists");
 
-	if (strcmp(choice, "fail") == 0)
-		if_exists = IF_EXISTS_FAIL;
-	else if (strcmp(choice, "replace") == 0)
-		if_exists = IF_EXISTS_REPLACE;
-	else if (strcmp(choice, "append") == 0)
-		if_exists = IF_EXISTS_APPEND;
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value of if_exists: \"%s\"", choice),
-				 errhint("Available values: fail, replace, append.")));
-	PG_RETURN_INT64(hxpy_into_run(hxpy_session_get(name), expression, table, if_exists,
-								  get_func_namespace(fcinfo->flinfo->fn_oid)));
+	PG_RETURN_INT64(hxpy_into_run(hxpy_session_get(name), expression, table, if_exists));
 }
 
 /*

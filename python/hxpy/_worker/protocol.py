@@ -56,6 +56,7 @@ PROOF = 0x89
 MESSAGE = 0x8A
 ASK = 0xA0      # the first of 16
 QUERY = 0xA0
+TABLE = 0xA9
 
 # Connections by TCP.
 TCP_PORT = 7868

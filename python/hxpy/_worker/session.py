@@ -18,7 +18,8 @@ __all__ = ["PACKAGE", "Session", "dedent", "describe_exception"]
 
 PACKAGE = __file__.rpartition("/_worker/")[0] + "/"     # what starts its files' names
 
-_PLPY = PACKAGE + "plpy.py"
+# What runs the user's code, or asks for it: no part of tracebacks.
+_MACHINERY = tuple(PACKAGE + name for name in ("__init__.py", "plpy.py", "_worker/"))
 _CACHED_SOURCES = 256       # compiled sources kept
 _CACHED_LENGTH = 65536      # longer sources are compiled each time
 _KNOWN_SOURCES = 1024       # sources whose lines tracebacks show
@@ -172,7 +173,7 @@ def _members(error: BaseException, place: str) -> Iterator[str]:
 def _user_frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
     """Yield the traceback's frames but for those of hxpy that lead to the user's code.
 
-    Of a query's error, and in plpy, nor those that have raised it.
+    Of a query's error nor those that have raised it, and none of what asks for SQL.
     """
     import traceback
 
@@ -181,5 +182,5 @@ def _user_frames(error: BaseException) -> Iterator[tuple[types.FrameType, int]]:
         own = frame.f_code.co_filename.startswith(PACKAGE)
         inside = inside or not own
         if inside and not (own and (isinstance(error, (Error, SQLError)) or
-                                    frame.f_code.co_filename == _PLPY)):
+                                    frame.f_code.co_filename.startswith(_MACHINERY))):
             yield frame, line

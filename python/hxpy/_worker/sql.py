@@ -6,19 +6,22 @@ answers; docs/protocol.md, "How requests nest".
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._tables.conversion import decode_column, encode_column
-from .._tables.wire import TEXT, Buffer, Column, decode_batch, encode_batch
-from ..errors import SPIError
+from .._tables.wire import TEXT, Buffer, Column, decode_batch, decode_texts, encode_batch, encode_texts
+from ..errors import HxpyError, SPIError, SQLError
 from ..spiexceptions import of_state
 from . import protocol
+from .session import PACKAGE
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Rows", "Sql"]
+__all__ = ["Kept", "Rows", "Sql"]
 
 
 class Asker(Protocol):
@@ -28,11 +31,30 @@ class Asker(Protocol):
         """Return the answer's payload, and those of COLUMNS and batches."""
 
 
+class Kept:
+    """A value that the server is asked to write into a table, and what went wrong with it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.error: Exception | None = None
+        self.trace: TracebackType | None = None
+
+    def fail(self, error: Exception) -> None:
+        """Remember an error of the user's code; the server tells others with their fields."""
+        if isinstance(error, (HxpyError, SQLError)):
+            return
+        self.error, self.trace = error, error.__traceback__
+        while self.trace and self.trace.tb_frame.f_code.co_filename.startswith(PACKAGE):
+            self.trace = self.trace.tb_next
+
+
 class Sql:
     """Runs queries of the user's code."""
 
     def __init__(self, worker: Asker) -> None:
         self.worker = worker
+        self.kept: dict[str, Kept] = {}
+        self.numbers = itertools.count(1)
 
     def frame(self, query: str, *params: Any) -> pandas.DataFrame:
         """Return a query's rows as a DataFrame; see hxpy.sql."""
@@ -63,11 +85,33 @@ class Sql:
         texts = [encode_column(Column(TEXT, name, "", 1), [text])
                  for name, text in (("query", query), ("limit", str(limit)))]
         answer, rows = self.worker.ask(protocol.QUERY, encode_batch(texts + _params(params)))
-        fields = {column.name: decode_column(column)[0] for column in decode_batch(answer)}
-        if "sqlstate" in fields:
-            raise of_state(fields["sqlstate"])(**fields)
+        fields = _checked(answer)
         schema = decode_batch(rows.pop(0)) if rows else None
         return int(fields["status"]), int(fields["processed"]), schema, rows
+
+    def write(self, value: Any, name: str, if_exists: str) -> int:
+        """Write a table value into a table, and return how many rows; see hxpy.to_table."""
+        number = str(next(self.numbers))
+        kept = self.kept[number] = Kept(value)
+        try:
+            answer, _ = self.worker.ask(protocol.TABLE, encode_texts(
+                kept=number, name=name, if_exists=if_exists))
+        finally:
+            del self.kept[number]
+        try:
+            if kept.error is not None:
+                raise kept.error.with_traceback(kept.trace)
+        finally:
+            del kept        # the error holds this frame
+        return int(_checked(answer)["processed"])
+
+
+def _checked(answer: Buffer) -> dict[str, str]:
+    """Return the texts of an answer; raise the error that it tells."""
+    fields = decode_texts(answer)
+    if "sqlstate" in fields:
+        raise of_state(fields["sqlstate"])(**fields)
+    return fields
 
 
 def _params(params: Sequence[Any]) -> list[list[Buffer]]:

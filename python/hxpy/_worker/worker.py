@@ -59,6 +59,7 @@ class Worker(Channel):
         self.last_words = last_words
         self.session = Session()
         self.functions = functions.Functions(self.session.namespace)
+        self.sql = Sql(self)
         self.streams = (Output(self, 1), Output(self, 2))
         self.replaced: Any = None   # the old value of the variable that the next request sets
         self.streaming = False      # frames of the request's stream are still to come
@@ -333,7 +334,7 @@ class Worker(Channel):
         return encode_batch([])
 
     def evaluate_grid(self, payload: Buffer) -> Sequence[Buffer]:
-        """Stream the rows of an expression's value.
+        """Stream the rows of an expression's value, or of one that hxpy.to_table has kept.
 
         mode "table": the wanted columns; "rows": one Hayson dict a row; "append":
         those of the wanted columns that the value has, by name; "create": whatever
@@ -341,7 +342,18 @@ class Worker(Channel):
         which tells the columns.
         """
         source, mode, *want = decode_batch(payload)
-        self.send_rows(self.session.evaluate(decode_column(source)[0]), decode_column(mode)[0], want)
+        text, how = decode_column(source)[0], decode_column(mode)[0]
+        if source.name != "kept":
+            self.send_rows(self.session.evaluate(text), how, want)
+            return encode_batch([])
+        kept = self.sql.kept[text]
+        try:
+            self.send_rows(kept.value, how, want)
+        except Exception as error:
+            # What an interrupt has made of it does not count.
+            if self.shared[TARGET] != self.shared[RUNNING]:
+                kept.fail(error)
+            raise
         return encode_batch([])
 
     def send_rows(self, value: Any, mode: str, want: list[Column], start: int = 0) -> int:
@@ -511,7 +523,7 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
         hxpy._report = Progress(worker)
         plpy._tell = Messages(worker, worker.streams)
         sys.modules["plpy"] = plpy
-        hxpy._sql = plpy._sql = Sql(worker)
+        hxpy._sql = plpy._sql = worker.sql
         connection.send(protocol.HELLO, 0, encode_texts(
             role="worker", python=sys.version.split()[0]))
         kind, request, payload = connection.receive()
