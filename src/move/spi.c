@@ -53,7 +53,7 @@ check_allowed(const Exchange *exchange)
 	static const Oid powerful[] = {
 		ROLE_PG_EXECUTE_SERVER_PROGRAM, ROLE_PG_READ_SERVER_FILES, ROLE_PG_WRITE_SERVER_FILES
 	};
-	bool		refused = superuser();
+	bool		refused = superuser() || has_createrole_privilege(GetUserId());
 
 	if (IsInParallelMode())
 		ereport(ERROR,
@@ -70,7 +70,7 @@ check_allowed(const Exchange *exchange)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("Python may not run SQL for another role than its session's")));
 	for (int i = 0; i < lengthof(powerful); i++)
-		refused = refused || has_privs_of_role(GetUserId(), powerful[i]);
+		refused = refused || is_member_of_role(GetUserId(), powerful[i]);
 	if (refused && !hxpy_superuser_sql)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -286,8 +286,9 @@ write_failure(Exchange *exchange, ErrorData *error)
 }
 
 /*
- * Do what Python asks, in a subtransaction.  Whatever error comes goes to Python, unless it
- * breaks the exchange off.
+ * Do what Python asks, in a subtransaction, in which no other role can be taken on: not
+ * even the connection's own, of which SET ROLE has made the current one.  Whatever error
+ * comes goes to Python, unless it breaks the exchange off.
  */
 void
 hxpy_spi_answer(Exchange *exchange, const char *payload, size_t length, SpiRequest request)
@@ -298,6 +299,8 @@ hxpy_spi_answer(Exchange *exchange, const char *payload, size_t length, SpiReque
 
 	PG_TRY();
 	{
+		Oid			role;
+		int			security;
 		uint32		ncolumns;
 		/* Each parameter may be an array. */
 		WireColumn *columns = hxpy_datum_parse_batch(payload, length, 2 * HXPY_MAX_COLUMNS,
@@ -306,10 +309,14 @@ hxpy_spi_answer(Exchange *exchange, const char *payload, size_t length, SpiReque
 		check_allowed(exchange);
 		BeginInternalSubTransaction(NULL);
 		inside = true;
+		/* An error's end of the subtransaction sets these back. */
+		GetUserIdAndSecContext(&role, &security);
+		SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE);
 		if (hxpy_sql == HXPY_SQL_READ_ONLY)
-			XactReadOnly = true;	/* until the subtransaction's end */
+			XactReadOnly = true;
 		MemoryContextSwitchTo(context);
 		request(exchange, columns, ncolumns);
+		SetUserIdAndSecContext(role, security);
 		ReleaseCurrentSubTransaction();
 		inside = false;
 		MemoryContextSwitchTo(context);
