@@ -104,13 +104,81 @@ static const struct config_enum_entry io_modes[] = {
 	{NULL, 0, false}
 };
 
+/* The value of a setting that the server or the database has, whatever roles have set. */
+typedef struct ServerValue
+{
+	char	   *value;			/* malloc'd */
+	GucSource	source;
+} ServerValue;
+
+static ServerValue server_image;
+static ServerValue server_allowed_images;
+
+/* Keep the value of a setting if it comes from the server or the database. */
+static bool
+keep_server_value(const char *value, GucSource source, ServerValue *kept)
+{
+	char	   *copy;
+
+	/* One that has gone from postgresql.conf comes as the default. */
+	if (source > PGC_S_DATABASE || (source < kept->source && source != PGC_S_DEFAULT))
+		return true;
+	copy = strdup(value);
+	if (copy == NULL)
+		return false;
+	free(kept->value);
+	kept->value = copy;
+	kept->source = source;
+	return true;
+}
+
+/* See a new value of hxpy.image. */
+static bool
+check_image(char **value, void **extra, GucSource source)
+{
+	return keep_server_value(*value, source, &server_image);
+}
+
+/* See a new value of hxpy.allowed_images. */
+static bool
+check_allowed_images(char **value, void **extra, GucSource source)
+{
+	return keep_server_value(*value, source, &server_allowed_images);
+}
+
+/*
+ * Return whether settings may be those of a stranger: a security-restricted operation is
+ * under way for another role than the one that has logged in.
+ */
+static bool
+is_foreign_operation(void)
+{
+	return InSecurityRestrictedOperation() && GetUserId() != GetSessionUserId();
+}
+
+/* Return the images that new sessions have here. */
+const char *
+hxpy_guc_image(void)
+{
+	return is_foreign_operation() ? server_image.value : hxpy_image;
+}
+
+/* Return the images that sessions may have here. */
+const char *
+hxpy_guc_allowed_images(void)
+{
+	return is_foreign_operation() ? server_allowed_images.value : hxpy_allowed_images;
+}
+
 /*
  * Define hxpy.name, kept in hxpy_name: its type, who may set it, flags, what it is in one
  * sentence, what else is to be said, and its default with bounds or choices.
  */
 #define DEFINE(type, name, context, flags, text, more, ...) \
+	DEFINE_CHECKED(type, name, NULL, context, flags, text, more, __VA_ARGS__)
+#define DEFINE_CHECKED(type, name, check, context, flags, text, more, ...) \
 	DefineCustom##type##Variable("hxpy." #name, text, more, &hxpy_##name, __VA_ARGS__, \
-								 context, flags, NULL, NULL, NULL)
+								 context, flags, check, NULL, NULL)
 
 /* Define the settings of the Docker engine. */
 static void
@@ -132,9 +200,9 @@ define_docker(void)
 static void
 define_containers(void)
 {
-	DEFINE(String, image, PGC_USERSET, 0,
+	DEFINE_CHECKED(String, image, check_image, PGC_USERSET, 0,
 		   "Images for new sessions, the first that is there is taken.", NULL, HXPY_DEFAULT_IMAGE);
-	DEFINE(String, allowed_images, PGC_SUSET, 0,
+	DEFINE_CHECKED(String, allowed_images, check_allowed_images, PGC_SUSET, 0,
 		   "Patterns of the images that sessions may use.",
 		   "A comma-separated list with * as wildcard; when empty, only \"" HXPY_DEFAULT_IMAGE "\".",
 		   "");

@@ -84,6 +84,10 @@ extern int	hxpy_unsupported;	/* HXPY_UNSUPPORTED_... */
 #define HXPY_MIN_MEMORY			64
 #define HXPY_MIN_CPUS			0.01
 
+/* these settings; in an operation for another role than the one that has logged in the server's */
+extern const char *hxpy_guc_image(void);
+extern const char *hxpy_guc_allowed_images(void);
+
 extern void hxpy_guc_init(void);
 
 #endif							/* HXPY_GUC_H */

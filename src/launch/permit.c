@@ -16,9 +16,11 @@
 bool
 hxpy_permit_image(const char *image)
 {
-	if (hxpy_text_split(hxpy_allowed_images) == NIL)
+	const char *allowed = hxpy_guc_allowed_images();
+
+	if (hxpy_text_split(allowed) == NIL)
 		return strcmp(image, HXPY_DEFAULT_IMAGE) == 0;
-	return hxpy_text_in_patterns(image, hxpy_allowed_images);
+	return hxpy_text_in_patterns(image, allowed);
 }
 
 /* Return the first image of a preference list, all of which must be allowed. */
@@ -26,6 +28,7 @@ const char *
 hxpy_permit_first_image(const char *images)
 {
 	List	   *list = hxpy_text_split(images);
+	const char *allowed = hxpy_guc_allowed_images();
 	ListCell   *cell;
 
 	if (list == NIL)
@@ -40,10 +43,9 @@ hxpy_permit_first_image(const char *images)
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("image \"%s\" is not allowed", (char *) lfirst(cell)),
 					 errdetail("hxpy.allowed_images is \"%s\"; when empty, only \"%s\" is allowed.",
-							   hxpy_allowed_images, HXPY_DEFAULT_IMAGE),
+							   allowed, HXPY_DEFAULT_IMAGE),
 					 errhint("Name an allowed image in hxpy.image or py_open, or have a superuser set hxpy.allowed_images to \"%s, %s\".",
-							 hxpy_text_split(hxpy_allowed_images) == NIL ?
-							 HXPY_DEFAULT_IMAGE : hxpy_allowed_images,
+							 hxpy_text_split(allowed) == NIL ? HXPY_DEFAULT_IMAGE : allowed,
 							 (char *) lfirst(cell))));
 	}
 	return linitial(list);

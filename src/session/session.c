@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "access/xact.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -30,6 +31,7 @@
 static void drop_sessions(void);
 
 static HTAB *sessions = NULL;
+static int	num_restricted = 0;		/* of them, see use_restricted() */
 static uint64 last_id = 0;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
 
@@ -84,7 +86,7 @@ session_key(const char *name)
 	return make_key(name);
 }
 
-/* Refuse where a session would be used behind its owner's back. */
+/* Refuse where there are no sessions. */
 static void
 check_context(void)
 {
@@ -92,10 +94,18 @@ check_context(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("Python sessions cannot be used in parallel workers")));
+}
+
+/* Refuse a session that users name where it would be used behind its owner's back. */
+static void
+check_unrestricted(void)
+{
 	if (InSecurityRestrictedOperation())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("cannot use Python sessions within a security-restricted operation")));
+				 errmsg("cannot use Python sessions by name within a security-restricted operation"),
+				 errdetail("Materialized views, index expressions and maintenance commands are kept apart from all sessions that are open."),
+				 errhint("Call a function of LANGUAGE hxpy there: it runs in a session that is opened for the operation.")));
 }
 
 /* Free what a session owns and forget it; does not ereport. */
@@ -113,6 +123,7 @@ destroy_session(PySession *session)
 		hxpy_container_release(session->container);
 	hxpy_registry_close(session->slot);
 	hxpy_pool_session_ended();
+	num_restricted -= session->restricted;
 	hash_search(sessions, &session->key, HASH_REMOVE, NULL);
 	MemoryContextDelete(context);
 }
@@ -124,7 +135,40 @@ close_at_exit(int code, Datum arg)
 	drop_sessions();
 }
 
-/* Make the hash table and register the exit callback, once in a backend. */
+/* Close the sessions of security-restricted operations, which are over; does not ereport. */
+static void
+close_restricted(void)
+{
+	HASH_SEQ_STATUS status;
+	PySession  *session;
+
+	if (num_restricted == 0)
+		return;
+	hash_seq_init(&status, sessions);
+	while ((session = hash_seq_search(&status)) != NULL)
+	{
+		if (session->restricted)
+			destroy_session(session);
+	}
+}
+
+/* A transaction ends, and with it any security-restricted operation. */
+static void
+close_at_transaction_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		close_restricted();
+}
+
+/* A subtransaction is undone, perhaps with a security-restricted operation that was in it. */
+static void
+close_at_rollback(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && !InSecurityRestrictedOperation())
+		close_restricted();
+}
+
+/* Make the hash table and register the callbacks, once in a backend. */
 static void
 create_table(void)
 {
@@ -134,6 +178,8 @@ create_table(void)
 		return;
 	sessions = hash_create("hxpy sessions", 8, &control, HASH_ELEM | HASH_BLOBS);
 	before_shmem_exit(close_at_exit, (Datum) 0);
+	RegisterXactCallback(close_at_transaction_end, NULL);
+	RegisterSubXactCallback(close_at_rollback, NULL);
 }
 
 /* Set options that say nothing. */
@@ -275,6 +321,8 @@ create_session(const SessionKey *key, const SessionOptions *options)
 	memset((char *) session + sizeof(SessionKey), 0, sizeof(PySession) - sizeof(SessionKey));
 	session->id = ++last_id;
 	session->context = context;
+	session->restricted = InSecurityRestrictedOperation();
+	num_restricted += session->restricted;
 	PG_TRY();
 	{
 		adopt_options(session, options);
@@ -302,6 +350,7 @@ hxpy_session_open(const char *name, const SessionOptions *options)
 	PySession  *session;
 
 	check_context();
+	check_unrestricted();
 	create_table();
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
 	if (session != NULL && session->worker->lost == NULL)
@@ -314,7 +363,10 @@ hxpy_session_open(const char *name, const SessionOptions *options)
 	return create_session(&key, options);
 }
 
-/* Return an open session; the default one is opened on first use. */
+/*
+ * Return an open session; the default one, and that which hxpy.session names, are opened
+ * on first use.
+ */
 PySession *
 hxpy_session_get(const char *name)
 {
@@ -322,9 +374,11 @@ hxpy_session_get(const char *name)
 	PySession  *session;
 
 	check_context();
+	check_unrestricted();
 	create_table();
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
-	if (session == NULL && strcmp(name, HXPY_DEFAULT_SESSION) == 0)
+	if (session == NULL &&
+		(strcmp(name, HXPY_DEFAULT_SESSION) == 0 || strcmp(name, hxpy_session) == 0))
 	{
 		SessionOptions options;
 
@@ -340,18 +394,63 @@ hxpy_session_get(const char *name)
 }
 
 /*
+ * Set the options of a session that is opened at its first use.  In a security-restricted
+ * operation what others have set must not choose where the owner's code runs; what a
+ * function sets itself may.
+ */
+static void
+set_options(SessionOptions *options, bool pins_image)
+{
+	hxpy_session_default_options(options);
+	if (!InSecurityRestrictedOperation())
+		return;
+	options->image = pins_image ? hxpy_image : hxpy_guc_image();
+	options->network = HXPY_NO_NETWORK;
+}
+
+/*
+ * Return the session of the current role's functions in a security-restricted operation.
+ * It is opened there and ends with it, whatever sessions are open or hxpy.session says.
+ */
+static PySession *
+use_restricted(bool pins_image)
+{
+	SessionOptions options;
+
+	set_options(&options, pins_image);
+	for (int number = 1;; number++)
+	{
+		SessionKey	key = make_key(psprintf("%srestricted %d", HXPY_OWN_PREFIX, number));
+		PySession  *session = hash_search(sessions, &key, HASH_FIND, NULL);
+
+		if (session != NULL && session->worker->lost != NULL)
+		{
+			destroy_session(session);
+			session = NULL;
+		}
+		if (session == NULL)
+			return create_session(&key, &options);
+		if (strcmp(session->options.image, options.image) == 0)
+			return session;
+	}
+}
+
+/*
  * Return the session of a function of the language, opened at its first use.  If the
  * function pins its image, the open session's must be that.
  */
 PySession *
 hxpy_session_use(const char *name, bool pins_image)
 {
-	SessionKey	key = session_key(name);
+	SessionKey	key;
 	PySession  *session;
 	SessionOptions options;
 
 	check_context();
 	create_table();
+	if (InSecurityRestrictedOperation())
+		return use_restricted(pins_image);
+	key = session_key(name);
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
 	if (session != NULL && !pins_image)
 		return session;
@@ -371,11 +470,14 @@ hxpy_session_use(const char *name, bool pins_image)
 PySession *
 hxpy_session_own(void)
 {
+	/* In a security-restricted operation not even those are used that are open. */
+	const char *kind = InSecurityRestrictedOperation() ? "restricted codecs" : "codecs";
+
 	check_context();
 	create_table();
 	for (int number = 1;; number++)
 	{
-		SessionKey	key = make_key(psprintf("%scodecs %d", HXPY_OWN_PREFIX, number));
+		SessionKey	key = make_key(psprintf("%s%s %d", HXPY_OWN_PREFIX, kind, number));
 		PySession  *session = hash_search(sessions, &key, HASH_FIND, NULL);
 		SessionOptions options;
 
@@ -385,7 +487,7 @@ hxpy_session_own(void)
 			return session;
 		if (session != NULL)
 			destroy_session(session);
-		hxpy_session_default_options(&options);
+		set_options(&options, false);
 		return create_session(&key, &options);
 	}
 }
@@ -443,6 +545,7 @@ hxpy_session_close(const char *name)
 	SessionKey	key = session_key(name);
 	PySession  *session;
 
+	check_unrestricted();
 	if (sessions == NULL)
 		return false;
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
@@ -477,6 +580,7 @@ hxpy_session_close_all(void)
 	ListCell   *cell;
 	int			count = 0;
 
+	check_unrestricted();
 	foreach(cell, list)
 		check_not_busy(lfirst(cell));
 	foreach(cell, list)
@@ -537,7 +641,7 @@ hxpy_session_exchange(Exchange *exchange, PySession *session, uint8 type)
 	}
 }
 
-/* Close all sessions after DISCARD ALL. */
+/* Close all sessions after DISCARD ALL, and those of a security-restricted operation after it. */
 static void
 process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,
@@ -554,9 +658,11 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 								dest, qc);
 	if (discards)
 		drop_sessions();
+	else if (!InSecurityRestrictedOperation())
+		close_restricted();
 }
 
-/* Hook into DISCARD ALL. */
+/* Hook into utility commands. */
 void
 hxpy_session_init(void)
 {

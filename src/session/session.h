@@ -41,6 +41,7 @@ typedef struct PySession
 	SessionKey	key;			/* must be first: the hash table's key */
 	uint64		id;				/* never used twice in a backend */
 	MemoryContext context;
+	bool		restricted;		/* it ends with a security-restricted operation */
 	SessionSlot *slot;			/* what others see of it */
 	Container  *container;
 	WorkerConn *worker;
