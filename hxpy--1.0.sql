@@ -17,32 +17,39 @@ CREATE DOMAIN hs_symbol AS text
 COMMENT ON DOMAIN hs_symbol IS 'identifier of a Haystack Symbol, without the ^';
 
 -- Sessions ---------------------------------------------------------------------
+--
+-- The session comes first and may be left out; then hxpy.session says which one it is.
 
-CREATE FUNCTION py_open(session text DEFAULT 'default', image text DEFAULT NULL,
+CREATE FUNCTION py_open(session text DEFAULT NULL, image text DEFAULT NULL,
                         network text DEFAULT NULL, timeout interval DEFAULT NULL,
                         persistent boolean DEFAULT NULL, log_level text DEFAULT NULL,
                         memory text DEFAULT NULL, cpus float8 DEFAULT NULL)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION py_open(text, text, text, interval, boolean, text, text, float8) IS
-  'open a Python session, or return the open one; returns its name';
+  'open a Python session, that of hxpy.session unless it is named, or return the open one; returns its name';
 
 CREATE FUNCTION py_init(code text)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
-COMMENT ON FUNCTION py_init(text) IS 'run code once in the default session''s life';
+COMMENT ON FUNCTION py_init(text) IS 'run code once in the life of the session of hxpy.session';
 
 CREATE FUNCTION py_init(session text, code text)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION py_init(text, text) IS
   'run code once in a session''s life; later calls do nothing';
 
+CREATE FUNCTION py_init(name text, value "any")
+RETURNS text AS 'MODULE_PATHNAME', 'py_init_value' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION py_init(text, "any") IS
+  'set a Python variable once in the life of the session of hxpy.session; its value is no text';
+
 CREATE FUNCTION py_init(session text, name text, value "any")
-RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+RETURNS text AS 'MODULE_PATHNAME', 'py_init_value' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION py_init(text, text, "any") IS
   'set a Python variable once in a session''s life; later calls for that name do nothing';
 
 CREATE FUNCTION py_timeout(timeout interval)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION py_timeout(interval) IS 'limit the time that each later call in the default session waits for Python';
+COMMENT ON FUNCTION py_timeout(interval) IS 'limit the time that each later call in the session of hxpy.session waits for Python';
 
 CREATE FUNCTION py_timeout(session text, timeout interval)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -52,7 +59,7 @@ COMMENT ON FUNCTION py_timeout(text, interval) IS
 CREATE FUNCTION py_define(name text, value "any")
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION py_define(text, "any") IS
-  'set a Python variable of the default session to a SQL value';
+  'set a Python variable of the session of hxpy.session to a SQL value';
 
 CREATE FUNCTION py_define(session text, name text, value "any")
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
@@ -61,7 +68,7 @@ COMMENT ON FUNCTION py_define(text, text, "any") IS
 
 CREATE FUNCTION py_exec(code text)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
-COMMENT ON FUNCTION py_exec(text) IS 'run Python statements in the default session';
+COMMENT ON FUNCTION py_exec(text) IS 'run Python statements in the session of hxpy.session';
 
 CREATE FUNCTION py_exec(session text, code text)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
@@ -71,12 +78,17 @@ COMMENT ON FUNCTION py_exec(text, text) IS
 CREATE FUNCTION py_eval(expr text)
 RETURNS jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION py_eval(text) IS
-  'value of a Python expression in the default session, in Hayson';
+  'value of a Python expression in the session of hxpy.session, in Hayson';
 
 CREATE FUNCTION py_eval(session text, expr text)
 RETURNS jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION py_eval(text, text) IS
   'value of a Python expression in a session, in Hayson';
+
+CREATE FUNCTION py_eval(expr text, "as" anyelement)
+RETURNS anyelement AS 'MODULE_PATHNAME', 'py_eval_as' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION py_eval(text, anyelement) IS
+  'value of a Python expression in the session of hxpy.session, as the type of the last argument; for text name the session, too';
 
 CREATE FUNCTION py_eval(session text, expr text, "as" anyelement)
 RETURNS anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
@@ -85,10 +97,20 @@ COMMENT ON FUNCTION py_eval(text, text, anyelement) IS
 
 -- Tables -------------------------------------------------------------------------
 
+CREATE FUNCTION py_define_grid(name text, query text, meta jsonb DEFAULT NULL)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_define_grid(text, text, jsonb) IS
+  'set a Python variable of the session of hxpy.session to a query''s rows, as a Grid';
+
 CREATE FUNCTION py_define_grid(session text, name text, query text, meta jsonb DEFAULT NULL)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION py_define_grid(text, text, text, jsonb) IS
   'set a Python variable to a query''s rows, as a Grid';
+
+CREATE FUNCTION py_define_matrix(name text, query text)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_define_matrix(text, text) IS
+  'set a Python variable of the session of hxpy.session to a query''s numbers, as a 2-D ndarray';
 
 CREATE FUNCTION py_define_matrix(session text, name text, query text)
 RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
@@ -99,11 +121,23 @@ CREATE FUNCTION py_support(internal)
 RETURNS internal AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION py_support(internal) IS 'planner support of functions that stream rows';
 
+CREATE FUNCTION py_eval_grid(expr text)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+SUPPORT py_support;
+COMMENT ON FUNCTION py_eval_grid(text) IS
+  'rows of a table value of Python in the session of hxpy.session, with the columns of the column list';
+
 CREATE FUNCTION py_eval_grid(session text, expr text)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 SUPPORT py_support;
 COMMENT ON FUNCTION py_eval_grid(text, text) IS
   'rows of a table value of Python, with the columns of the column list';
+
+CREATE FUNCTION py_eval_grid(expr text, "as" anyelement)
+RETURNS SETOF anyelement AS 'MODULE_PATHNAME', 'py_eval_grid_as' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+SUPPORT py_support;
+COMMENT ON FUNCTION py_eval_grid(text, anyelement) IS
+  'rows of a table value of Python in the session of hxpy.session, as the row type of the last argument';
 
 CREATE FUNCTION py_eval_grid(session text, expr text, "as" anyelement)
 RETURNS SETOF anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
@@ -111,16 +145,34 @@ SUPPORT py_support;
 COMMENT ON FUNCTION py_eval_grid(text, text, anyelement) IS
   'rows of a table value of Python, as the row type of the last argument';
 
+CREATE FUNCTION py_eval_rows(expr text)
+RETURNS SETOF jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+SUPPORT py_support;
+COMMENT ON FUNCTION py_eval_rows(text) IS
+  'rows of a table value of Python in the session of hxpy.session, each as a Hayson dict';
+
 CREATE FUNCTION py_eval_rows(session text, expr text)
 RETURNS SETOF jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 SUPPORT py_support;
 COMMENT ON FUNCTION py_eval_rows(text, text) IS
   'rows of a table value of Python, each as a Hayson dict';
 
+-- Were if_exists a text, a call with three texts could be meant for either function.
+CREATE FUNCTION py_eval_into(expr text, "table" text, if_exists name DEFAULT 'fail')
+RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_eval_into(text, text, name) IS
+  'write a table value of Python in the session of hxpy.session into a table; if_exists is given by name';
+
 CREATE FUNCTION py_eval_into(session text, expr text, "table" text, if_exists text DEFAULT 'fail')
 RETURNS bigint AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
 COMMENT ON FUNCTION py_eval_into(text, text, text, text) IS
   'write a table value of Python into a new or existing table; returns the number of rows';
+
+CREATE FUNCTION py_apply(func text, query text, arrays boolean DEFAULT false)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
+SUPPORT py_support;
+COMMENT ON FUNCTION py_apply(text, text, boolean) IS
+  'a query''s rows in batches through a Python callable of the session of hxpy.session, and its rows back';
 
 CREATE FUNCTION py_apply(session text, func text, query text, arrays boolean DEFAULT false)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
@@ -132,6 +184,11 @@ CREATE FUNCTION py_agg_transfn(state internal, session text, func text, VARIADIC
 RETURNS internal AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION py_agg_transfn(internal, text, text, "any") IS 'transition function of py_agg';
 
+CREATE FUNCTION py_agg_transfn(state internal, func text, VARIADIC "any")
+RETURNS internal AS 'MODULE_PATHNAME', 'py_agg_transfn_default' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION py_agg_transfn(internal, text, "any") IS
+  'transition function of py_agg without a session';
+
 CREATE FUNCTION py_agg_finalfn(state internal)
 RETURNS jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION py_agg_finalfn(internal) IS 'final function of py_agg';
@@ -142,11 +199,17 @@ CREATE AGGREGATE py_agg(session text, func text, VARIADIC "any")
 COMMENT ON AGGREGATE py_agg(text, text, VARIADIC "any") IS
   'a group''s columns through a Python callable, its value in Hayson';
 
+CREATE AGGREGATE py_agg(func text, VARIADIC "any")
+  (SFUNC = py_agg_transfn, STYPE = internal, FINALFUNC = py_agg_finalfn,
+   FINALFUNC_MODIFY = READ_ONLY, PARALLEL = UNSAFE);
+COMMENT ON AGGREGATE py_agg(text, VARIADIC "any") IS
+  'a group''s columns through a Python callable of the session of hxpy.session; the first one is no text';
+
 -- The end of sessions, and what is open --------------------------------------------
 
 CREATE FUNCTION py_close()
 RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION py_close() IS 'end the default session; false when it is not open';
+COMMENT ON FUNCTION py_close() IS 'end the session of hxpy.session; false when it is not open';
 
 CREATE FUNCTION py_close(session text)
 RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -164,11 +227,11 @@ RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE RO
 COMMENT ON FUNCTION py_sessions() IS
   'sessions of the current role in this connection';
 
-CREATE FUNCTION py_packages(session text DEFAULT 'default', OUT name text, OUT version text)
+CREATE FUNCTION py_packages(session text DEFAULT NULL, OUT name text, OUT version text)
 RETURNS SETOF record LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 10000 ROWS 100
 BEGIN ATOMIC
-  SELECT p.name, p.version FROM py_eval_grid(session,
-    'sorted({(d.name, d.version) for d in __import__("importlib.metadata").metadata.distributions()
+  SELECT p.name, p.version FROM py_eval_grid(
+    coalesce(session, pg_catalog.current_setting('hxpy.session')), 'sorted({(d.name, d.version) for d in __import__("importlib.metadata").metadata.distributions()
              if d.name}, key=lambda p: (p[0].lower(), p))'::text) AS p(name text, version text);
 END;
 COMMENT ON FUNCTION py_packages(text) IS 'the Python packages of a session''s image, with versions';
@@ -772,14 +835,17 @@ COMMENT ON LANGUAGE hxpy IS 'Python in the sandbox of a session';
 
 REVOKE ALL ON FUNCTION
   py_open(text, text, text, interval, boolean, text, text, float8),
-  py_init(text), py_init(text, text), py_init(text, text, "any"), py_timeout(interval), py_timeout(text, interval),
+  py_init(text), py_init(text, text), py_init(text, "any"), py_init(text, text, "any"), py_timeout(interval), py_timeout(text, interval),
   py_define(text, "any"), py_define(text, text, "any"), py_exec(text), py_exec(text, text),
-  py_eval(text), py_eval(text, text), py_eval(text, text, anyelement),
-  py_support(internal), py_define_grid(text, text, text, jsonb), py_define_matrix(text, text, text),
-  py_eval_grid(text, text), py_eval_grid(text, text, anyelement), py_eval_rows(text, text),
-  py_eval_into(text, text, text, text), py_apply(text, text, text, boolean),
-  py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),
-  py_agg(text, text, "any"),
+  py_eval(text), py_eval(text, text), py_eval(text, anyelement), py_eval(text, text, anyelement),
+  py_support(internal), py_define_grid(text, text, jsonb), py_define_grid(text, text, text, jsonb),
+  py_define_matrix(text, text), py_define_matrix(text, text, text),
+  py_eval_grid(text), py_eval_grid(text, text), py_eval_grid(text, anyelement),
+  py_eval_grid(text, text, anyelement), py_eval_rows(text), py_eval_rows(text, text),
+  py_eval_into(text, text, name), py_eval_into(text, text, text, text),
+  py_apply(text, text, boolean), py_apply(text, text, text, boolean),
+  py_agg_transfn(internal, text, "any"), py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),
+  py_agg(text, "any"), py_agg(text, text, "any"),
   py_close(), py_close(text), py_close_all(), py_sessions(), py_packages(text),
   hxpy_call_handler(), hxpy_inline_handler(internal), hxpy_validator(oid)
 FROM PUBLIC;

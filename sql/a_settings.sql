@@ -33,7 +33,7 @@ DROP ROLE hxpy_regress_user;
 -- arguments are checked before anything else
 SELECT py_open('');
 SELECT py_open(repeat('x', 64));
-SELECT py_open(NULL);
+SELECT py_close(NULL);
 SELECT py_open('s', network => 'bridge');
 SET hxpy.allowed_networks = '*';
 SELECT py_open('s', network => 'host');

@@ -45,6 +45,7 @@
 
 #include "hxpy.h"
 #include "codec/protocol.h"
+#include "guc.h"
 #include "move/query.h"
 #include "move/rows.h"
 #include "move/scan.h"
@@ -65,6 +66,7 @@ typedef struct StreamState
 	CustomScanState custom;		/* must be first */
 	Oid			function;
 	const char *mode;			/* of EVAL_GRID, or one of the modes below */
+	bool		has_session;	/* as the first argument */
 	bool		is_row;			/* the result is a row, not one value */
 	List	   *arguments;		/* ExprStates */
 	TupleDesc	tupdesc;		/* with the columns' names */
@@ -81,11 +83,25 @@ typedef struct StreamState
 PG_FUNCTION_INFO_V1(py_support);
 
 extern Datum py_eval_grid(PG_FUNCTION_ARGS);
+extern Datum py_eval_grid_as(PG_FUNCTION_ARGS);
 extern Datum py_eval_rows(PG_FUNCTION_ARGS);
 extern Datum py_apply(PG_FUNCTION_ARGS);
 
 static const char MODE_APPLY[] = "apply";
 static const char MODE_FUNCTION[] = "function";
+
+/* Functions of hxpy that a scan can stream; with so many arguments the session is given */
+static const struct
+{
+	PGFunction	function;
+	const char *mode;
+	int			nargs;
+}			streams[] = {
+	{py_eval_grid, "table", 2},
+	{py_eval_grid_as, "table", FUNC_MAX_ARGS},
+	{py_eval_rows, "rows", 2},
+	{py_apply, MODE_APPLY, 4}
+};
 
 static Plan *plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist,
 						 List *clauses, List *custom_plans);
@@ -118,21 +134,31 @@ static const ScanFunctions *functions;
 
 /* ---------- planning ---------- */
 
-/* Return the mode that a function stands for, NULL for other functions. */
+/*
+ * Return the mode that a function stands for, NULL for other functions; sets with how many
+ * arguments the session is one of them.
+ */
 static const char *
-stream_mode(Oid function)
+stream_mode(Oid function, int *nargs)
 {
 	char	   *name = get_func_name(function);
 	FmgrInfo	info;
 
+	*nargs = 0;
 	if (functions->claim(function))
 		return MODE_FUNCTION;
 	if (name == NULL || strncmp(name, "py_", 3) != 0)
 		return NULL;
 	fmgr_info(function, &info);
-	return info.fn_addr == py_eval_grid ? "table" :
-		info.fn_addr == py_eval_rows ? "rows" :
-		info.fn_addr == py_apply ? MODE_APPLY : NULL;
+	for (int i = 0; i < lengthof(streams); i++)
+	{
+		if (streams[i].function == info.fn_addr)
+		{
+			*nargs = streams[i].nargs;
+			return streams[i].mode;
+		}
+	}
+	return NULL;
 }
 
 /*
@@ -215,6 +241,7 @@ replace_function_scan(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEnt
 {
 	RangeTblFunction *function;
 	CustomPath *path;
+	int			nargs;
 
 	if (previous_pathlist_hook != NULL)
 		previous_pathlist_hook(root, rel, rti, rte);
@@ -222,7 +249,7 @@ replace_function_scan(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEnt
 		return;
 	function = linitial(rte->functions);
 	if (!IsA(function->funcexpr, FuncExpr) ||
-		stream_mode(((FuncExpr *) function->funcexpr)->funcid) == NULL ||
+		stream_mode(((FuncExpr *) function->funcexpr)->funcid, &nargs) == NULL ||
 		needs_whole_row(rel) || stream_columns(function) == NULL)
 		return;
 	path = makeNode(CustomPath);
@@ -298,13 +325,15 @@ begin_stream(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
 	List	   *names = lsecond(scan->custom_private);
 	AclResult	right = HxpyFunctionAclCheck(state->function);
+	int			nargs;
 
 	if (right != ACLCHECK_OK)
 		aclcheck_error(right, OBJECT_FUNCTION, get_func_name(state->function));
 	InvokeFunctionExecuteHook(state->function);
-	state->mode = stream_mode(state->function);
+	state->mode = stream_mode(state->function, &nargs);
 	if (state->mode == NULL)
 		elog(ERROR, "function %u was changed after the query was planned", state->function);
+	state->has_session = list_length(scan->custom_exprs) >= nargs;
 	state->is_row = boolVal(lthird(scan->custom_private));
 	state->arguments = ExecInitExprList(scan->custom_exprs, &node->ss.ps);
 	state->tupdesc = CreateTupleDescCopy(node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
@@ -444,6 +473,7 @@ static void
 open_stream(StreamState *state)
 {
 	MemoryContext old;
+	int			first = state->has_session ? 1 : 0;
 	char	   *session;
 	char	   *source;
 	char	   *query = NULL;
@@ -469,12 +499,12 @@ open_stream(StreamState *state)
 		return;
 	}
 	/* The arguments first: they may use the session, and close it. */
-	session = text_argument(state, 0, "session");
-	source = text_argument(state, 1, state->mode == MODE_APPLY ? "function" : "expression");
+	session = state->has_session ? text_argument(state, 0, "session") : pstrdup(hxpy_session);
+	source = text_argument(state, first, state->mode == MODE_APPLY ? "function" : "expression");
 	if (state->mode == MODE_APPLY)
 	{
-		query = text_argument(state, 2, "query");
-		arrays = ExecEvalExprSwitchContext(list_nth(state->arguments, 3),
+		query = text_argument(state, first + 1, "query");
+		arrays = ExecEvalExprSwitchContext(list_nth(state->arguments, first + 2),
 										   state->custom.ss.ps.ps_ExprContext, &isnull);
 	}
 	prepare_exchange(state, session, source, query, !isnull && DatumGetBool(arrays));

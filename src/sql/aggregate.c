@@ -13,13 +13,13 @@
 #include "hxpy.h"
 #include "codec/column.h"
 #include "codec/protocol.h"
+#include "guc.h"
 #include "session/session.h"
 #include "sql/arguments.h"
 
 PG_FUNCTION_INFO_V1(py_agg_transfn);
+PG_FUNCTION_INFO_V1(py_agg_transfn_default);
 PG_FUNCTION_INFO_V1(py_agg_finalfn);
-
-#define FIRST_VALUE		3		/* state, session, func, then values */
 
 /* What a group has gathered. */
 typedef struct AggState
@@ -30,20 +30,20 @@ typedef struct AggState
 	Column	  **columns;
 } AggState;
 
-/* Make the state of a new group. */
+/* Make the state of a new group, whose values are the arguments from one on. */
 static AggState *
-create_state(FunctionCallInfo fcinfo, MemoryContext context)
+create_state(FunctionCallInfo fcinfo, MemoryContext context, const char *session, int first)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	AggState   *state = palloc0(sizeof(AggState));
 
-	state->session = hxpy_argument_text(fcinfo, 1, "session");
-	state->function = hxpy_argument_text(fcinfo, 2, "function");
-	state->ncolumns = PG_NARGS() - FIRST_VALUE;
+	state->session = pstrdup(session);
+	state->function = hxpy_argument_text(fcinfo, first - 1, "function");
+	state->ncolumns = PG_NARGS() - first;
 	state->columns = palloc(state->ncolumns * sizeof(Column *));
 	for (int i = 0; i < state->ncolumns; i++)
 	{
-		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, FIRST_VALUE + i);
+		Oid			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
 
 		if (!OidIsValid(type))
 			ereport(ERROR,
@@ -56,12 +56,11 @@ create_state(FunctionCallInfo fcinfo, MemoryContext context)
 	return state;
 }
 
-/*
- * Add a row to a group.
- */
-Datum
-py_agg_transfn(PG_FUNCTION_ARGS)
+/* Add a row to a group: the state, perhaps the session, the callable, then the values. */
+static Datum
+add_row(FunctionCallInfo fcinfo, bool has_session)
 {
+	int			first = has_session ? 3 : 2;
 	MemoryContext context;
 	AggState   *state;
 	Datum		values[FUNC_MAX_ARGS];
@@ -69,15 +68,37 @@ py_agg_transfn(PG_FUNCTION_ARGS)
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "py_agg_transfn called in non-aggregate context");
-	state = PG_ARGISNULL(0) ? create_state(fcinfo, context) : (AggState *) PG_GETARG_POINTER(0);
+	if (PG_ARGISNULL(0))
+		state = create_state(fcinfo, context, has_session ?
+							 hxpy_argument_text(fcinfo, 1, "session") : hxpy_session, first);
+	else
+		state = (AggState *) PG_GETARG_POINTER(0);
 	for (int i = 0; i < state->ncolumns; i++)
 	{
-		values[i] = PG_GETARG_DATUM(FIRST_VALUE + i);
-		nulls[i] = PG_ARGISNULL(FIRST_VALUE + i);
+		values[i] = PG_GETARG_DATUM(first + i);
+		nulls[i] = PG_ARGISNULL(first + i);
 	}
 	hxpy_column_append_row(state->columns, state->ncolumns, values, nulls,
 						   state->columns[0]->count + 1);
 	PG_RETURN_POINTER(state);
+}
+
+/*
+ * Add a row to a group of py_agg(session, func, values).
+ */
+Datum
+py_agg_transfn(PG_FUNCTION_ARGS)
+{
+	return add_row(fcinfo, true);
+}
+
+/*
+ * Add a row to a group of py_agg(func, values).
+ */
+Datum
+py_agg_transfn_default(PG_FUNCTION_ARGS)
+{
+	return add_row(fcinfo, false);
 }
 
 /*

@@ -8,8 +8,8 @@
 #include "utils/jsonb.h"
 
 #include "hxpy.h"
+#include "guc.h"
 #include "sql/arguments.h"
-#include "session/session.h"
 
 /* Return a text argument, NULL for NULL. */
 char *
@@ -36,11 +36,11 @@ hxpy_argument_text(FunctionCallInfo fcinfo, int argument, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
-/* Return the session's name: argument 0, or the default one where it was left out. */
+/* Return the session's name: argument 0, or that of the setting where it was left out. */
 char *
 hxpy_argument_session(FunctionCallInfo fcinfo, bool given)
 {
-	return given ? hxpy_argument_text(fcinfo, 0, "session") : pstrdup(HXPY_DEFAULT_SESSION);
+	return given ? hxpy_argument_text(fcinfo, 0, "session") : pstrdup(hxpy_session);
 }
 
 /* Return a grid's meta as JSON, that of an empty object for NULL. */

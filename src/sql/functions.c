@@ -3,7 +3,8 @@
  *	  The SQL-callable functions: check arguments, call, return.
  *
  * Overloads are one C function each for what they do: the session comes first
- * and may be left out, so the number of arguments tells.
+ * and may be left out, so the number of arguments tells.  Where two of the same number
+ * differ in that, they are two C functions.
  */
 #include "postgres.h"
 
@@ -25,10 +26,12 @@
 
 PG_FUNCTION_INFO_V1(py_open);
 PG_FUNCTION_INFO_V1(py_init);
+PG_FUNCTION_INFO_V1(py_init_value);
 PG_FUNCTION_INFO_V1(py_timeout);
 PG_FUNCTION_INFO_V1(py_define);
 PG_FUNCTION_INFO_V1(py_exec);
 PG_FUNCTION_INFO_V1(py_eval);
+PG_FUNCTION_INFO_V1(py_eval_as);
 PG_FUNCTION_INFO_V1(py_close);
 PG_FUNCTION_INFO_V1(py_close_all);
 PG_FUNCTION_INFO_V1(py_sessions);
@@ -88,7 +91,7 @@ checked_log_level(const char *level)
 Datum
 py_open(PG_FUNCTION_ARGS)
 {
-	char	   *name = hxpy_argument_text(fcinfo, 0, "session");
+	char	   *name = hxpy_argument_session(fcinfo, !PG_ARGISNULL(0));
 	SessionOptions options;
 
 	hxpy_session_default_options(&options);
@@ -156,9 +159,9 @@ define_argument(FunctionCallInfo fcinfo, PySession *session, const char *variabl
 	hxpy_exchange_run(&exchange);
 }
 
-/* Define a variable once in a session's life. */
+/* Define a variable once in a session's life, to an argument. */
 static void
-init_variable(FunctionCallInfo fcinfo, PySession *session, const char *variable)
+init_variable(FunctionCallInfo fcinfo, PySession *session, const char *variable, int argument)
 {
 	MemoryContext old;
 	ListCell   *cell;
@@ -168,31 +171,40 @@ init_variable(FunctionCallInfo fcinfo, PySession *session, const char *variable)
 		if (strcmp(lfirst(cell), variable) == 0)
 			return;
 	}
-	define_argument(fcinfo, session, variable, 2);
+	define_argument(fcinfo, session, variable, argument);
 	old = MemoryContextSwitchTo(session->context);
 	session->init_names = lappend(session->init_names, pstrdup(variable));
 	MemoryContextSwitchTo(old);
 }
 
 /*
- * py_init([session,] code): run code once in a session's life; py_init(session, name,
- * value): define a variable once in it.
+ * py_init([session,] code): run code once in a session's life.
  */
 Datum
 py_init(PG_FUNCTION_ARGS)
 {
-	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() >= 2);
-	char	   *text = hxpy_argument_text(fcinfo, PG_NARGS() == 1 ? 0 : 1,
-										  PG_NARGS() == 3 ? "name" : "code");
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 2);
+	char	   *code = hxpy_argument_text(fcinfo, PG_NARGS() - 1, "code");
 	PySession  *session = hxpy_session_get(name);
 
-	if (PG_NARGS() == 3)
-		init_variable(fcinfo, session, text);
-	else if (!session->initialized)
+	if (!session->initialized)
 	{
-		run_source(session, text);
+		run_source(session, code);
 		session->initialized = true;
 	}
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/*
+ * py_init([session,] name, value): define a variable once in a session's life.
+ */
+Datum
+py_init_value(PG_FUNCTION_ARGS)
+{
+	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 3);
+	char	   *variable = hxpy_argument_text(fcinfo, PG_NARGS() - 2, "name");
+
+	init_variable(fcinfo, hxpy_session_get(name), variable, PG_NARGS() - 1);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
@@ -252,15 +264,12 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 	return value;
 }
 
-/*
- * py_eval([session,] expr) → jsonb; py_eval(session, expr, "as") → its type.
- */
-Datum
-py_eval(PG_FUNCTION_ARGS)
+/* Evaluate the first argument, or the second one after the session, as a SQL type. */
+static Datum
+eval_argument(FunctionCallInfo fcinfo, bool has_session, Oid type)
 {
-	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() >= 2);
-	char	   *expression = hxpy_argument_text(fcinfo, PG_NARGS() == 1 ? 0 : 1, "expression");
-	Oid			type = PG_NARGS() == 3 ? get_fn_expr_argtype(fcinfo->flinfo, 2) : JSONBOID;
+	char	   *name = hxpy_argument_session(fcinfo, has_session);
+	char	   *expression = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "expression");
 	PySession  *session = hxpy_session_get(name);
 	uint64		id = session->id;
 	bool		once = !session->options.persistent;
@@ -277,6 +286,25 @@ py_eval(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	return value;
+}
+
+/*
+ * py_eval([session,] expr) → jsonb; py_eval(session, expr, "as") → its type.
+ */
+Datum
+py_eval(PG_FUNCTION_ARGS)
+{
+	return eval_argument(fcinfo, PG_NARGS() >= 2, PG_NARGS() == 3 ?
+						 get_fn_expr_argtype(fcinfo->flinfo, 2) : JSONBOID);
+}
+
+/*
+ * py_eval(expr, "as") → its type.
+ */
+Datum
+py_eval_as(PG_FUNCTION_ARGS)
+{
+	return eval_argument(fcinfo, false, get_fn_expr_argtype(fcinfo->flinfo, 1));
 }
 
 /*

@@ -21,38 +21,40 @@
 PG_FUNCTION_INFO_V1(py_define_grid);
 PG_FUNCTION_INFO_V1(py_define_matrix);
 PG_FUNCTION_INFO_V1(py_eval_grid);
+PG_FUNCTION_INFO_V1(py_eval_grid_as);
 PG_FUNCTION_INFO_V1(py_eval_rows);
 PG_FUNCTION_INFO_V1(py_eval_into);
 PG_FUNCTION_INFO_V1(py_apply);
 
-/* Define a variable from a query's rows. */
+/* Define a variable from a query's rows; the session comes first, if it is given. */
 static Datum
-define_from_query(FunctionCallInfo fcinfo, const char *kind, const char *meta)
+define_from_query(FunctionCallInfo fcinfo, bool has_session, const char *kind, const char *meta)
 {
-	char	   *name = hxpy_argument_session(fcinfo, true);
-	char	   *variable = hxpy_argument_text(fcinfo, 1, "name");
-	char	   *query = hxpy_argument_text(fcinfo, 2, "query");
+	char	   *name = hxpy_argument_session(fcinfo, has_session);
+	char	   *variable = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "name");
+	char	   *query = hxpy_argument_text(fcinfo, has_session ? 2 : 1, "query");
 
 	hxpy_query_define(hxpy_session_get(name), variable, kind, meta, query);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
 /*
- * py_define_grid(session, name, query, meta): a query's rows → Grid.
+ * py_define_grid([session,] name, query, meta): a query's rows → Grid.
  */
 Datum
 py_define_grid(PG_FUNCTION_ARGS)
 {
-	return define_from_query(fcinfo, "grid", hxpy_argument_meta(fcinfo, 3));
+	return define_from_query(fcinfo, PG_NARGS() == 4, "grid",
+							 hxpy_argument_meta(fcinfo, PG_NARGS() - 1));
 }
 
 /*
- * py_define_matrix(session, name, query): a query's numbers → 2-D ndarray.
+ * py_define_matrix([session,] name, query): a query's numbers → 2-D ndarray.
  */
 Datum
 py_define_matrix(PG_FUNCTION_ARGS)
 {
-	return define_from_query(fcinfo, "matrix", "{}");
+	return define_from_query(fcinfo, PG_NARGS() == 3, "matrix", "{}");
 }
 
 /*
@@ -108,12 +110,12 @@ return_rows(FunctionCallInfo fcinfo, Exchange *exchange)
 	(void) hxpy_rows_create(exchange, tupdesc, rsinfo->setResult);
 }
 
-/* Evaluate an expression to rows. */
+/* Evaluate an expression to rows; the session comes first, if it is given. */
 static Datum
-eval_rows(FunctionCallInfo fcinfo, const char *mode)
+eval_rows(FunctionCallInfo fcinfo, bool has_session, const char *mode)
 {
-	char	   *name = hxpy_argument_session(fcinfo, true);
-	char	   *expression = hxpy_argument_text(fcinfo, 1, "expression");
+	char	   *name = hxpy_argument_session(fcinfo, has_session);
+	char	   *expression = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "expression");
 	Exchange	exchange;
 
 	hxpy_session_exchange(&exchange, hxpy_session_get(name), HXPY_FRAME_EVAL_GRID);
@@ -125,49 +127,64 @@ eval_rows(FunctionCallInfo fcinfo, const char *mode)
 }
 
 /*
- * py_eval_grid(session, expr[, NULL::rowtype]): a table value → rows.
+ * py_eval_grid([session,] expr), py_eval_grid(session, expr, NULL::rowtype): a table
+ * value → rows.
  */
 Datum
 py_eval_grid(PG_FUNCTION_ARGS)
 {
-	return eval_rows(fcinfo, "table");
+	return eval_rows(fcinfo, PG_NARGS() >= 2, "table");
 }
 
 /*
- * py_eval_rows(session, expr): a table value → one Hayson dict a row.
+ * py_eval_grid(expr, NULL::rowtype): a table value → rows.
+ */
+Datum
+py_eval_grid_as(PG_FUNCTION_ARGS)
+{
+	return eval_rows(fcinfo, false, "table");
+}
+
+/*
+ * py_eval_rows([session,] expr): a table value → one Hayson dict a row.
  */
 Datum
 py_eval_rows(PG_FUNCTION_ARGS)
 {
-	return eval_rows(fcinfo, "rows");
+	return eval_rows(fcinfo, PG_NARGS() == 2, "rows");
 }
 
 /*
- * py_eval_into(session, expr, table, if_exists): a table value → a table; returns
+ * py_eval_into([session,] expr, table, if_exists): a table value → a table; returns
  * the number of rows.
  */
 Datum
 py_eval_into(PG_FUNCTION_ARGS)
 {
-	char	   *name = hxpy_argument_session(fcinfo, true);
-	char	   *expression = hxpy_argument_text(fcinfo, 1, "expression");
-	char	   *table = hxpy_argument_text(fcinfo, 2, "table");
-	char	   *if_exists = hxpy_argument_text(fcinfo, 3, "if_exists");
+	bool		has_session = PG_NARGS() == 4;
+	char	   *name = hxpy_argument_session(fcinfo, has_session);
+	char	   *expression = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "expression");
+	char	   *table = hxpy_argument_text(fcinfo, has_session ? 2 : 1, "table");
+	char	   *if_exists;
 
+	hxpy_argument_require(fcinfo, PG_NARGS() - 1, "if_exists");
+	/* As a text, if_exists could be taken for the table after a session. */
+	if_exists = has_session ? text_to_cstring(PG_GETARG_TEXT_PP(3)) : NameStr(*PG_GETARG_NAME(2));
 	PG_RETURN_INT64(hxpy_into_run(hxpy_session_get(name), expression, table, if_exists));
 }
 
 /*
- * py_apply(session, func, query[, arrays]): a query's rows, in batches, through
+ * py_apply([session,] func, query[, arrays]): a query's rows, in batches, through
  * a Python callable; what it returns as rows.
  */
 Datum
 py_apply(PG_FUNCTION_ARGS)
 {
-	char	   *name = hxpy_argument_session(fcinfo, true);
-	char	   *function = hxpy_argument_text(fcinfo, 1, "function");
-	char	   *query = hxpy_argument_text(fcinfo, 2, "query");
-	bool		arrays = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	bool		has_session = PG_NARGS() == 4;
+	char	   *name = hxpy_argument_session(fcinfo, has_session);
+	char	   *function = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "function");
+	char	   *query = hxpy_argument_text(fcinfo, has_session ? 2 : 1, "query");
+	bool		arrays = !PG_ARGISNULL(PG_NARGS() - 1) && PG_GETARG_BOOL(PG_NARGS() - 1);
 	Exchange	exchange;
 
 	hxpy_session_exchange(&exchange, hxpy_session_get(name), HXPY_FRAME_APPLY);

@@ -64,7 +64,7 @@ gives($psql, q{SELECT py_close_all()}, '1', 'py_close_all');
 gives($psql, q{SELECT py_eval(py_open(repeat('n', 63)), '1')}, '1', 'the longest name');
 fails($psql, q{SELECT py_open(repeat('n', 64))}, '42602', qr/invalid session name/, 'too long a name');
 fails($psql, q{SELECT py_open('')}, '42602', qr/invalid session name/, 'an empty name');
-fails($psql, q{SELECT py_open(NULL)}, '22004', qr/session must not be null/, 'no name');
+fails($psql, q{SELECT py_close(NULL)}, '22004', qr/session must not be null/, 'no name');
 gives($psql, q{SELECT py_eval(py_open('Ünï "quoted"; --'), '1')}, '1', 'an odd name');
 $psql->query('SELECT py_close_all()');
 
