@@ -147,3 +147,11 @@ hxpy_gather_pad(GatherList *list, size_t length)
 
 	hxpy_gather_copy(list, zeros, (8 - length % 8) % 8);
 }
+
+/* Append all pieces to a buffer. */
+void
+hxpy_gather_flatten(const GatherList *list, ByteBuffer *buffer)
+{
+	for (int i = 0; i < list->npieces; i++)
+		hxpy_buffer_append(buffer, hxpy_gather_piece(list, i), list->pieces[i].length);
+}

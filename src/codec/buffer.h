@@ -57,5 +57,15 @@ extern void hxpy_gather_init(GatherList *list, MemoryContext context);
 extern void hxpy_gather_copy(GatherList *list, const void *data, size_t length);
 extern void hxpy_gather_refer(GatherList *list, const void *data, size_t length);
 extern void hxpy_gather_pad(GatherList *list, size_t length);
+extern void hxpy_gather_flatten(const GatherList *list, ByteBuffer *buffer);
+
+/* Return where a piece stands, until the list changes. */
+static inline const char *
+hxpy_gather_piece(const GatherList *list, int index)
+{
+	const GatherPiece *piece = &list->pieces[index];
+
+	return piece->data != NULL ? piece->data : list->own.data + piece->offset;
+}
 
 #endif							/* HXPY_BUFFER_H */

@@ -393,7 +393,8 @@ check_alive(const Exchange *exchange)
 
 /*
  * Send a further frame.  Waits only for the frame before to be gone; its payload
- * must live until the next call.
+ * must live until the next call.  A small one that answers Python is sent with the
+ * answer: Python wakes up once.
  */
 static void
 send_frame(Exchange *exchange, uint8 type, const GatherList *payload)
@@ -401,6 +402,9 @@ send_frame(Exchange *exchange, uint8 type, const GatherList *payload)
 	check_alive(exchange);
 	spool_inner(exchange->conn);
 	flush(exchange);
+	if (exchange->state == EXCHANGE_SUSPENDED &&
+		hxpy_worker_hold(exchange->conn, type, exchange->request, payload))
+		return;
 	put_frame(exchange, type, payload);
 	send_more(exchange);
 }

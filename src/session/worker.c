@@ -24,6 +24,7 @@
 #include "wait.h"
 
 #define MAX_PIECES			64
+#define MAX_HELD			8192	/* bytes of frames that wait for the next one */
 #define OUTPUT_SLACK		(64 * 1024) /* what came before the request, words about a cut */
 
 /*
@@ -46,6 +47,8 @@ hxpy_worker_create(pgsocket control, pgsocket data, const char *session, size_t 
 	dlist_init(&conn->exchanges);
 	hxpy_frames_init(&conn->data, data, "worker", context);
 	hxpy_frames_init(&conn->control, control, "supervisor", context);
+	hxpy_buffer_init(&conn->head, context);
+	(void) hxpy_buffer_reserve(&conn->head, MAX_HELD + HXPY_HEADER_SIZE);
 	(void) hxpy_wait_event(HXPY_WAIT_WORKER);	/* later it must not raise errors */
 	conn->events = HxpyCreateWaitEventSet(4);
 	AddWaitEventToSet(conn->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
@@ -110,12 +113,37 @@ hxpy_worker_wait(WorkerConn *conn, long timeout_ms)
 		ResetLatch(MyLatch);
 }
 
+/* Add a frame's header to what goes before its payload.  There is always room for one. */
+static void
+add_header(WorkerConn *conn, uint8 type, uint32 request, size_t length)
+{
+	char		header[HXPY_HEADER_SIZE];
+
+	hxpy_wire_header(header, type, request, length);
+	hxpy_buffer_append(&conn->head, header, HXPY_HEADER_SIZE);
+}
+
+/*
+ * Hold a small frame, to be sent together with the next one, which must be put before
+ * anything from the worker is waited for; false when it is too large for that.
+ */
+bool
+hxpy_worker_hold(WorkerConn *conn, uint8 type, uint32 request, const GatherList *payload)
+{
+	Assert(conn->sending == NULL);
+	if (conn->head.length + HXPY_HEADER_SIZE + payload->length > MAX_HELD)
+		return false;
+	add_header(conn, type, request, payload->length);
+	hxpy_gather_flatten(payload, &conn->head);
+	return true;
+}
+
 /* Prepare to send a frame; the one before is gone. */
 void
 hxpy_worker_put(WorkerConn *conn, uint8 type, uint32 request, const GatherList *payload)
 {
 	Assert(conn->sending == NULL);
-	hxpy_wire_header(conn->header, type, request, payload->length);
+	add_header(conn, type, request, payload->length);
 	conn->sent = 0;
 	conn->sending = payload;
 }
@@ -134,10 +162,8 @@ hxpy_worker_send(WorkerConn *conn)
 
 		for (int i = -1; i < list->npieces && message.msg_iovlen < MAX_PIECES; i++)
 		{
-			const char *data = i < 0 ? conn->header :
-				list->pieces[i].data != NULL ? list->pieces[i].data :
-				list->own.data + list->pieces[i].offset;
-			size_t		length = i < 0 ? HXPY_HEADER_SIZE : list->pieces[i].length;
+			const char *data = i < 0 ? conn->head.data : hxpy_gather_piece(list, i);
+			size_t		length = i < 0 ? conn->head.length : list->pieces[i].length;
 			size_t		skip = conn->sent > position ? conn->sent - position : 0;
 
 			position += length;
@@ -152,8 +178,11 @@ hxpy_worker_send(WorkerConn *conn)
 			return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 		conn->sent += count;
 		hxpy_registry_add(conn->slot, COUNT_BYTES_IN, count);
-		if (conn->sent == HXPY_HEADER_SIZE + list->length)
+		if (conn->sent == conn->head.length + list->length)
+		{
 			conn->sending = NULL;
+			conn->head.length = 0;
+		}
 	}
 	return true;
 }

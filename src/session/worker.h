@@ -33,8 +33,8 @@ typedef struct WorkerConn
 
 	/* the frame that is being sent on `data` */
 	const GatherList *sending;	/* payload not yet fully sent, or NULL */
-	char		header[HXPY_HEADER_SIZE];
-	size_t		sent;			/* bytes of header and payload sent so far */
+	ByteBuffer	head;			/* frames that were held for it, then its header */
+	size_t		sent;			/* bytes of head and payload sent so far */
 
 	/* of the exchanges; see exchange.c */
 	dlist_head	exchanges;		/* that will use this connection, or do so */
@@ -52,7 +52,9 @@ extern void hxpy_worker_close(WorkerConn *conn);
 extern bool hxpy_worker_has_ended(const WorkerConn *conn);
 extern void hxpy_worker_wait(WorkerConn *conn, long timeout_ms);
 
-/* sending; the payload lives until it is sent */
+/* sending; the payload lives until it is sent, that of a frame that is held does not matter */
+extern bool hxpy_worker_hold(WorkerConn *conn, uint8 type, uint32 request,
+							 const GatherList *payload);
 extern void hxpy_worker_put(WorkerConn *conn, uint8 type, uint32 request,
 							const GatherList *payload);
 extern bool hxpy_worker_send(WorkerConn *conn);
