@@ -22,22 +22,30 @@ def text_column(name, *texts):
     return encode_column(Column(wire.TEXT, name, "", len(texts)), texts)
 
 
-def define(functions, source, parameters=(), kind="value", key=VERSIONS[0], name="f"):
+def define(functions, source, parameters=(), kind="value", key=VERSIONS[0], name="f", dropped=()):
     payload = encode_batch([
         text_column("kind", kind), text_column("key", key), text_column("name", name),
-        text_column("source", source), text_column("parameters", *parameters)])
+        text_column("source", source), text_column("parameters", *parameters),
+        text_column("dropped", *dropped)])
     assert functions.define(b"".join(map(bytes, payload)))
+
+
+def instruct(functions, common, arguments):
+    """Send INVOKE with the columns that calls have in common, and others; return the result's."""
+    begin = b"".join(b"".join(map(bytes, column)) for column in common)
+    payload = wire.BATCH.pack(len(common) + len(arguments), wire.BATCH.size + len(begin)) + begin
+    payload += b"".join(b"".join(map(bytes, column)) for column in arguments)
+    return decode_batch(b"".join(map(bytes, functions.invoke(bytearray(payload)))))
 
 
 def invoke(functions, *arguments, want=wire.INT64, key=VERSIONS[0]):
     """Call by columns given as (tag, values); return the values of the result."""
-    parts = [text_column("key", key)]
+    common = [text_column("key", key)]
     if want is not None:
         wanted = want if isinstance(want, Column) else Column(want, "", "", 0)
-        parts.append(encode_column(wanted, []))
-    parts += [encode_column(Column(tag, "", "", 0), values) for tag, values in arguments]
-    payload = bytearray(b"".join(map(bytes, encode_batch(parts))))
-    result = decode_batch(b"".join(map(bytes, functions.invoke(payload))))
+        common.append(encode_column(wanted, []))
+    result = instruct(functions, common, [
+        encode_column(Column(tag, "", "", 0), values) for tag, values in arguments])
     return [decode_column(column) for column in result]
 
 
@@ -83,11 +91,26 @@ def test_a_new_version_takes_the_place_of_the_old(functions):
     assert [invoke(functions) for _ in range(2)] == [[[1]], [[2]]]
     define(functions, "return SD.get('n', 0)", key=VERSIONS[1])
     assert invoke(functions, key=VERSIONS[1]) == [[0]]
-    assert list(functions.known) == [VERSIONS[1]] and not functions.calls.keys() - {
-        function.head for function in functions.known.values()}
+    assert list(functions.known) == [VERSIONS[1]] and len(functions.calls) == 1
     assert len(linecache.cache) == lines + 1
     with pytest.raises(KeyError):
         invoke(functions)
+
+
+def test_dropped_functions_leave_nothing(functions):
+    lines = len(linecache.cache)
+    define(functions, "return 1")
+    invoke(functions)
+    with pytest.raises(SyntaxError):
+        define(functions, "return (", key="00004002" + "0" * 24, dropped=["00004001", "00005000"])
+    assert not functions.known and not functions.calls and len(linecache.cache) == lines
+
+
+def test_calls_of_many_kinds_are_bounded(functions):
+    define(functions, "return a", ["a"])
+    for i in range(1000):
+        assert invoke(functions, (wire.INT64, [i]), want=Column(wire.OTHER, "", f"type {i}", 0)) == [[str(i)]]
+    assert len(functions.calls) <= 256
 
 
 def test_globals_of_pl_python(functions):
@@ -205,38 +228,45 @@ def test_sets_that_are_tables():
 
 
 def fire(functions, wants, **data):
-    """Call a trigger function with texts and rows of TD; return the values of the result."""
-    parts = [text_column("key", VERSIONS[0]), *(encode_column(want, []) for want in wants)]
-    for name in ("name", "relid", "table_name", "table_schema", "when", "level", "event", "args"):
-        parts.append(text_column(name, data.get(name, "x")))
-    for name in ("new", "old"):
-        row = record("a", "b")
-        row.name = name
-        parts.append(encode_column(row, [data.get(name)]))
-    payload = bytearray(b"".join(map(bytes, encode_batch(parts))))
-    result = decode_batch(b"".join(map(bytes, functions.invoke(payload))))
-    return [decode_column(column)[0] for column in result]
+    """Call a trigger function with texts and rows of TD; return what the answer tells."""
+    names = ("name", "relid", "table_name", "table_schema", "when", "level", "event", "args")
+    common = [text_column("key", VERSIONS[0]), *(text_column(name, data.get(name, "x")) for name in names)]
+    rows = [encode_column(Column(wire.INT64, key, "", 0), [value])
+            for name in ("new", "old") for key, value in data.get(name, {}).items()]
+    result = instruct(functions, common + [encode_column(Column(wire.INT64, name, "", 0), [])
+                                           for name in wants], rows)
+    return [(column.name, decode_column(column)[0]) for column in result]
 
 
-ANSWERS = [Column(wire.TEXT, "", "", 0), Column(wire.BYTEA, "", "", 0), record("a", "b")]
-
-
-@pytest.mark.parametrize("source, answer", [
-    ("pass", ["OK", None, None]), ("return 'skip'", ["SKIP", None, None]),
-    ("return 'MODIFY'", ["MODIFY", b"\0\0", {"a": None, "b": None}]),
-    ("TD['new']['b'] = 5; return 'MODIFY'", ["MODIFY", b"\0\1", {"a": None, "b": 5}]),
-    ("TD['new'] = {'a': TD['old']['a']}; return 'MODIFY'", ["MODIFY", b"\1\0", {"a": 3, "b": None}]),
-    ("TD['new']['a'] = None; return 'MODIFY'", ["MODIFY", b"\1\0", {"a": None, "b": None}])])
-def test_triggers(functions, source, answer):
+@pytest.mark.parametrize("source, status, columns", [
+    ("pass", "OK", []), ("return 'skip'", "SKIP", []), ("return 'MODIFY'", "MODIFY", []),
+    ("TD['new']['b'] = 5; return 'MODIFY'", "MODIFY", [("b", 5)]),
+    ("TD['new'] = {'a': TD['old']['a']}; return 'MODIFY'", "MODIFY", [("a", 3)]),
+    ("TD['new'] = {'b': 1, 'a': 2}; return 'MODIFY'", "MODIFY", [("a", 2), ("b", 1)]),
+    ("TD['new']['a'] = None; return 'MODIFY'", "MODIFY", [("a", None)])])
+def test_triggers(functions, source, status, columns):
     define(functions, source, kind="trigger")
-    for event in ("UPDATE", "INSERT", "UPDATE"):
-        assert fire(functions, ANSWERS, event=event, new={"a": 1, "b": 2},
-                    old={"a": 3, "b": 4}) == answer
+    for new in ({"a": 1, "b": 2}, {"a": 1, "b": None}) * 2:     # by the long way, and the short one
+        assert fire(functions, "ab", level="ROW", event="UPDATE", new=new,
+                    old={"a": 3, "b": 4}) == [("", status), *columns]
+    if "old" not in source:
+        answer = fire(functions, "ab", level="ROW", event="INSERT", new={"a": 3, "b": 4})
+        assert answer == [("", status), *columns]
+
+
+def test_rows_of_a_trigger(functions):
+    define(functions, "GD['rows'] = TD['new'], TD['old']", kind="trigger")
+    row, other = {"a": 1, "b": None}, {"a": None, "b": 2}
+    for event, rows in (("INSERT", {"new": row}), ("UPDATE", {"new": row, "old": other}),
+                        ("DELETE", {"old": other}), ("UPDATE", {"new": other, "old": row})):
+        fire(functions, "ab" if "new" in rows else "", level="ROW", event=event, **rows)
+        assert functions.namespace["rows"] == (rows.get("new"), rows.get("old"))
+    assert len(functions.calls) == 3
 
 
 def test_trigger_of_a_statement(functions):
     define(functions, "GD['td'] = TD", kind="trigger")
-    assert fire(functions, ANSWERS[:1], event="TRUNCATE") == ["OK"]
+    assert fire(functions, "", level="STATEMENT", event="TRUNCATE") == [("", "OK")]
     assert functions.namespace["td"]["event"] == "TRUNCATE" and functions.namespace["td"]["new"] is None
-    assert fire(functions, ANSWERS[:1], event="DELETE", old={"a": 1, "b": 2}) == ["OK"]
+    assert fire(functions, "", level="ROW", event="DELETE", old={"a": 1, "b": 2}) == [("", "OK")]
     assert functions.namespace["td"]["old"] == {"a": 1, "b": 2}

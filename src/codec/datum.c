@@ -471,3 +471,31 @@ hxpy_datum_row(ColumnType **types, int ntypes, const char *data, size_t length, 
 	for (int i = 0; i < ntypes; i++)
 		values[i] = hxpy_datum_next(readers[i], &nulls[i]);
 }
+
+/*
+ * Read some fields of a row: columns of one value, with the fields' names, in their
+ * order.  Of the others only `found` is set.
+ */
+void
+hxpy_datum_fields(const ColumnType *row, const WireColumn *columns, uint32 ncolumns,
+				  Datum *values, bool *nulls, bool *found)
+{
+	uint32		next = 0;
+
+	for (int i = 0; i < row->nchildren; i++)
+	{
+		ColumnType *type = row->children[i];
+		const WireColumn *column = &columns[next];
+
+		found[i] = next < ncolumns && column->name_length == strlen(type->name) &&
+			memcmp(column->name, type->name, column->name_length) == 0;
+		if (!found[i])
+			continue;
+		if (column->count != 1)
+			invalid_frame("A value was expected.");
+		values[i] = hxpy_datum_of_column(type, column, &nulls[i]);
+		next++;
+	}
+	if (next < ncolumns)
+		invalid_frame("A column is none of the row's.");
+}

@@ -25,6 +25,8 @@ extern ColumnReader **hxpy_datum_readers(ColumnType **types, int ntypes, const c
 										 size_t length, uint64 *nrows);
 extern Datum hxpy_datum_next(ColumnReader *reader, bool *isnull);
 extern Datum hxpy_datum_of_column(ColumnType *type, const WireColumn *column, bool *isnull);
+extern void hxpy_datum_fields(const ColumnType *row, const WireColumn *columns, uint32 ncolumns,
+							  Datum *values, bool *nulls, bool *found);
 extern void hxpy_datum_row(ColumnType **types, int ntypes, const char *data, size_t length,
 						   Datum *values, bool *nulls);
 

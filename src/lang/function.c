@@ -28,6 +28,7 @@
 #include "lang/function.h"
 
 #define IMAGE_SETTING	"hxpy.image="
+#define MIN_LIMIT		64		/* functions that a worker knows before dropped ones are looked for */
 
 /* A function that a worker has compiled. */
 typedef struct KnownFunction
@@ -226,6 +227,34 @@ parameter_column(HeapTuple row)
 	return column;
 }
 
+/*
+ * Make a column of the functions that a session's worker knows and that were dropped, as
+ * their keys begin, and forget them.  Looked for when the worker knows twice as many as were
+ * left the last time.
+ */
+static Column *
+dropped_column(PySession *session)
+{
+	Column	   *column = hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "dropped",
+											CurrentMemoryContext);
+	HASH_SEQ_STATUS status;
+	KnownFunction *known;
+
+	if (session->functions == NULL ||
+		hash_get_num_entries(session->functions) < Max(session->functions_limit, MIN_LIMIT))
+		return column;
+	hash_seq_init(&status, session->functions);
+	while ((known = hash_seq_search(&status)) != NULL)
+	{
+		if (SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(known->oid)))
+			continue;
+		hxpy_column_append(column, CStringGetTextDatum(psprintf("%08x", known->oid)), false);
+		(void) hash_search(session->functions, &known->oid, HASH_REMOVE, NULL);
+	}
+	session->functions_limit = 2 * hash_get_num_entries(session->functions);
+	return column;
+}
+
 /* Send an instruction that has a worker compile something. */
 static void
 send_source(PySession *session, const char *kind, const char *key, const char *name,
@@ -240,7 +269,7 @@ send_source(PySession *session, const char *kind, const char *key, const char *n
 	hxpy_exchange_add_text(&exchange, "source", source);
 	exchange.shown = name;
 	exchange.isolated = true;
-	exchange.columns = list_make1(parameters);
+	exchange.columns = list_make2(parameters, dropped_column(session));
 	hxpy_exchange_run(&exchange);
 }
 
@@ -295,13 +324,12 @@ hxpy_function_session(const PyFunction *function)
 	return session;
 }
 
-/* Make an exchange that calls a function in a session; arguments and wants are the caller's. */
+/* Make an exchange that calls a function in a session; its head is the caller's. */
 void
 hxpy_function_exchange(Exchange *exchange, const PyFunction *function, PySession *session,
 					   uint8 type)
 {
 	hxpy_session_exchange(exchange, session, type);
-	hxpy_exchange_add_text(exchange, "key", function->key);
 	exchange->shown = function->name;
 	exchange->read_only = function->read_only;
 	exchange->isolated = true;

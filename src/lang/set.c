@@ -26,6 +26,7 @@ prepare_call(Exchange *exchange, const PyFunction *function, PySession *session,
 			 List *arguments)
 {
 	hxpy_function_exchange(exchange, function, session, HXPY_FRAME_INVOKE_ROWS);
+	hxpy_exchange_add_text(exchange, "key", function->key);
 	hxpy_exchange_add_text(exchange, "mode", is_row ? "row" : "value");
 	exchange->columns = arguments;
 }

@@ -3,9 +3,9 @@
  *	  Functions of the language as triggers.
  *
  * Python is given the dict TD.  What all calls of a trigger for an event have in common
- * goes before the rows, so that the worker reads it once.  A row that Python has modified
- * comes back with a mask of the columns that were set: the others keep their values, which
- * never went through Python.
+ * goes before the rows, so that the worker reads it once.  Of a row that Python has
+ * modified the columns that were set come back: the others keep their values, which never
+ * went through Python.
  */
 #include "postgres.h"
 
@@ -17,80 +17,58 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "hxpy.h"
 #include "codec/datum.h"
-#include "guc.h"
-#include "lang/function.h"
+#include "lang/setup.h"
 #include "lang/trigger.h"
 
-/* What comes back: what to do, which columns were set, the row. */
-#define NUM_ANSWERS	3
+/* What instructions for an event begin with, and the Columns of the rows that follow. */
+typedef struct EventHead
+{
+	HeadPrefix	prefix;			/* empty until the event has come */
+	List	   *rows;
+} EventHead;
 
-/* What calls of one trigger in a query have in common; kept in fn_extra. */
+/* What calls of one trigger in a query have in common. */
 typedef struct PyTrigger
 {
-	MemoryContext context;		/* of all but what follows */
-	MemoryContext head;			/* of `columns`, made anew for another event */
-	MemoryContext work;			/* of one call */
-	bool		busy;			/* it is being called, or a call has failed */
-	PyFunction *function;
-	Oid			trigger;
-	int			types;			/* hxpy.types that was in force */
+	CallSetup	setup;			/* must be first */
 	ColumnType *row;			/* to Python */
-	ColumnType *answers[NUM_ANSWERS];
-	TriggerEvent event;
-	List	   *columns;		/* that make TD, NIL at first */
-	Column	   *new;			/* the last two of these */
-	Column	   *old;
+	ColumnType *modified;		/* back */
+	List	   *new;			/* Columns of a row's fields */
+	List	   *old;
+	Datum	   *values;			/* of a row on its way */
+	bool	   *nulls;
+	EventHead	heads[TRIGGER_EVENT_OPMASK + 1];
 } PyTrigger;
 
-/* Set up a trigger's calls, in a memory context of their own. */
-static PyTrigger *
-create_trigger(FunctionCallInfo fcinfo, const TriggerData *data, MemoryContext parent)
+/* Make the columns of a row's fields. */
+static List *
+make_row(const ColumnType *row)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "hxpy trigger", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	TupleDesc	tupdesc = RelationGetDescr(data->tg_relation);
-	PyTrigger  *trigger = palloc0(sizeof(PyTrigger));
+	List	   *columns = NIL;
 
-	trigger->context = context;
-	trigger->head = AllocSetContextCreate(context, "hxpy trigger's data", ALLOCSET_SMALL_SIZES);
-	trigger->work = AllocSetContextCreate(context, "hxpy trigger's call", ALLOCSET_DEFAULT_SIZES);
-	trigger->function = hxpy_function_load(fcinfo->flinfo->fn_oid);
-	trigger->trigger = data->tg_trigger->tgoid;
-	trigger->types = hxpy_types;
-	trigger->row = hxpy_function_type(hxpy_coltype_create_record(tupdesc, false));
-	trigger->answers[0] = hxpy_coltype_create(TEXTOID, -1, true);
-	trigger->answers[1] = hxpy_coltype_create(BYTEAOID, -1, true);
-	trigger->answers[2] = hxpy_function_type(hxpy_coltype_create_record(tupdesc, true));
-	/* Columns that were not set are NULL there: domains are checked later. */
-	for (int i = 0; i < trigger->answers[2]->nchildren; i++)
-		trigger->answers[2]->children[i]->type_id = trigger->answers[2]->children[i]->base_id;
-	MemoryContextSwitchTo(old);
-	return trigger;
+	for (int i = 0; i < row->nchildren; i++)
+		columns = lappend(columns, hxpy_column_create(row->children[i], row->children[i]->name,
+													  CurrentMemoryContext));
+	return columns;
 }
 
-/* Return what was set up for a trigger's calls, anew where it does not hold. */
-static PyTrigger *
-get_trigger(FunctionCallInfo fcinfo, const TriggerData *data)
+/* Set up a trigger's calls. */
+static void
+complete_trigger(CallSetup *setup, FunctionCallInfo fcinfo)
 {
-	FmgrInfo   *flinfo = fcinfo->flinfo;
-	PyTrigger  *trigger = flinfo->fn_extra;
+	PyTrigger  *trigger = (PyTrigger *) setup;
+	TupleDesc	tupdesc = RelationGetDescr(((TriggerData *) fcinfo->context)->tg_relation);
 
-	if (trigger != NULL && trigger->busy)
-		return create_trigger(fcinfo, data, CurrentMemoryContext);
-	if (trigger != NULL && trigger->trigger == data->tg_trigger->tgoid &&
-		trigger->types == hxpy_types && hxpy_function_is_current(trigger->function))
-		return trigger;
-	flinfo->fn_extra = NULL;
-	if (trigger != NULL)
-		MemoryContextDelete(trigger->context);
-	trigger = create_trigger(fcinfo, data, flinfo->fn_mcxt);
-	flinfo->fn_extra = trigger;
-	return trigger;
+	trigger->row = hxpy_function_type(hxpy_coltype_create_record(tupdesc, false));
+	trigger->modified = hxpy_function_type(hxpy_coltype_create_record(tupdesc, true));
+	trigger->new = make_row(trigger->row);
+	trigger->old = make_row(trigger->row);
+	trigger->values = palloc(Max(tupdesc->natts, 1) * sizeof(Datum));
+	trigger->nulls = palloc(Max(tupdesc->natts, 1) * sizeof(bool));
 }
 
 /* ---------- what Python is given ---------- */
@@ -140,115 +118,152 @@ event_name(TriggerEvent event)
 		TRIGGER_FIRED_BY_DELETE(event) ? "DELETE" : "TRUNCATE";
 }
 
-/* Make the columns of TD for an event; those of the rows are filled later. */
+/* Return whether a trigger fires for rows that have a new version. */
+static bool
+has_new(TriggerEvent event)
+{
+	return TRIGGER_FIRED_FOR_ROW(event) &&
+		(TRIGGER_FIRED_BY_INSERT(event) || TRIGGER_FIRED_BY_UPDATE(event));
+}
+
+/* Return whether a trigger fires for rows that have an old version. */
+static bool
+has_old(TriggerEvent event)
+{
+	return TRIGGER_FIRED_FOR_ROW(event) &&
+		(TRIGGER_FIRED_BY_DELETE(event) || TRIGGER_FIRED_BY_UPDATE(event));
+}
+
+/* Write what instructions for an event begin with: texts of TD, columns that may be set. */
 static void
-make_columns(PyTrigger *trigger, const TriggerData *data)
+make_head(PyTrigger *trigger, const TriggerData *data, EventHead *head)
 {
 	Relation	relation = data->tg_relation;
 	TriggerEvent event = data->tg_event;
-	List	  **columns = &trigger->columns;
+	List	   *columns = NIL;
 	MemoryContext old;
 
-	MemoryContextReset(trigger->head);
-	old = MemoryContextSwitchTo(trigger->head);
-	trigger->event = event;
-	trigger->columns = NIL;
-	add_text(columns, "name", data->tg_trigger->tgname);
-	add_text(columns, "relid", psprintf("%u", RelationGetRelid(relation)));
-	add_text(columns, "table_name", RelationGetRelationName(relation));
-	add_text(columns, "table_schema", get_namespace_name(RelationGetNamespace(relation)));
-	add_text(columns, "when", TRIGGER_FIRED_BEFORE(event) ? "BEFORE" :
+	add_text(&columns, "name", data->tg_trigger->tgname);
+	add_text(&columns, "relid", psprintf("%u", RelationGetRelid(relation)));
+	add_text(&columns, "table_name", RelationGetRelationName(relation));
+	add_text(&columns, "table_schema", get_namespace_name(RelationGetNamespace(relation)));
+	add_text(&columns, "when", TRIGGER_FIRED_BEFORE(event) ? "BEFORE" :
 			 TRIGGER_FIRED_AFTER(event) ? "AFTER" : "INSTEAD OF");
-	add_text(columns, "level", TRIGGER_FIRED_FOR_ROW(event) ? "ROW" : "STATEMENT");
-	add_text(columns, "event", event_name(event));
-	add_arguments(columns, data->tg_trigger);
-	trigger->new = hxpy_column_create(trigger->row, "new", trigger->head);
-	trigger->old = hxpy_column_create(trigger->row, "old", trigger->head);
-	*columns = lappend(lappend(*columns, trigger->new), trigger->old);
+	add_text(&columns, "level", TRIGGER_FIRED_FOR_ROW(event) ? "ROW" : "STATEMENT");
+	add_text(&columns, "event", event_name(event));
+	add_arguments(&columns, data->tg_trigger);
+	if (has_new(event))
+		columns = list_concat(columns, make_row(trigger->modified));
+	hxpy_setup_write_head(&head->prefix, trigger->setup.function, columns,
+						  trigger->setup.context);
+	old = MemoryContextSwitchTo(trigger->setup.context);
+	if (has_new(event))
+		head->rows = list_copy(trigger->new);
+	if (has_old(event))
+		head->rows = list_concat(head->rows, trigger->old);
 	MemoryContextSwitchTo(old);
 }
 
-/* Fill the column of a row, or NULL. */
+/* Fill the columns of a row. */
 static void
-fill_row(Column *column, HeapTuple tuple, TupleDesc tupdesc)
+fill_row(const PyTrigger *trigger, List *columns, HeapTuple tuple, TupleDesc tupdesc)
 {
-	hxpy_column_reset(column);
-	hxpy_column_append(column, tuple == NULL ? (Datum) 0 :
-					   heap_copy_tuple_as_datum(tuple, tupdesc), tuple == NULL);
+	ListCell   *cell = list_head(columns);
+
+	heap_deform_tuple(tuple, tupdesc, trigger->values, trigger->nulls);
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		if (TupleDescAttr(tupdesc, i)->attisdropped)
+			continue;
+		hxpy_column_reset(lfirst(cell));
+		hxpy_column_append(lfirst(cell), trigger->values[i], trigger->nulls[i]);
+		cell = lnext(columns, cell);
+	}
 }
 
-/* Fill the columns of TD. */
-static void
-fill_columns(PyTrigger *trigger, const TriggerData *data)
+/* Fill the columns of the event's rows; return what its instructions begin with. */
+static const EventHead *
+fill_rows(PyTrigger *trigger, const TriggerData *data)
 {
 	TupleDesc	tupdesc = RelationGetDescr(data->tg_relation);
 	TriggerEvent event = data->tg_event;
-	bool		is_row = TRIGGER_FIRED_FOR_ROW(event);
-	HeapTuple	new = TRIGGER_FIRED_BY_UPDATE(event) ? data->tg_newtuple :
-		TRIGGER_FIRED_BY_INSERT(event) ? data->tg_trigtuple : NULL;
-	HeapTuple	old = TRIGGER_FIRED_BY_INSERT(event) ? NULL : data->tg_trigtuple;
+	EventHead  *head = &trigger->heads[event & TRIGGER_EVENT_OPMASK];
 
-	if (trigger->columns == NIL || trigger->event != event)
-		make_columns(trigger, data);
-	fill_row(trigger->new, is_row ? new : NULL, tupdesc);
-	fill_row(trigger->old, is_row ? old : NULL, tupdesc);
+	if (head->prefix.ncolumns == 0)
+		make_head(trigger, data, head);
+	if (has_new(event))
+		fill_row(trigger, trigger->new,
+				 has_old(event) ? data->tg_newtuple : data->tg_trigtuple, tupdesc);
+	if (has_old(event))
+		fill_row(trigger, trigger->old, data->tg_trigtuple, tupdesc);
+	return head;
 }
 
 /* ---------- what comes back ---------- */
 
-/* Return a row with the columns that Python has set. */
-static HeapTuple
-modify_row(const PyTrigger *trigger, HeapTuple tuple, TupleDesc tupdesc, bytea *mask, Datum row)
+/* Return whether a column is a certain text. */
+static bool
+is_text(const WireColumn *column, const char *text)
 {
-	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
-	HeapTupleData modified = {
-		.t_len = HeapTupleHeaderGetDatumLength(header),.t_data = header
-	};
-	Datum	   *values = palloc(tupdesc->natts * sizeof(Datum));
-	bool	   *nulls = palloc(tupdesc->natts * sizeof(bool));
+	return column->tag == HXPY_TAG_TEXT && column->count == 1 && column->nulls == NULL &&
+		column->data_length == strlen(text) &&
+		memcmp(column->data, text, column->data_length) == 0;
+}
+
+/* Return a row with the columns that Python has set, in a memory context. */
+static HeapTuple
+modify_row(const PyTrigger *trigger, HeapTuple tuple, TupleDesc tupdesc,
+		   const WireColumn *columns, uint32 ncolumns, MemoryContext context)
+{
+	int			nfields = trigger->modified->nchildren;
+	Datum	   *values = palloc(Max(nfields, 1) * sizeof(Datum));
+	bool	   *nulls = palloc(Max(nfields, 1) * sizeof(bool));
+	bool	   *found = palloc(Max(nfields, 1) * sizeof(bool));
 	bool	   *set = palloc0(tupdesc->natts * sizeof(bool));
 	int			field = 0;
+	MemoryContext old;
 
-	ItemPointerSetInvalid(&modified.t_self);
-	heap_deform_tuple(&modified, trigger->answers[2]->tupdesc, values, nulls);
+	hxpy_datum_fields(trigger->modified, columns, ncolumns, values, nulls, found);
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
 
-		if (attribute->attisdropped)
+		if (attribute->attisdropped || !found[field++])
 			continue;
-		set[i] = field < (int) VARSIZE_ANY_EXHDR(mask) && VARDATA_ANY(mask)[field] != 0;
-		field++;
-		if (set[i] && attribute->attgenerated != '\0')
+		if (attribute->attgenerated != '\0')
 			ereport(ERROR,
 					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 					 errmsg("cannot set generated column \"%s\"", NameStr(attribute->attname))));
-		if (set[i] && get_typtype(attribute->atttypid) == TYPTYPE_DOMAIN)
-			domain_check(values[i], nulls[i], attribute->atttypid, NULL, NULL);
+		set[i] = true;
+		trigger->values[i] = values[field - 1];
+		trigger->nulls[i] = nulls[field - 1];
 	}
-	return heap_modify_tuple(tuple, tupdesc, values, nulls, set);
+	old = MemoryContextSwitchTo(context);
+	tuple = heap_modify_tuple(tuple, tupdesc, trigger->values, trigger->nulls, set);
+	MemoryContextSwitchTo(old);
+	return tuple;
 }
 
-/* Return the row that the trigger gives back, NULL for none; in the caller's context. */
+/* Return the row that the trigger gives back, NULL for none; in a memory context. */
 static HeapTuple
-take_answer(const PyTrigger *trigger, const TriggerData *data, const Datum *values,
-			const bool *nulls, MemoryContext context)
+take_answer(const PyTrigger *trigger, const TriggerData *data, Exchange *exchange,
+			MemoryContext context)
 {
 	HeapTuple	tuple = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple :
 		data->tg_trigtuple;
-	char	   *status = nulls[0] ? "OK" : TextDatumGetCString(values[0]);
-	MemoryContext old;
+	uint32		ncolumns;
+	WireColumn *columns;
 
-	if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) || strcmp(status, "SKIP") == 0)
+	/* Making values may run code that calls Python. */
+	hxpy_exchange_keep(exchange);
+	columns = hxpy_datum_parse_batch(exchange->payload, exchange->length,
+									 hxpy_coltype_count(trigger->modified), &ncolumns);
+	if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) || ncolumns == 0 || is_text(&columns[0], "SKIP"))
 		return NULL;
-	if (strcmp(status, "MODIFY") != 0 || TRIGGER_FIRED_BY_DELETE(data->tg_event) || nulls[1] ||
-		nulls[2])
+	if (ncolumns == 1 || !is_text(&columns[0], "MODIFY") || !has_new(data->tg_event))
 		return tuple;
-	old = MemoryContextSwitchTo(context);
-	tuple = modify_row(trigger, tuple, RelationGetDescr(data->tg_relation),
-					   DatumGetByteaPP(values[1]), values[2]);
-	MemoryContextSwitchTo(old);
-	return tuple;
+	return modify_row(trigger, tuple, RelationGetDescr(data->tg_relation), columns + 1,
+					  ncolumns - 1, context);
 }
 
 /*
@@ -256,7 +271,7 @@ take_answer(const PyTrigger *trigger, const TriggerData *data, const Datum *valu
  * are any, so that all queries inside can name them.
  */
 static void
-run_exchange(Exchange *exchange, TriggerData *data, Datum *values, bool *nulls)
+run_exchange(Exchange *exchange, TriggerData *data)
 {
 	MemoryContext context = CurrentMemoryContext;
 	bool		has_tables = data->tg_newtable != NULL || data->tg_oldtable != NULL;
@@ -269,7 +284,7 @@ run_exchange(Exchange *exchange, TriggerData *data, Datum *values, bool *nulls)
 		MemoryContextSwitchTo(context);
 		exchange->isolated = false;
 	}
-	hxpy_exchange_values(exchange, values, nulls);
+	hxpy_exchange_run(exchange);
 	if (has_tables)
 		SPI_finish();
 }
@@ -279,30 +294,27 @@ Datum
 hxpy_trigger_call(FunctionCallInfo fcinfo)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
-	PyTrigger  *trigger = get_trigger(fcinfo, data);
-	ErrorContextCallback callback = {error_context_stack, hxpy_function_context, trigger->function};
-	MemoryContext old = MemoryContextSwitchTo(trigger->work);
-	bool		has_row = TRIGGER_FIRED_FOR_ROW(data->tg_event) &&
-		!TRIGGER_FIRED_BY_DELETE(data->tg_event);
-	Datum		values[NUM_ANSWERS];
-	bool		nulls[NUM_ANSWERS];
+	PyTrigger  *trigger = (PyTrigger *) hxpy_setup_get(fcinfo, sizeof(PyTrigger), complete_trigger);
+	PyFunction *function = trigger->setup.function;
+	ErrorContextCallback callback = {error_context_stack, hxpy_function_context, function};
+	MemoryContext old = MemoryContextSwitchTo(trigger->setup.work);
+	const EventHead *head;
 	Exchange	exchange;
 	HeapTuple	result;
 
-	trigger->busy = true;
+	trigger->setup.busy = true;
 	error_context_stack = &callback;
-	hxpy_function_exchange(&exchange, trigger->function, hxpy_function_session(trigger->function),
+	hxpy_function_exchange(&exchange, function, hxpy_function_session(function),
 						   HXPY_FRAME_INVOKE);
-	for (int i = 0; i < (has_row ? NUM_ANSWERS : 1); i++)
-		hxpy_exchange_add_want(&exchange, trigger->answers[i], "");
-	fill_columns(trigger, data);
-	exchange.columns = trigger->columns;
-	run_exchange(&exchange, data, values, nulls);
-	result = take_answer(trigger, data, values, nulls, old);
+	head = fill_rows(trigger, data);
+	exchange.prefix = &head->prefix;
+	exchange.columns = head->rows;
+	run_exchange(&exchange, data);
+	result = take_answer(trigger, data, &exchange, old);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(trigger->work);
-	trigger->busy = false;
+	MemoryContextReset(trigger->setup.work);
+	trigger->setup.busy = false;
 	fcinfo->isnull = false;
 	return PointerGetDatum(result);
 }
@@ -315,12 +327,16 @@ hxpy_trigger_call_event(FunctionCallInfo fcinfo)
 	PyFunction *function = hxpy_function_load(fcinfo->flinfo->fn_oid);
 	ErrorContextCallback callback = {error_context_stack, hxpy_function_context, function};
 	Exchange	exchange;
+	HeadPrefix	head;
+	List	   *columns = NIL;
 
 	error_context_stack = &callback;
 	hxpy_function_exchange(&exchange, function, hxpy_function_session(function),
 						   HXPY_FRAME_INVOKE);
-	add_text(&exchange.columns, "event", data->event);
-	add_text(&exchange.columns, "tag", GetCommandTagName(data->tag));
+	add_text(&columns, "event", data->event);
+	add_text(&columns, "tag", GetCommandTagName(data->tag));
+	hxpy_setup_write_head(&head, function, columns, CurrentMemoryContext);
+	exchange.prefix = &head;
 	hxpy_exchange_run(&exchange);
 	error_context_stack = callback.previous;
 }

@@ -439,25 +439,37 @@ check_ready(Exchange *exchange)
 }
 
 /*
- * Write the head: texts, the heads of the columns that the source will feed, wanted
- * columns, columns at hand.
+ * Write the head: texts and wanted columns, with the heads of the columns that the source
+ * will feed between them, or the prefix that has both; then columns at hand.
  */
 static void
 write_head(Exchange *exchange, Column **heads, int nheads)
 {
+	const HeadPrefix *prefix = exchange->prefix;
 	GatherList *list = &exchange->head;
 	ListCell   *cell;
 
 	hxpy_gather_init(list, exchange->context);
-	hxpy_column_write_batch(exchange->ntexts + nheads + list_length(exchange->wants) +
-							list_length(exchange->columns), list);
-	for (int i = 0; i < exchange->ntexts; i++)
-		hxpy_column_write_text(exchange->texts[i].name,
-							   hxpy_coltype_to_utf8(exchange->texts[i].value), list);
-	for (int i = 0; i < nheads; i++)
-		hxpy_column_write(heads[i], list);
-	foreach(cell, exchange->wants)
-		hxpy_column_write(lfirst(cell), list);
+	if (prefix != NULL)
+	{
+		uint32		begin[2] = {prefix->ncolumns + list_length(exchange->columns)};
+
+		begin[1] = sizeof(begin) + prefix->bytes.length;
+		hxpy_gather_copy(list, begin, sizeof(begin));
+		hxpy_gather_copy(list, prefix->bytes.data, prefix->bytes.length);
+	}
+	else
+	{
+		hxpy_column_write_batch(exchange->ntexts + nheads + list_length(exchange->wants) +
+								list_length(exchange->columns), list);
+		for (int i = 0; i < exchange->ntexts; i++)
+			hxpy_column_write_text(exchange->texts[i].name,
+								   hxpy_coltype_to_utf8(exchange->texts[i].value), list);
+		for (int i = 0; i < nheads; i++)
+			hxpy_column_write(heads[i], list);
+		foreach(cell, exchange->wants)
+			hxpy_column_write(lfirst(cell), list);
+	}
 	foreach(cell, exchange->columns)
 		hxpy_column_write(lfirst(cell), list);
 }
@@ -643,6 +655,16 @@ hxpy_exchange_run(Exchange *exchange)
 	PG_END_TRY();
 }
 
+/* Copy the answer to the current memory context: the next exchange takes its place. */
+void
+hxpy_exchange_keep(Exchange *exchange)
+{
+	char	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(exchange->length, 1));
+
+	memcpy(copy, exchange->payload, exchange->length);
+	exchange->payload = copy;
+}
+
 /* Run an exchange to its end, and read the values of its wanted columns. */
 void
 hxpy_exchange_values(Exchange *exchange, Datum *values, bool *nulls)
@@ -650,7 +672,6 @@ hxpy_exchange_values(Exchange *exchange, Datum *values, bool *nulls)
 	ColumnType **types = palloc(list_length(exchange->wants) * sizeof(ColumnType *));
 	bool		runs_code = false;
 	ListCell   *cell;
-	char	   *copy;
 
 	hxpy_exchange_run(exchange);
 	foreach(cell, exchange->wants)
@@ -661,12 +682,7 @@ hxpy_exchange_values(Exchange *exchange, Datum *values, bool *nulls)
 		runs_code = runs_code || hxpy_coltype_runs_code(type);
 	}
 	if (runs_code)
-	{
-		/* The next exchange takes the answer's place. */
-		copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(exchange->length, 1));
-		memcpy(copy, exchange->payload, exchange->length);
-		exchange->payload = copy;
-	}
+		hxpy_exchange_keep(exchange);
 	hxpy_datum_row(types, list_length(exchange->wants), exchange->payload, exchange->length,
 				   values, nulls);
 }

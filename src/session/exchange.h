@@ -19,6 +19,7 @@ extern void hxpy_exchange_add_text(Exchange *exchange, const char *name, const c
 extern void hxpy_exchange_add_want(Exchange *exchange, ColumnType *type, const char *name);
 extern void hxpy_exchange_run(Exchange *exchange);
 extern void hxpy_exchange_values(Exchange *exchange, Datum *values, bool *nulls);
+extern void hxpy_exchange_keep(Exchange *exchange);
 
 /*
  * Answers a frame by which Python asks: feeds rows, if there are any, and writes the

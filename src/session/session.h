@@ -51,6 +51,7 @@ typedef struct PySession
 	List	   *init_names;		/* variables that py_init has defined */
 	bool		started;		/* hxpy.start_proc has run */
 	HTAB	   *functions;		/* what its worker has compiled, or NULL; see lang/function.c */
+	long		functions_limit;	/* how many these may be until those that are dropped go */
 	TimestampTz opened;
 } PySession;
 

@@ -62,6 +62,13 @@ typedef struct ExchangeText
 	const char *value;
 } ExchangeText;
 
+/* Columns that heads begin with, written once for many exchanges. */
+typedef struct HeadPrefix
+{
+	int			ncolumns;
+	ByteBuffer	bytes;
+} HeadPrefix;
+
 struct Exchange
 {
 	/* head, source and sink: set by the maker */
@@ -70,6 +77,7 @@ struct Exchange
 	ExchangeText texts[HXPY_MAX_TEXTS];
 	int			ntexts;
 	List	   *wants;			/* Columns without values: names and types of the answer's */
+	const HeadPrefix *prefix;	/* has texts and wants already, or NULL */
 	List	   *columns;		/* at hand */
 	bool		read_only;		/* what SQL Python asks for changes nothing */
 	bool		isolated;		/* nor can it name transition tables of who calls */

@@ -140,7 +140,7 @@ def ask(text):
 seven = ask('seven?')"""
 
 # (name, sender, type, request, payload): texts by name; or (case, field) of COLUMNS for
-# each column; or bytes as Latin-1.  Those named "nesting …" are one conversation.
+# each column, and of INVOKE how many stand before the arguments; or bytes as Latin-1.  Those named "nesting …" are one conversation.
 FRAMES = [
     ("open", "server", "OPEN", 1,
      {"output_limit": "1048576", "idle_timeout": "0", "log_level": ""}),
@@ -149,8 +149,9 @@ FRAMES = [
     ("eval", "server", "EVAL", 4, [("text one", "batch"), ("int4[]", "want")]),
     ("function", "server", "FUNCTION", 5,
      {"kind": "value", "key": "000040010000000002f1000000070003", "name": "größe",
-      "source": "return a + 1", "parameters": "a"}),
-    ("invoke", "server", "INVOKE", 6, [("text one", "batch"), ("int4[]", "want"), ("int4", "batch")]),
+      "source": "return a + 1", "parameters": "a", "dropped": "00004002"}),
+    ("invoke", "server", "INVOKE", 6,
+     [("text one", "batch"), ("int4[]", "want"), ("int4", "batch")], 2),
     ("interrupt", "server", "INTERRUPT", 4, ""),
     ("hello supervisor", "container", "HELLO", 0, {"role": "supervisor"}),
     ("hello worker", "container", "HELLO", 0, {"role": "worker", "python": "3.13.5"}),

@@ -52,22 +52,66 @@ with open('/proc/self/statm') as file:
 $$;
 CREATE FUNCTION used() RETURNS bigint LANGUAGE sql AS
   'SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts';
+CREATE FUNCTION modify() RETURNS trigger LANGUAGE hxpy AS $$
+TD['new']['t'] = TD['new']['t'] + str(TD['new']['n'] % 3)
+return 'MODIFY'
+$$;
+CREATE FUNCTION leave() RETURNS trigger LANGUAGE hxpy AS 'return None';
+CREATE FUNCTION query(i int) RETURNS int LANGUAGE hxpy AS $$
+return plpy.execute(f'SELECT {i} AS a, 2 AS b')[0]['a']
+$$;
+SET hxpy.superuser_sql = on;
+CREATE TABLE measured (backend bigint, worker bigint);
+CREATE TABLE changed (n int, t text, at timestamptz DEFAULT now());
+CREATE TRIGGER modify BEFORE INSERT OR UPDATE ON changed FOR EACH ROW EXECUTE FUNCTION modify();
+CREATE TRIGGER leave AFTER INSERT ON changed FOR EACH ROW EXECUTE FUNCTION leave();
 SELECT 'CREATE'
 END
 my $calls = hxpy_rounds(100_000);
-gives($psql, <<"END", 'flat', "$calls calls take no memory, here nor there");
-CREATE TABLE measured (backend bigint, worker bigint);
+# Whether calls take no memory, here nor there; each is a statement with the loop's number, i.
+sub is_flat
+{
+	my ($statement, $rounds, $name) = @_;
+	my $first = int($rounds / 20) + 100;
+
+	gives($psql, <<"END", 'flat', $name);
+TRUNCATE measured;
 DO \$\$
 BEGIN
-  FOR i IN 1..$calls + 2000 LOOP
-    PERFORM plus(i, 'abc');
-    IF i IN (2000, $calls + 2000) THEN
+  FOR i IN 1..$rounds + $first LOOP
+    $statement;
+    IF i IN ($first, $rounds + $first) THEN
       INSERT INTO measured SELECT used(), memory();
+    END IF;
+    IF i % 100 = 0 THEN
+      COMMIT;
     END IF;
   END LOOP;
 END \$\$;
 SELECT CASE WHEN max(backend) - min(backend) < 300000 AND max(worker) - min(worker) < 3000000 THEN 'flat'
   ELSE array_agg(m)::text END FROM measured m
+END
+}
+is_flat("PERFORM plus(i, 'abc')", $calls, "$calls calls take no memory, here nor there");
+is_flat('PERFORM query(i)', $calls, "nor do $calls queries of Python's");
+is_flat(
+	q{INSERT INTO changed SELECT g, 'x' FROM generate_series(1, 50) g; UPDATE changed SET n = -n; TRUNCATE changed},
+	int($calls / 150) + 1, "nor do $calls calls of triggers");
+my $body = 'return 1 #' . 'x' x 1000;
+is_flat(
+	"CREATE FUNCTION passing() RETURNS int LANGUAGE hxpy AS '$body'; PERFORM passing(); DROP FUNCTION passing()",
+	hxpy_rounds(10_000), 'nor do functions that were dropped');
+
+# A DataFrame is made while its rows come: they are not held besides.
+gives($psql, <<'END', 'lean', 'a large query takes no more than its DataFrame');
+CREATE FUNCTION growth(n int) RETURNS float8 LANGUAGE hxpy SET hxpy.session = 'lean' AS $$
+import hxpy, resource
+hxpy.sql('SELECT 1 AS i')
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+frame = hxpy.sql(f'SELECT i::int8 AS i, i::float8 AS x FROM generate_series(1, {n}) i')
+return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / frame.memory_usage().sum()
+$$;
+SELECT CASE WHEN g < 1.6 THEN 'lean' ELSE g::text END FROM growth(4000000) AS g
 END
 
 # ---- a dump -----------------------------------------------------------------

@@ -12,32 +12,32 @@ import builtins
 import datetime
 import itertools
 import linecache
-import struct
 import time
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import plpy
 from .._tables import wire
 from .._tables.conversion import decode_column, encode_column, first_unfit
+from .._tables.single import RowReader, ValueWriter
 from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
 from ..errors import ConversionError, HxpyError
-from . import protocol
 from .session import dedent
 
 __all__ = ["Functions", "Table", "batches", "compile_function"]
 
-# What a batch begins with whose first column is the text of a key.
-_KEY_END = 8 + 16 + 8 + 8 + protocol.KEY_LENGTH
 _OID_LENGTH = 8     # characters at a key's begin: all versions of a function have them
-# Tag → (struct's code, 8 bytes; Python's type) of plain values.
-_PLAIN = {
-    wire.BOOL: ("?7x", bool), wire.INT16: ("h6x", int), wire.INT32: ("i4x", int),
-    wire.INT64: ("q", int), wire.FLOAT32: ("f4x", float), wire.FLOAT64: ("d", float),
-}
-# Kinds of triggers → how many columns before the rows make TD.
+_MOST_CALLS = 256   # whose common parts are kept
+# Kinds of triggers → how many columns after the key make TD.
 _TRIGGERS = {"trigger": 8, "event_trigger": 2}
+# Keys of TD → the events that have such a row.
+_ROWS = {"new": ("INSERT", "UPDATE"), "old": ("UPDATE", "DELETE")}
+# What a trigger may return → a RESULT's payload.
+_STATUS = {status: encode_batch([encode_column(Column(wire.TEXT, "", "", 1), [status])])
+           for status in ("OK", "SKIP", "MODIFY")}
+_CONSTANTS = frozenset((type(None), bool, int, float, str, bytes, datetime.date, datetime.time,
+                        datetime.datetime, datetime.timedelta))
 # A body that uses one of these may see the list of its arguments.
 _LOOKS_AROUND = frozenset(("args", "dir", "eval", "exec", "locals", "vars"))
 
@@ -45,7 +45,7 @@ _LOOKS_AROUND = frozenset(("args", "dir", "eval", "exec", "locals", "vars"))
 class Function:
     """A compiled function; `source` is the name of its source in tracebacks."""
 
-    __slots__ = ("body", "count", "head", "kind", "lists", "source")
+    __slots__ = ("body", "count", "kind", "lists", "source")
 
     def __init__(self, body: Callable[..., Any], count: int, lists: bool, kind: str,
                  source: str) -> None:
@@ -54,7 +54,6 @@ class Function:
         self.lists = lists          # it takes the list of these, too
         self.kind = kind
         self.source = source
-        self.head = b""             # what its calls begin with, once there was one
 
     def __call__(self, *arguments: Any) -> Any:
         """Return what the body makes of the arguments."""
@@ -65,84 +64,85 @@ class Function:
 
 
 class Call:
-    """What calls of a function have in common: the bytes before the arguments, and their meaning.
+    """What calls of a function have in common: the columns before the arguments."""
 
-    A row of arguments whose columns begin as they did the first time, without NULLs, is
-    read the short way; so is a plain value written.
-    """
-
-    __slots__ = ("data", "function", "head", "kind", "pack", "readers", "shapes", "start", "wanted",
-                 "wants")
-
-    def __init__(self, function: Function, wants: list[Column], start: int, wanted: Buffer) -> None:
+    def __init__(self, function: Function, columns: list[Column], count: int) -> None:
         self.function = function
-        self.data: dict[str, Any] = {}      # of a trigger's TD, but for the rows
-        if function.kind in _TRIGGERS:
-            split = len(wants) - _TRIGGERS[function.kind]
-            self.data = {column.name: decode_column(column)[0] for column in wants[split:]}
-            wants = wants[:split]
-        self.wants = wants
-        self.shapes = [_shape(want) for want in wants]
-        self.start = start          # of the arguments
-        self.wanted = wanted        # the bytes between key and arguments
-        self.readers: list[tuple[bytes, int, Callable[..., tuple[Any]] | None]] | None = None
-        self.kind: type | None = None       # of values that are written the short way
-        if len(wants) == 1 and wants[0].tag in _PLAIN:
-            code, self.kind = _PLAIN[wants[0].tag]
-            parts = encode_batch([encode_column(wants[0], [self.kind()])])
-            self.head = b"".join(parts[:2])
-            self.pack = struct.Struct(f"<{len(self.head)}s{code}").pack
+        self.reader = RowReader(count)
+        self.want = columns[1] if len(columns) > 1 else None
+        self.shape = None if self.want is None else _shape(self.want)
+        self.writer = None if self.want is None else \
+            ValueWriter(self.want, wire.BATCH.pack(1, 0))
 
-    def learn(self, payload: Buffer, arguments: list[Column], ends: list[int]) -> None:
-        """Learn the short way to read arguments, if there is one, from one row of them."""
-        readers: list[tuple[bytes, int, Callable[..., tuple[Any]] | None]] = []
-        start = self.start
-        for column, end in zip(arguments, ends):
-            size = 16 + (len(column.extra.encode()) + 7 & ~7)
-            head = bytes(payload[start:start + size])
-            if column.count != 1 or column.mask is not None or column.name:
-                return
-            if column.tag in _PLAIN:
-                readers.append((head, size, struct.Struct("<" + _PLAIN[column.tag][0]).unpack_from))
-            elif column.tag == wire.TEXT:
-                readers.append((head, size, None))
-            else:
-                return
-            start = end
-        self.readers = readers
-
-    def read(self, payload: Buffer) -> list[Any] | None:
-        """Return the row of arguments, if it can be read the short way."""
-        if self.readers is None:
-            return None
-        position = self.start
-        values = []
-        for head, size, unpack in self.readers:
-            start = position + size
-            if payload[position:start] != head:
-                return None
-            if unpack is None:
-                stop = start + 8 + int.from_bytes(payload[start:start + 8], "little")
-                values.append(str(payload[start + 8:stop], "utf-8"))
-                position = stop + 7 & ~7
-            else:
-                values.append(unpack(payload, start)[0])
-                position = start + 8
-        return values
+    def answer(self, payload: bytes | bytearray, position: int) -> Sequence[Buffer]:
+        """Call the function for each row of the arguments; return a RESULT's payload."""
+        row = self.reader.read(payload, position)
+        if row is not None:
+            return self.write([self.function(*row)])
+        arguments, _ = decode_columns(memoryview(payload), position, len(self.reader.names))
+        return self.write([self.function(*row) for row in zip(*map(decode_column, arguments))])
 
     def write(self, values: list[Any]) -> Sequence[Buffer]:
         """Return the payload of a RESULT with the function's values."""
-        if self.kind is not None and len(values) == 1 and type(values[0]) is self.kind:
-            try:
-                return self.pack(self.head, values[0]),
-            except (struct.error, OverflowError):
-                pass        # out of range: the long way knows what to say
-        if not self.wants:
+        if self.want is None or self.writer is None:
             return encode_batch([])
-        shape = self.shapes[0]
-        if shape is not None:
-            values = [shape(value) for value in values]
-        return encode_batch([encode_column(self.wants[0], values)])
+        if self.shape is not None:
+            values = [self.shape(value) for value in values]
+        if len(values) == 1:
+            return self.writer.write(values[0])
+        return encode_batch([encode_column(self.want, values)])
+
+
+class TriggerCall:
+    """What calls of a trigger function by one trigger have in common, for one event."""
+
+    def __init__(self, function: Function, columns: list[Column], count: int) -> None:
+        self.function = function
+        split = 1 + _TRIGGERS[function.kind]
+        self.data = {column.name: decode_column(column)[0] for column in columns[1:split]}
+        self.wants = {want.name: (ValueWriter(want), _shape(want)) for want in columns[split:]}
+        self.reader = RowReader(count)
+        is_row = self.data.get("level") == "ROW"
+        self.rows = [] if not is_row else \
+            [name for name, events in _ROWS.items() if self.data["event"] in events]
+
+    def answer(self, payload: bytes | bytearray, position: int) -> Sequence[Buffer]:
+        """Call the function; return a RESULT's payload, which tells what to do with the row."""
+        values = self.reader.read(payload, position) or []
+        names = self.reader.names[:len(values) // max(len(self.rows), 1)]
+        data = dict(self.data)
+        if self.function.kind == "event_trigger":
+            self.function(data)
+            return encode_batch([])
+        if data["args"] is not None:
+            data["args"] = list(data["args"])
+        data.update(new=None, old=None)
+        for place, name in enumerate(self.rows):
+            data[name] = dict(zip(names, values[place * len(names):]))
+        answer = self.function(data)
+        if answer is None:
+            return _STATUS["OK"]
+        if not isinstance(answer, str):
+            raise _unexpected("Expected None or a string.")
+        status = answer.upper()
+        if status not in _STATUS:
+            raise _unexpected('Expected None, "OK", "SKIP", or "MODIFY".')
+        if status != "MODIFY" or not self.wants:
+            return _STATUS[status]
+        return encode_batch([_STATUS["MODIFY"][1:], *self.set_columns(data, names, values)])
+
+    def set_columns(self, data: dict[str, Any], names: list[str],
+                    original: list[Any]) -> Iterator[list[Buffer]]:
+        """Yield the columns of TD["new"] that were set."""
+        new = _new_row(data, self.wants)
+        for name, value in zip(names, original):
+            # What can change within itself counts as set.
+            if name in new and (new[name] is not value or not _is_constant(value)):
+                writer, shape = self.wants[name]
+                try:
+                    yield writer.write(new[name] if shape is None else shape(new[name]))
+                except ConversionError as error:
+                    raise error.within(f".{name}") from None
 
 
 class Functions:
@@ -152,14 +152,16 @@ class Functions:
         self.namespace = namespace
         self.known: dict[str, Function] = {}        # by key
         self.versions: dict[str, str] = {}          # the oid in the key → the key
-        self.calls: dict[bytes, Call] = {}          # by the first bytes of their payload
+        self.calls: dict[bytes, Call | TriggerCall] = {}    # by what their payloads begin with
         self.passing = ""                           # the source of the latest DO
 
     def define(self, payload: Buffer) -> Sequence[Buffer]:
         """Compile a function, and know it by its key from now on; run the source of a DO."""
         linecache.cache.pop(self.passing, None)
-        kind, key, name, source, parameters = (
+        kind, key, name, source, parameters, dropped = (
             decode_column(column) for column in decode_batch(payload))
+        for oid in dropped:
+            self.forget(oid)
         function = self.compile(kind[0], name[0], source[0], parameters)
         if kind[0] == "do":
             self.passing = function.source      # until its traceback is told
@@ -191,61 +193,23 @@ class Functions:
             if isinstance(error, SyntaxError) and error.text is None and error.lineno:
                 error.text = text.splitlines()[error.lineno - 1]
             raise
-        return Function(body, 2 * (kind == "trigger") or len(parameters), lists, kind, filename)
+        return Function(body, len(parameters), lists, kind, filename)
 
     def forget(self, oid: str) -> None:
         """Forget the version of a function that is known."""
         function = self.known.pop(self.versions.pop(oid, ""), None)
         if function is not None:
             linecache.cache.pop(function.source, None)
-            self.calls.pop(function.head, None)
+            self.calls = {head: call for head, call in self.calls.items()
+                          if call.function is not function}
 
-    def invoke(self, payload: Buffer) -> Sequence[Buffer]:
+    def invoke(self, payload: bytes | bytearray) -> Sequence[Buffer]:
         """Call a function for each row of its arguments, one if it has none."""
-        call = self.calls.get(bytes(payload[:_KEY_END]))
-        if call is None or payload[_KEY_END:call.start] != call.wanted:
-            call = self.begin(payload)
-        function = call.function
-        row = call.read(payload)
-        if row is not None and function.kind not in _TRIGGERS:
-            return call.write([function(*row)])
-        view, position = memoryview(payload), call.start
-        arguments, ends = [], []
-        for _ in range(function.count):
-            (column,), position = decode_columns(view, position, 1)
-            arguments.append(column)
-            ends.append(position)
-        if function.kind in _TRIGGERS:
-            return self.fire(call, arguments)
-        if call.readers is None:
-            call.learn(payload, arguments, ends)
-        rows = zip(*(decode_column(column) for column in arguments)) if arguments else [()]
-        return call.write([function(*row) for row in rows])
-
-    def fire(self, call: Call, rows: list[Column]) -> Sequence[Buffer]:
-        """Call a trigger function, and tell what to do with the row."""
-        data = dict(call.data)
-        if data.get("args") is not None:
-            data["args"] = list(data["args"])
-        for column in rows:
-            data[column.name] = decode_column(column)[0]
-        original = dict(data.get("new") or {})
-        answer = call.function(data)
-        if not call.wants:
-            return encode_batch([])
-        if answer is not None and not isinstance(answer, str):
-            raise _unexpected("Expected None or a string.")
-        status = "OK" if answer is None else answer.upper()
-        if status not in ("OK", "SKIP", "MODIFY"):
-            raise _unexpected('Expected None, "OK", "SKIP", or "MODIFY".')
-        results: list[Any] = [status, None, None]
-        if status == "MODIFY" and len(call.wants) == 3:
-            names = [child.name for child in call.wants[2].children]
-            results[1:] = _modified(data, original, names)
-            shape = call.shapes[2]
-            results[2] = shape(results[2]) if shape is not None else results[2]
-        return encode_batch([encode_column(want, [result])
-                             for want, result in zip(call.wants, results)])
+        head = bytes(payload[:int.from_bytes(payload[4:8], "little")])
+        call = self.calls.get(head)
+        if call is None:
+            call = self.begin(head)
+        return call.answer(payload, len(head))
 
     def invoke_set(self, payload: Buffer) -> tuple[Any, bool, list[Column]]:
         """Call a function that returns a set: its value, whether of rows, the wanted columns."""
@@ -255,17 +219,18 @@ class Functions:
         value = function(*[decode_column(column)[0] for column in rest[split:]])
         return value, decode_column(mode)[0] == "row", rest[:split]
 
-    def begin(self, payload: Buffer) -> Call:
-        """Read the part of a payload that a function's calls have in common, and keep it."""
-        view = memoryview(payload)
-        count, _ = wire.BATCH.unpack_from(view, 0)
-        (key,), position = decode_columns(view, wire.BATCH.size, 1)
-        function = self.known[decode_column(key)[0]]
-        wants, position = decode_columns(view, position, count - 1 - function.count)
-        # The columns share the payload's memory, which is this request's alone; they have no values.
-        call = Call(function, wants, position, bytes(payload[_KEY_END:position]))
-        function.head = bytes(payload[:_KEY_END])
-        self.calls[function.head] = call
+    def begin(self, head: bytes) -> Call | TriggerCall:
+        """Read what the payloads of some calls begin with, and keep it."""
+        count, position = wire.BATCH.unpack_from(head)[0], wire.BATCH.size
+        columns: list[Column] = []
+        while position < len(head):
+            (column,), position = decode_columns(memoryview(head), position, 1)
+            columns.append(column)
+        function = self.known[decode_column(columns[0])[0]]
+        kind = TriggerCall if function.kind in _TRIGGERS else Call
+        if len(self.calls) >= _MOST_CALLS:
+            self.calls.clear()
+        call = self.calls[head] = kind(function, columns, count - len(columns))
         return call
 
 
@@ -328,9 +293,8 @@ def _unexpected(detail: str) -> HxpyError:
     return HxpyError("39P01", "unexpected return value from trigger procedure", detail)
 
 
-def _modified(data: dict[str, Any], original: dict[str, Any],
-              names: list[str]) -> tuple[bytes, dict[str, Any]]:
-    """Return which columns of TD["new"] were set, and the row."""
+def _new_row(data: dict[str, Any], columns: Container[str]) -> dict[str, Any]:
+    """Return TD["new"], all of whose keys are columns."""
     if "new" not in data:
         raise HxpyError("39P01", 'TD["new"] deleted, cannot modify row')
     new = data["new"]
@@ -340,19 +304,16 @@ def _modified(data: dict[str, Any], original: dict[str, Any],
         if not isinstance(key, str):
             raise HxpyError("42804", f'TD["new"] dictionary key at ordinal position {i} '
                             "is not a string")
-        if key not in names:
+        if key not in columns:
             raise HxpyError("42703", f'key "{key}" found in TD["new"] does not exist as a column '
                             "in the triggering row")
-    # What can change within itself counts as set.
-    was_set = bytes(name in new and (new[name] is not original[name] or not _is_constant(new[name]))
-                    for name in names)
-    return was_set, {name: new.get(name) if flag else None for name, flag in zip(names, was_set)}
+    return new
 
 
 def _is_constant(value: Any) -> bool:
-    return value is None or isinstance(value, (
-        bool, int, float, str, bytes, datetime.date, datetime.time, datetime.timedelta)) \
-        or type(value).__name__ in ("Decimal", "UUID", "Ref", "Uri", "Symbol")
+    """Return whether a value of a row cannot change within itself."""
+    return type(value) in _CONSTANTS or \
+        type(value).__name__ in ("Decimal", "UUID", "Ref", "Uri", "Symbol")
 
 
 # Rows ------------------------------------------------------------------------

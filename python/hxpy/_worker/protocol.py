@@ -97,7 +97,7 @@ class Connection:
         """Tell whether bytes of a next frame were read already."""
         return self._end > self._start
 
-    def receive(self) -> tuple[int, int, Buffer]:
+    def receive(self) -> tuple[int, int, bytearray]:
         """Return the next frame as (type, request, payload).
 
         Raises ConnectionClosed at the end of the stream and ProtocolError for
@@ -113,7 +113,7 @@ class Connection:
         if length <= len(self._buffer) - self._start:
             while self._end - self._start < length:
                 self._fill()
-            payload: Buffer = self._buffer[self._start:self._start + length]
+            payload = self._buffer[self._start:self._start + length]
             self._start += length
         else:
             payload = bytearray(length)

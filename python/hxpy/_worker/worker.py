@@ -65,7 +65,7 @@ class Worker(Channel):
         self.streaming = False      # frames of the request's stream are still to come
         self.ahead: deque[tuple[int, Buffer]] = deque()     # of these, what came before an answer
         self.parsed: OrderedDict[bytes, list[Any]] = OrderedDict()
-        self.handlers: dict[int, Callable[[Buffer], Sequence[Buffer]]] = {
+        self.handlers: dict[int, Callable[[bytearray], Sequence[Buffer]]] = {
             protocol.OPEN: self.open, protocol.DEFINE: self.define,
             protocol.EXEC: self.execute, protocol.EVAL: self.evaluate,
             protocol.GRID: self.grid, protocol.EVAL_GRID: self.evaluate_grid,
@@ -122,7 +122,7 @@ class Worker(Channel):
         while True:
             self.serve(*self.connection.receive())
 
-    def serve(self, kind: int, request: int, payload: Buffer) -> None:
+    def serve(self, kind: int, request: int, payload: bytearray) -> None:
         """Answer a request."""
         if self.streaming:
             # The request has failed already: skip the rest of its stream.
@@ -138,8 +138,8 @@ class Worker(Channel):
             self.replaced = self.session.undefine(decode_column(decode_batch(payload)[0])[0])
         self.reply(request, handler, payload)
 
-    def reply(self, request: int, handler: Callable[[Buffer], Sequence[Buffer]],
-              payload: Buffer) -> None:
+    def reply(self, request: int, handler: Callable[[bytearray], Sequence[Buffer]],
+              payload: bytearray) -> None:
         """Run one request and send its result or its error."""
         self.output_left = self.output_limit
         if getsignal(signal.SIGINT) != self.on_interrupt:
@@ -255,7 +255,7 @@ class Worker(Channel):
         self.streaming, self.ahead = streaming, ahead
         return payload if came == kind else None, rows
 
-    def nest(self, request: int, kind: int, number: int, payload: Buffer) -> None:
+    def nest(self, request: int, kind: int, number: int, payload: bytearray) -> None:
         """Answer another request while one waits."""
         left, postponed = self.output_left, self.postponed
         self.shared[RUNNING] = 0
