@@ -73,6 +73,13 @@
 #define HxpyParseName(name) stringToQualifiedNameList(name)
 #endif
 
+/* Looks a type's name up.  Users include parser/parse_type.h. */
+#if PG_VERSION_NUM >= 160000
+#define HxpyParseType(name, type, typmod) ((void) parseTypeString((name), (type), (typmod), NULL))
+#else
+#define HxpyParseType(name, type, typmod) parseTypeString((name), (type), (typmod), false)
+#endif
+
 /* Checks the right to execute a function.  Users include utils/acl.h. */
 #if PG_VERSION_NUM >= 160000
 #define HxpyFunctionAclCheck(function) \

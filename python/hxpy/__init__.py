@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ._worker.sql import Sql
 
-__all__ = ["SQLError", "progress", "sql", "to_table"]
+__all__ = ["SQLError", "progress", "sql", "sql_batches", "to_table"]
 
 # Set by the worker; None where there is no server to tell or to ask.
 _report: Callable[[float, float | None, str | None], None] | None = None
@@ -31,9 +31,26 @@ def sql(query: str, *params: Any) -> pandas.DataFrame:
     Raises SQLError for the server's errors, RuntimeError outside of a call and in other
     threads than the main one.
     """
+    return _server().frame(query, *params)
+
+
+def sql_batches(query: str, *params: Any, rows: int | None = None) -> Iterator[pandas.DataFrame]:
+    """Run a query as sql() does, and return an iterator of DataFrames: as many rows as there are.
+
+    rows: of each DataFrame but the last, 100,000 unless it is given.  The query runs on as
+    they are asked for, so that neither side holds more than one of them.  A query without
+    rows gives one empty DataFrame.  The dtypes are those of each DataFrame's own values.
+
+    What this returns also has close().  It ends with the transaction, and when a
+    subtransaction in which it was made is aborted; then it raises ValueError.
+    """
+    return _server().frames(query, params, rows)
+
+
+def _server() -> Sql:
     if _sql is None:
         raise RuntimeError("there is no server to ask")
-    return _sql.frame(query, *params)
+    return _sql
 
 
 def to_table(value: Any, name: str, if_exists: str = "fail") -> int:
@@ -51,9 +68,7 @@ def to_table(value: Any, name: str, if_exists: str = "fail") -> int:
         raise TypeError(f"name must be str, not {type(name).__name__}")
     if if_exists not in ("fail", "append", "replace"):
         raise ValueError(f"if_exists must be 'fail', 'append' or 'replace', not {if_exists!r}")
-    if _sql is None:
-        raise RuntimeError("there is no server to ask")
-    return _sql.write(value, name, if_exists)
+    return _server().write(value, name, if_exists)
 
 
 def progress(done: float, total: float | None = None, message: str | None = None) -> None:

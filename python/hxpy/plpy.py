@@ -3,7 +3,9 @@
 debug, log, info, notice, warning       messages of these levels
 error, fatal                            raise Error, Fatal
 quote_literal, quote_nullable, quote_ident      texts for SQL
-execute                                 runs a query
+execute, prepare, cursor                run queries
+subtransaction                          what fails in it is undone as a whole
+commit, rollback                        end the transaction of a procedure
 spiexceptions, SPIError                 errors of SQL
 """
 
@@ -17,10 +19,11 @@ from . import spiexceptions
 from .errors import OBJECT_FIELDS, Error, Fatal, SPIError
 
 if TYPE_CHECKING:
-    from ._worker.sql import Rows, Sql
+    from ._worker.sql import Cursor, Plan, Rows, Sql, Subtransaction
 
-__all__ = ["Error", "Fatal", "SPIError", "debug", "error", "execute", "fatal", "info", "log", "notice",
-           "quote_ident", "quote_literal", "quote_nullable", "spiexceptions", "warning"]
+__all__ = ["Error", "Fatal", "SPIError", "commit", "cursor", "debug", "error", "execute", "fatal",
+           "info", "log", "notice", "prepare", "quote_ident", "quote_literal", "quote_nullable",
+           "rollback", "spiexceptions", "subtransaction", "warning"]
 
 # Set by the worker; None where there is no server to tell: level, fields.
 _tell: Callable[[str, dict[str, str]], None] | None = None
@@ -107,16 +110,44 @@ def _texts(args: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, str]:
     return texts
 
 
-def execute(query: str, limit: int = 0) -> Rows:
-    """Run a query within the statement that has called Python; return its rows, as dicts.
+def execute(query: str | Plan, *args: Any) -> Rows:
+    """Run a query or a plan within the statement that has called Python; return its rows.
 
-    limit: most rows, 0 for all.  Raises SPIError for the server's errors.
+    execute(query, limit=0) or execute(plan, arguments=(), limit=0); limit: most rows, 0 for
+    all.  Raises SPIError for the server's errors; what has failed is undone.
     """
-    if not isinstance(limit, int):
-        raise TypeError(f"limit must be int, not {type(limit).__name__}")
+    return _server().execute(query, *args)
+
+
+def prepare(query: str, types: Any = ()) -> Plan:
+    """Return a plan for a query with parameters $1, $2 … of these types (names in SQL)."""
+    return _server().prepare(query, types)
+
+
+def cursor(query: str | Plan, *args: Any) -> Cursor:
+    """Return the rows of a query, or of a plan with its arguments, as they are asked for."""
+    return _server().cursor(query, *args)
+
+
+def subtransaction() -> Subtransaction:
+    """Return a context manager: what is done in it holds as a whole, or not at all."""
+    return _server().subtransaction()
+
+
+def commit() -> None:
+    """Commit the transaction, and begin the next; in procedures and DO."""
+    _server().finish("commit")
+
+
+def rollback() -> None:
+    """Roll the transaction back, and begin the next; in procedures and DO."""
+    _server().finish("rollback")
+
+
+def _server() -> Sql:
     if _sql is None:
         raise RuntimeError("there is no server to ask")
-    return _sql.rows(query, limit)
+    return _sql
 
 
 def quote_literal(text: str) -> str:

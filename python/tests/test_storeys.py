@@ -17,7 +17,7 @@ ORDER = [
     ["_tables.infer", "_tables.encode"], ["_tables.tables"],
     ["_worker.__init__", "_worker.protocol", "_worker.page", "_worker.endpoint",
      "_worker.session", "_worker.imports"],
-    ["_worker.tcp", "_worker.channel", "_worker.sql", "_worker.functions"], ["_worker.output"],
+    ["_worker.tcp", "_worker.channel", "_worker.functions"], ["_worker.output", "_worker.sql"],
     ["_worker.worker"],
     ["_worker.supervisor"], ["__main__"],
 ]

@@ -47,6 +47,12 @@
 #define HXPY_FRAME_MESSAGE		0x8A
 #define HXPY_FRAME_ASK			0xA0	/* the first of 16 */
 #define HXPY_FRAME_QUERY		0xA0
+#define HXPY_FRAME_PREPARE		0xA1
+#define HXPY_FRAME_CURSOR		0xA2
+#define HXPY_FRAME_FETCH		0xA3
+#define HXPY_FRAME_CLOSE		0xA4
+#define HXPY_FRAME_SUBTRANSACTION 0xA5
+#define HXPY_FRAME_TRANSACTION	0xA6
 #define HXPY_FRAME_TABLE		0xA9
 
 /* tags of columns */

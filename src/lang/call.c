@@ -12,6 +12,7 @@
 #include "commands/trigger.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -115,6 +116,14 @@ fill_arguments(FunctionCallInfo fcinfo, const PyCall *call)
 	}
 }
 
+/* Return whether a procedure is called so that it may end the transaction. */
+static bool
+is_nonatomic(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+		!((CallContext *) fcinfo->context)->atomic;
+}
+
 /* Call a function; its value is in the current memory context. */
 static Datum
 run_call(FunctionCallInfo fcinfo, PyCall *call, bool *isnull)
@@ -135,6 +144,7 @@ run_call(FunctionCallInfo fcinfo, PyCall *call, bool *isnull)
 		exchange.prefix = &call->head;
 		exchange.wants = call->wants;
 		exchange.columns = call->arguments;
+		exchange.nonatomic = is_nonatomic(fcinfo);
 		if (call->result != NULL)
 			hxpy_exchange_values(&exchange, &value, isnull);
 		else

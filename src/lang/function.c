@@ -258,7 +258,7 @@ dropped_column(PySession *session)
 /* Send an instruction that has a worker compile something. */
 static void
 send_source(PySession *session, const char *kind, const char *key, const char *name,
-			const char *source, Column *parameters)
+			const char *source, Column *parameters, bool nonatomic)
 {
 	Exchange	exchange;
 
@@ -270,6 +270,7 @@ send_source(PySession *session, const char *kind, const char *key, const char *n
 	exchange.shown = name;
 	exchange.isolated = true;
 	exchange.columns = list_make2(parameters, dropped_column(session));
+	exchange.nonatomic = nonatomic;
 	hxpy_exchange_run(&exchange);
 }
 
@@ -291,7 +292,8 @@ compile_function(const PyFunction *function, PySession *session, const char *key
 	body = TextDatumGetCString(source);
 	parameters = parameter_column(row);
 	ReleaseSysCache(row);
-	send_source(session, kind_names[function->kind], key, function->name, body, parameters);
+	send_source(session, kind_names[function->kind], key, function->name, body, parameters,
+				false);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -342,13 +344,13 @@ hxpy_function_check(const PyFunction *function)
 	compile_function(function, hxpy_session_use(hxpy_session, false), "");
 }
 
-/* Run the source of a DO. */
+/* Run the source of a DO, which may end the transaction if it is not atomic. */
 void
-hxpy_function_do(const char *source)
+hxpy_function_do(const char *source, bool nonatomic)
 {
 	send_source(get_session(false), "do", "", "inline_code_block", source,
 				hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "parameters",
-								   CurrentMemoryContext));
+								   CurrentMemoryContext), nonatomic);
 }
 
 /* Name a function in an error's context. */

@@ -44,7 +44,7 @@ extern void hxpy_function_exchange(Exchange *exchange, const PyFunction *functio
 								   PySession *session, uint8 type);
 extern ColumnType *hxpy_function_type(ColumnType *type);
 extern void hxpy_function_check(const PyFunction *function);
-extern void hxpy_function_do(const char *source);
+extern void hxpy_function_do(const char *source, bool nonatomic);
 extern void hxpy_function_context(void *function);
 
 #endif							/* HXPY_FUNCTION_H */

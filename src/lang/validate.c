@@ -88,7 +88,7 @@ hxpy_inline_handler(PG_FUNCTION_ARGS)
 	ErrorContextCallback callback = {error_context_stack, do_context, NULL};
 
 	error_context_stack = &callback;
-	hxpy_function_do(block->source_text);
+	hxpy_function_do(block->source_text, !block->atomic);
 	error_context_stack = callback.previous;
 	PG_RETURN_VOID();
 }

@@ -33,6 +33,7 @@ typedef struct BatchFiller
 	Exchange   *exchange;
 	FillerBegin begin;
 	void	   *arg;
+	bool		plain;			/* values travel as in PL/Python */
 	MemoryContext context;		/* of everything here; lives to the exchange's end */
 	MemoryContext row_context;	/* what converting a batch's values leaves */
 	int			ncolumns;
@@ -66,6 +67,8 @@ filler_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 		ColumnType *type = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, false);
 		char	   *name = hxpy_coltype_to_utf8(NameStr(attribute->attname));
 
+		if (filler->plain)
+			hxpy_coltype_set_plain(type);
 		for (int set = 0; set < lengthof(filler->sets); set++)
 			filler->sets[set].columns[i] = hxpy_column_create(type, name, CurrentMemoryContext);
 	}
@@ -183,6 +186,13 @@ hxpy_filler_create(Exchange *exchange, FillerBegin begin, void *arg)
 	filler->check_at = 1;
 	filler->batch_rows = FIRST_BATCH_ROWS;
 	return &filler->pub;
+}
+
+/* Have the values travel as in PL/Python. */
+void
+hxpy_filler_set_plain(DestReceiver *self)
+{
+	((BatchFiller *) self)->plain = true;
 }
 
 /* Return about how many rows make a batch. */

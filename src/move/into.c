@@ -42,7 +42,7 @@
 #include "codec/datum.h"
 #include "codec/protocol.h"
 #include "move/into.h"
-#include "move/spi.h"
+#include "move/ask.h"
 #include "text.h"
 
 static const char copy_signature[11] = "PGCOPY\n\377\r\n";	/* and its final NUL */
@@ -512,20 +512,20 @@ request_table(Exchange *exchange, const WireColumn *columns, uint32 ncolumns)
 	uint64		count;
 
 	if (ncolumns != 3)
-		hxpy_spi_raise_invalid();
+		hxpy_ask_raise_invalid();
 	if (exchange->read_only)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s is not allowed in a non-volatile function", stream.writer)));
-	table = hxpy_spi_text(&columns[1]);
+	table = hxpy_ask_text(&columns[1]);
 	hxpy_exchange_init(&stream.exchange, exchange->conn, HXPY_FRAME_EVAL_GRID);
-	hxpy_exchange_add_text(&stream.exchange, "kept", hxpy_spi_text(&columns[0]));
+	hxpy_exchange_add_text(&stream.exchange, "kept", hxpy_ask_text(&columns[0]));
 	stream.exchange.shown = table;
 	stream.exchange.clock.limit_ms = exchange->clock.limit_ms;
 	stream.exchange.clock.limit_name = exchange->clock.limit_name;
 	/* In a procedure that has committed there is none. */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	count = run_stream(&stream, table, hxpy_spi_text(&columns[2]));
+	count = run_stream(&stream, table, hxpy_ask_text(&columns[2]));
 	PopActiveSnapshot();
 	hxpy_column_write_batch(1, &exchange->answer);
 	hxpy_column_write_text("processed", psprintf(UINT64_FORMAT, count), &exchange->answer);
@@ -535,7 +535,7 @@ request_table(Exchange *exchange, const WireColumn *columns, uint32 ncolumns)
 static void
 answer_table(Exchange *exchange, const char *payload, size_t length)
 {
-	hxpy_spi_answer(exchange, payload, length, request_table);
+	hxpy_ask_run(exchange, payload, length, 3, ASK_INSIDE, request_table);
 }
 
 /* Have tables written. */

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "tcop/pquery.h"
 #include "utils/memutils.h"
 
 #include "hxpy.h"
@@ -26,6 +27,7 @@
 #include "session/answer.h"
 #include "session/error.h"
 #include "session/exchange.h"
+#include "session/subxact.h"
 
 #define SECOND_INTERRUPT_MS 500
 #define MAX_DEPTH			32		/* of exchanges inside each other */
@@ -196,6 +198,7 @@ break_off(Exchange *exchange, MemoryContext context)
 	ErrorData  *error;
 
 	hxpy_exchange_close(exchange);
+	hxpy_subxact_abandon(exchange, false);
 	if (conn == NULL)
 		PG_RE_THROW();
 	MemoryContextSwitchTo(context);
@@ -326,6 +329,7 @@ take_early_answers(Exchange *exchange)
 	hxpy_answer_read_data(exchange, 0);
 	while (take_answer(exchange, &frame, &missing))
 	{
+		hxpy_subxact_abandon(exchange, true);
 		if (frame.type == HXPY_FRAME_ERROR)
 			raise_answer(exchange, &frame);
 		if (frame.type != HXPY_FRAME_ROWS || exchange->sink == NULL)
@@ -363,7 +367,8 @@ spool_inner(WorkerConn *conn)
 
 /*
  * Wait until the frame that is being sent is gone; the answer's frames that come
- * meanwhile are handled.
+ * meanwhile are handled.  What feeds the exchange does not go on within a subtransaction
+ * of Python's, so that its end is waited for, too.
  */
 static void
 flush(Exchange *exchange)
@@ -373,7 +378,8 @@ flush(Exchange *exchange)
 	{
 		send_more(exchange);
 		take_early_answers(exchange);
-		if (exchange->conn->sending == NULL)
+		if (exchange->conn->sending == NULL &&
+			(exchange->subxacts == NULL || exchange->state == EXCHANGE_SUSPENDED))
 			break;
 		wait_for_more(exchange);
 		hxpy_answer_read_control(exchange);
@@ -382,8 +388,8 @@ flush(Exchange *exchange)
 }
 
 /* Raise an error when the session was lost within what Python has asked. */
-static void
-check_alive(const Exchange *exchange)
+void
+hxpy_exchange_check_alive(const Exchange *exchange)
 {
 	if (exchange->conn == NULL)
 		ereport(ERROR,
@@ -399,7 +405,7 @@ check_alive(const Exchange *exchange)
 static void
 send_frame(Exchange *exchange, uint8 type, const GatherList *payload)
 {
-	check_alive(exchange);
+	hxpy_exchange_check_alive(exchange);
 	spool_inner(exchange->conn);
 	flush(exchange);
 	if (exchange->state == EXCHANGE_SUSPENDED &&
@@ -557,7 +563,7 @@ answer_ask(Exchange *exchange, const Frame *frame)
 		hxpy_gather_init(&exchange->answer, exchange->context);
 	hxpy_gather_reset(&exchange->answer);
 	handler(exchange, payload, frame->length);
-	check_alive(exchange);
+	hxpy_exchange_check_alive(exchange);
 	spool_inner(exchange->conn);
 	flush(exchange);
 	/* What Python says from now on belongs to the request again. */
@@ -594,6 +600,7 @@ hxpy_exchange_next(Exchange *exchange)
 		hxpy_answer_read_control(exchange);
 	}
 	hxpy_clock_stop(&exchange->clock);
+	hxpy_subxact_abandon(exchange, true);
 	if (frame.type == HXPY_FRAME_ERROR)
 		raise_answer(exchange, &frame);
 	exchange->payload = frame.payload;
@@ -653,6 +660,11 @@ hxpy_exchange_run(Exchange *exchange)
 		break_off(exchange, context);
 	}
 	PG_END_TRY();
+	if (exchange->at_end != NULL)
+		exchange->at_end(exchange);
+	/* Another transaction may have begun, in which the answer's values are made. */
+	if (exchange->nonatomic)
+		EnsurePortalSnapshotExists();
 }
 
 /* Copy the answer to the current memory context: the next exchange takes its place. */

@@ -29,6 +29,7 @@ extern void hxpy_exchange_keep(Exchange *exchange);
 typedef void (*AskHandler) (Exchange *exchange, const char *payload, size_t length);
 
 extern void hxpy_exchange_on_ask(uint8 type, AskHandler handler);
+extern void hxpy_exchange_check_alive(const Exchange *exchange);
 extern void hxpy_exchange_tell_columns(Exchange *exchange, const GatherList *columns);
 
 /* step by step */

@@ -20,6 +20,7 @@
 #define HXPY_MAX_ASKS	16
 
 typedef struct Exchange Exchange;
+typedef struct OpenSubxact OpenSubxact;
 
 /* Where an exchange stands.  hxpy_state_set() knows which may follow which. */
 typedef enum ExchangeState
@@ -81,6 +82,7 @@ struct Exchange
 	List	   *columns;		/* at hand */
 	bool		read_only;		/* what SQL Python asks for changes nothing */
 	bool		isolated;		/* nor can it name transition tables of who calls */
+	bool		nonatomic;		/* Python may end the transaction */
 	ExchangeSource *source;		/* NULL for none */
 	ExchangeSink *sink;			/* NULL when no rows may come */
 	ExchangeClock clock;
@@ -111,6 +113,9 @@ struct Exchange
 	GatherList	answer;
 	ErrorData  *failure;		/* the latest error of that, or NULL */
 	uint32		failures;		/* how many there were: its number */
+	OpenSubxact *subxacts;		/* that Python has opened, the innermost first */
+	/* is called when it was run without an error, or NULL */
+	void		(*at_end) (struct Exchange *exchange);
 
 	/* of one that is stepped */
 	bool		resting;		/* between two steps: spool() may be called */

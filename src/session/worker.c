@@ -36,10 +36,12 @@ WorkerConn *
 hxpy_worker_create(pgsocket control, pgsocket data, const char *session, size_t output_limit,
 				   bool logs, MemoryContext context)
 {
+	static uint64 last_id = 0;
 	MemoryContext old = MemoryContextSwitchTo(context);
 	WorkerConn *conn = palloc0(sizeof(WorkerConn));
 
 	conn->context = context;
+	conn->id = ++last_id;
 	conn->session = pstrdup(session);
 	conn->role = GetUserId();
 	conn->output_limit = output_limit + OUTPUT_SLACK;

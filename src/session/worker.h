@@ -19,6 +19,7 @@ struct Exchange;
 typedef struct WorkerConn
 {
 	MemoryContext context;
+	uint64		id;				/* never used twice in a backend */
 	const char *session;		/* for messages */
 	Oid			role;			/* whose session it is */
 	FrameStream data;			/* the Python of the user */
@@ -43,6 +44,8 @@ typedef struct WorkerConn
 	uint32		printed;		/* OUTPUT frames of the worker that were handled */
 	size_t		output_limit;	/* bytes of each kind of output in one exchange */
 	bool		logs;			/* LOG frames were asked for */
+
+	struct PlanTable *plans;	/* that Python has prepared, NULL until it does; move/plan.c */
 	TimestampTz last_used;
 } WorkerConn;
 

@@ -168,6 +168,13 @@ FRAMES = [
      {"sqlstate": "38000", "message": "ValueError: no", "detail": "", "hint": "",
       "context": "Python traceback (most recent call last):\n"
                  "  File \"<py_exec 1>\", line 1, in <module>"}),
+    ("query", "container", "QUERY", 5, {"form": "rows", "query": "SELECT 'größe'", "limit": "0"}),
+    ("prepare", "container", "PREPARE", 5, {"query": "SELECT $1 + 1", "type": "integer"}),
+    ("cursor", "container", "CURSOR", 5, {"form": "plan", "query": "12"}),
+    ("fetch", "container", "FETCH", 5, {"cursor": "7", "count": "batch"}),
+    ("close", "container", "CLOSE", 5, [("int8", "batch"), ("int8", "want")]),
+    ("subtransaction", "container", "SUBTRANSACTION", 5, {"what": "begin"}),
+    ("transaction", "container", "TRANSACTION", 5, {"what": "commit"}),
     ("nesting 1", "server", "EXEC", 7, {"code": _ASKING}),
     ("nesting 2", "container", "ASK", 7, "seven?"),
     ("nesting 3", "server", "EXEC", 8, {"code": "eight = ask('eight?')"}),

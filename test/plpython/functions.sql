@@ -312,6 +312,262 @@ END $$;
 DO LANGUAGE :lang $$ plpy.notice('in DO', GD['shared']) $$;
 DO LANGUAGE :lang $$ raise ValueError('out of DO') $$;
 
+-- SQL: queries, plans
+CREATE TABLE stock (id int PRIMARY KEY, name text, price numeric(8, 2), parts pair[]);
+CREATE FUNCTION q_execute() RETURNS text LANGUAGE :lang AS $$
+r = plpy.execute("INSERT INTO stock VALUES (1, 'one', 1.50, '{}'), (2, 'two', NULL, ARRAY[ROW(1, 'x')::pair]) RETURNING *")
+t = plpy.execute('SELECT * FROM stock ORDER BY id', 1)
+return repr([list(map(dict, r)), r.nrows(), r.status(), r.colnames(), t.coltypes()[:3], t.coltypmods()[:3], len(t), t[0]['price'],
+             plpy.execute('CREATE TEMP TABLE tmp_a (i int)').status(), plpy.execute("UPDATE stock SET name = name || '!'").nrows()])
+$$;
+SELECT q_execute();
+CREATE FUNCTION q_no_rows() RETURNS text LANGUAGE :lang AS $$ return plpy.execute('DELETE FROM tmp_a').colnames() $$;
+SELECT q_no_rows();
+CREATE FUNCTION q_plan(how text) RETURNS text LANGUAGE :lang AS $$
+if 'read' not in SD:
+    SD['read'] = plpy.prepare('SELECT id, name FROM stock WHERE id >= $1 ORDER BY id', ['int4'])
+    SD['write'] = plpy.prepare('INSERT INTO stock VALUES ($1, $2, $3, $4)', ['int', 'text', 'numeric', 'pair[]'])
+read, write = SD['read'], SD['write']
+if how == 'write':
+    return plpy.execute(write, [3, 'three', '2.5', [{'a': 1, 'b': 'y'}, (2, None)]]).nrows()
+if how == 'null':
+    return write.execute([4, None, None, None]).nrows()
+if how == 'tuple':
+    return [dict(r) for r in plpy.execute(read, (2,))]
+if how == 'limit':
+    return [plpy.execute(read, [1], 2).nrows(), read.execute([1], 1).nrows(), read.status()]
+if how == 'few':
+    return plpy.execute(write, [1])
+if how == 'none':
+    return plpy.execute(read)
+if how == 'text':
+    return plpy.execute(read, '1')
+if how == 'bad':
+    return plpy.execute(read, ['x'])
+if how == 'big':
+    return plpy.execute(read, [2 ** 40])
+$$;
+SELECT h, q_plan(h) FROM unnest('{write,null,tuple,limit}'::text[]) h;
+SELECT q_plan('few');
+SELECT q_plan('none');
+SELECT q_plan('text');
+SELECT q_plan('bad');
+SELECT q_plan('big');
+SELECT * FROM stock ORDER BY id;
+CREATE FUNCTION q_prepare(how text) RETURNS text LANGUAGE :lang AS $$
+if how == 'type': plpy.prepare('SELECT $1', ['nosuch'])
+if how == 'sequence': plpy.prepare('SELECT $1', 5)
+if how == 'syntax': plpy.prepare('SELEC')
+if how == 'execute': plpy.execute(5)
+if how == 'several': return plpy.execute('SELECT 1 AS a; SELECT 2 AS b')[0]['b']
+$$;
+SELECT q_prepare('type');
+SELECT q_prepare('sequence');
+SELECT q_prepare('syntax');
+SELECT q_prepare('execute');
+SELECT q_prepare('several');
+CREATE FUNCTION q_stable() RETURNS int STABLE LANGUAGE :lang AS $$ return plpy.execute('DELETE FROM stock').nrows() $$;
+SELECT q_stable();
+CREATE FUNCTION q_fib(n int) RETURNS int LANGUAGE :lang AS $$
+if n < 2: return n
+return plpy.execute('SELECT q_fib(%d) + q_fib(%d) AS f' % (n - 1, n - 2))[0]['f']
+$$;
+SELECT q_fib(6);
+CREATE FUNCTION q_caught(what text) RETURNS text LANGUAGE :lang AS $$
+try:
+    plpy.execute(what)
+except plpy.spiexceptions.UniqueViolation as e:
+    return 'unique ' + e.sqlstate
+except plpy.spiexceptions.DivisionByZero as e:
+    return 'division ' + str(e)
+except plpy.SPIError as e:
+    return 'SPI %s %s' % (e.sqlstate, e)
+return 'none'
+$$;
+SELECT w, q_caught(w) FROM unnest(ARRAY['INSERT INTO stock VALUES (1)', 'SELECT 1 / 0', 'SELECT nosuch', 'SELECT 1']) w;
+
+-- cursors
+CREATE FUNCTION c_read(how text) RETURNS text LANGUAGE :lang AS $$
+plan = plpy.prepare('SELECT id FROM stock WHERE id > $1 ORDER BY id', ['int'])
+cur = plpy.cursor('SELECT id FROM stock ORDER BY id')
+if how == 'iterate': return [r['id'] for r in cur]
+if how == 'mixed':
+    first = next(cur)['id']
+    rows = cur.fetch(2)
+    return [first, [r['id'] for r in rows], rows.nrows(), rows.status(), [r['id'] for r in cur], cur.fetch(5).nrows()]
+if how == 'plan': return [r['id'] for r in plpy.cursor(plan, [2])] + [r['id'] for r in plan.cursor([3])]
+if how == 'end':
+    list(cur)
+    return next(cur)
+cur.close()
+if how == 'closed': return next(cur)
+if how == 'fetch': return cur.fetch(1)
+if how == 'twice': return cur.close()
+if how == 'args': return plpy.cursor(plan, 'x')
+if how == 'delete': return plpy.cursor('DELETE FROM stock')
+if how == 'returning': return plpy.cursor('UPDATE stock SET name = name RETURNING id').fetch(10).nrows()
+$$;
+SELECT h, c_read(h) FROM unnest('{iterate,mixed,plan,twice,returning}'::text[]) h;
+SELECT c_read('closed');
+SELECT c_read('fetch');
+SELECT c_read('args');
+SELECT c_read('delete');
+CREATE FUNCTION c_aborted(how text) RETURNS text LANGUAGE :lang AS $$
+try:
+    with plpy.subtransaction():
+        cur = plpy.cursor('SELECT generate_series(1, 10) AS i')
+        next(cur)
+        raise KeyError
+except KeyError:
+    pass
+return next(cur) if how == 'next' else cur.fetch(1) if how == 'fetch' else cur.close()
+$$;
+SELECT c_aborted('next');
+SELECT c_aborted('fetch');
+SELECT c_aborted('close');
+CREATE FUNCTION c_change() RETURNS int LANGUAGE :lang AS $$
+n = 0
+for row in plpy.cursor('SELECT * FROM stock ORDER BY id'):
+    plpy.execute("UPDATE stock SET name = 'seen' WHERE id >= %d" % row['id'])
+    n += row['name'] == 'seen'
+return n
+$$;
+SELECT c_change();
+CREATE FUNCTION c_set() RETURNS SETOF int LANGUAGE :lang AS $$
+for row in plpy.cursor('SELECT generate_series(1, 1000) AS i'):
+    yield row['i']
+$$;
+SELECT count(i), sum(i) FROM c_set() i;
+
+-- subtransactions
+CREATE TABLE ledger (i int PRIMARY KEY);
+CREATE FUNCTION s_run(how text) RETURNS text LANGUAGE :lang AS $$
+def put(i):
+    plpy.execute('INSERT INTO ledger VALUES (%d)' % i)
+if how == 'good':
+    with plpy.subtransaction():
+        put(1)
+        put(2)
+if how == 'bad':
+    with plpy.subtransaction():
+        put(3)
+        put(1)
+if how == 'caught':
+    try:
+        with plpy.subtransaction():
+            put(4)
+            put(1)
+    except plpy.spiexceptions.UniqueViolation as e:
+        put(5)
+        return type(e).__name__
+if how == 'nested':
+    with plpy.subtransaction():
+        put(6)
+        try:
+            with plpy.subtransaction():
+                put(7)
+                raise ValueError
+        except ValueError:
+            with plpy.subtransaction():
+                put(8)
+if how == 'hand':
+    s = plpy.subtransaction()
+    s.enter()
+    put(9)
+    s.exit(ValueError, None, None)
+    s = plpy.subtransaction()
+    s.__enter__()
+    put(10)
+    s.__exit__(None, None, None)
+if how == 'left':
+    plpy.subtransaction().enter()
+    put(11)
+if how == 'left and failed':
+    plpy.subtransaction().enter()
+    1 // 0
+if how == 'not entered':
+    plpy.subtransaction().exit(None, None, None)
+if how == 'entered twice':
+    with plpy.subtransaction() as s:
+        s.enter()
+if how == 'exited twice':
+    with plpy.subtransaction() as s:
+        s.exit(None, None, None)
+return how
+$$;
+SELECT h, s_run(h) FROM unnest('{good,caught,nested,hand,left}'::text[]) h;
+SELECT s_run('bad');
+SELECT s_run('left and failed');
+SELECT s_run('not entered');
+SELECT s_run('entered twice');
+SELECT s_run('exited twice');
+SELECT array_agg(i ORDER BY i) FROM ledger;
+
+-- COMMIT and ROLLBACK
+TRUNCATE ledger;
+CREATE PROCEDURE p_commit(n int) LANGUAGE :lang AS $$
+for i in range(n):
+    plpy.execute('INSERT INTO ledger VALUES (%d)' % i)
+    if i % 2:
+        plpy.rollback()
+    else:
+        plpy.commit()
+$$;
+CALL p_commit(6);
+SELECT array_agg(i ORDER BY i) FROM ledger;
+BEGIN;
+CALL p_commit(1);
+ROLLBACK;
+CREATE FUNCTION p_not() RETURNS void LANGUAGE :lang AS $$ plpy.commit() $$;
+SELECT p_not();
+DO LANGUAGE :lang $$
+try:
+    with plpy.subtransaction():
+        plpy.commit()
+except plpy.SPIError as e:
+    plpy.notice(e.sqlstate, e)
+try:
+    plpy.execute('CALL p_commit(1)')
+except plpy.SPIError as e:
+    plpy.notice(e.sqlstate, e)
+$$;
+CREATE PROCEDURE p_cursor() LANGUAGE :lang AS $$
+for row in plpy.cursor('SELECT i FROM ledger ORDER BY i'):
+    plpy.execute('UPDATE ledger SET i = i + 100 WHERE i = %d' % row['i'])
+    plpy.commit() if row['i'] != 2 else plpy.rollback()
+$$;
+CALL p_cursor();
+SELECT array_agg(i ORDER BY i) FROM ledger;
+CREATE TABLE late (i int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED);
+DO LANGUAGE :lang $$
+plpy.execute('INSERT INTO late VALUES (1), (1)')
+try:
+    plpy.commit()
+except plpy.spiexceptions.UniqueViolation as e:
+    plpy.notice(e)
+plpy.execute('INSERT INTO late VALUES (2)')
+plpy.commit()
+cur = plpy.cursor('UPDATE late SET i = i RETURNING i')
+try:
+    plpy.commit()
+except plpy.SPIError as e:
+    plpy.notice(e.sqlstate, e)
+$$;
+SELECT * FROM late;
+CREATE PROCEDURE p_result(INOUT a int) LANGUAGE :lang AS $$
+plpy.commit()
+return a + plpy.execute('SELECT 1 AS i')[0]['i'],
+$$;
+CALL p_result(5);
+CREATE FUNCTION t_log() RETURNS trigger LANGUAGE :lang AS $$
+if 'plan' not in SD:
+    SD['plan'] = plpy.prepare('INSERT INTO ledger VALUES ($1)', ['int'])
+SD['plan'].execute([1000 + TD['new']['i']])
+$$;
+CREATE TRIGGER log AFTER INSERT ON late FOR EACH ROW EXECUTE FUNCTION t_log();
+INSERT INTO late VALUES (3), (4);
+SELECT array_agg(i ORDER BY i) FROM ledger;
+
 -- replaced and dropped
 CREATE OR REPLACE FUNCTION f_sd() RETURNS int LANGUAGE :lang AS $$ return SD.get('n', 100) $$;
 SELECT f_sd();

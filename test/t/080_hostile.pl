@@ -301,13 +301,57 @@ all_of($psql, 'queries', map { (@$_, ['eval', 'good()', "$fine|$broken"]) }
 	[['eval', 'say(frame(QUERY, batch())); heard(); good()', $fine]],
 	# It may come after the answer to the one before, and is fair then.
 	[['eval', 'ask(b"SELECT 1"); ask(b"SELECT 1"); stay()', "$broken|57014", 700]],
-	map({ [['eval', "$_; stay()", $broken]] } 'ask(b"SELECT 1", number=request + 1)', 'ask(b"SELECT 1", number=0)', 'ask(b"SELECT 1", what=0xA5)',
+	map({ [['eval', "$_; stay()", $broken]] } 'ask(b"SELECT 1", number=request + 1)', 'ask(b"SELECT 1", number=0)', 'ask(b"SELECT 1", what=0xAA)',
 		'ask(b"SELECT 1", what=0xAF)', 'ask(b"SELECT 1"); rows()'),
 	[['eval', 'ask(b"SELECT 1"); good(); heard()', "$fine|$broken"]],
 	[['eval', 'good(); ask(b"SELECT 1"); ask(b"SELECT 1"); stay()', $fine]],
 	[['eval', 'say(frame(QUERY, length=1 << 40)); stay()', '53400']],
 	[['eval', q{ask(b"SELECT py_eval('h', '1')"); stay()}, '57014', 700]],
 	[['eval', q{ask(b"SELECT repeat('x', 1000) FROM generate_series(1, 100000)"); stay()}, '57014', 700]]);
+
+# plans, cursors and transactions: what is not the session's own, or at the wrong moment
+my $plan = q{p = told(tried(PREPARE, text(b'SELECT $1 AS a'), text(b'int')))};
+my $cursor = q{c = told(tried(CURSOR, text(b'table'), text(b'SELECT generate_series(1, 1000)')))};
+my @own = (
+	[['eval', "$plan; tried(QUERY, text(b'plan'), text(p), text(b'0'), fixed(INT32, 5)); good()", $fine]],
+	map({ [['eval', "$plan; sure(refused(QUERY, text(b'plan'), text(p), text(b'0')$_))", $fine]] } '', ', fixed(INT64, 5)', ", text(b'5')",
+		', fixed(INT32, 1, 2)', ', fixed(INT32)', ', fixed(INT32, 1), fixed(INT32, 1)', ', arrays(fixed(INT32, 1), (0, 1))', ', record(fixed(INT32, 1))'),
+	map({ my $number = $_; [['eval', "sure(all(refused(w, text(b'plan'), text($number), text(b'0'), fixed(INT32, 5)) for w in (QUERY, CURSOR)))", $fine]] }
+		q{b'0'}, q{b'-1'}, q{b'999999'}, q{b'9223372036854775807'}, q{b'x'}, q{b''}, q{b'1; SELECT 1'}),
+	map({ [['eval', "tried(FETCH, text($_), text(b'1')); tried(CLOSE, fixed(INT64, 1, 2, -1, 999), fixed(INT64, 1, 2, -1, 999)); good()", $fine]] } q{b'1'}, q{b'-1'}, q{b'999'}, q{b'x'}),
+	map({ [['eval', "$cursor; tried(FETCH, text(c), text($_)); good()", $fine]] } q{b'-1'}, q{b'0'}, q{b'x'}, q{b'9223372036854775807'}, q{b'-9223372036854775808'}, q{b'batch'}, q{b'none'}, q{b''}),
+	map({ [['eval', "sure(refused($_))", $fine]] } 'QUERY', "QUERY, text(b'table')", "QUERY, text(b'table'), text(b'SELECT 1')", 'PREPARE', 'PREPARE, fixed(INT32, 1)', "PREPARE, text(b'SELECT 1'), fixed(INT32, 1)",
+		"PREPARE, text(b'SELECT 1'), text(b'int', b'int')", q{PREPARE, text(b'SELECT 1'), text(b'a; DROP TABLE target')}, "PREPARE, text(b'SELECT 1'), text(b'record')",
+		'CURSOR', "CURSOR, text(b'table')", "CURSOR, text(b'table'), text(b'COMMIT')", 'FETCH', "FETCH, text(b'1')", 'CLOSE', 'CLOSE, fixed(INT64)', 'CLOSE, fixed(INT32), fixed(INT32)', 'CLOSE, text(), text()',
+		"CLOSE, fixed(INT64), fixed(INT64, 1, nulls=b'\\0')", 'SUBTRANSACTION', "SUBTRANSACTION, text(b'end')", "SUBTRANSACTION, fixed(INT32, 1)", 'TRANSACTION', "TRANSACTION, text(b'begin')"),
+	# only what the request itself has opened is ended
+	map({ [['eval', "sure(refused(SUBTRANSACTION, text(b'$_'), state=b'3B001'))", $fine]] } 'commit', 'rollback'),
+	[['eval', "tried(SUBTRANSACTION, text(b'abandon')); good()", $fine]],
+	map({ my $call = $_; map { [[$call, "sure(refused(TRANSACTION, text(b'$_'), state=b'2D000'))", $fine]] } 'commit', 'rollback' } 'eval', 'exec', 'agg', 'create'),
+	map({ [['eval', "tried(SUBTRANSACTION, text(b'begin')); sure(refused(TRANSACTION, text(b'$_'), state=b'2D000'))", $fine]] } 'commit', 'rollback'),
+	# left open, whatever the answer
+	map({ my $end = $_; map { [[$_, "[tried(SUBTRANSACTION, text(b'begin')) for _ in range(3)]; $end", "$fine|38000|$lost|$broken|57014", 700]] } 'eval', 'grid', 'stored', 'limit', 'exec', 'agg', 'create', 'append' }
+		'good()', "error(b'38000', b'x', b'', b'', b'')", 'close()', 'rows(); rows(); good()', "interrupted(); tried(SUBTRANSACTION, text(b'commit')); good()", "tried(QUERY, text(b'table'), text(b'SELEC'), text(b'0')); good()"),
+	map({ my $call = $_; map { [[$call, "tried(SUBTRANSACTION, text(b'begin')); $_", "$fine|38000|$broken|57014", 700]] } 'drain(); good()', 'stay()', "tried(SUBTRANSACTION, text(b'commit')); drain(); good()" } 'send', 'apply', 'applied'),
+	# too many: 10,000 of each
+	[['eval', "sure(sum(refused(SUBTRANSACTION, text(b'begin'), state=b'54000') for _ in range(10000)) == 9000)", $fine, 60000]],
+	[['eval', "sure(sum(refused(PREPARE, text(b'SELECT 1'), state=b'54000') for _ in range(10000)) >= 9000)", $fine, 60000]],
+	[['eval', "sure(sum(refused(CURSOR, text(b'rows'), text(b'SELECT 1'), state=b'54000') for _ in range(10000)) == 9000)", $fine, 60000]],
+	# not read, and asked again
+	[['eval', "say(frame(QUERY, batch(text(b'table'), text(b'DO \$x\$ BEGIN RAISE EXCEPTION USING MESSAGE = repeat(chr(120), 30000000); END \$x\$'), text(b'0'))) * 2); stay()", '57014|08P01', 700]],
+	[['eval', "say(frame(QUERY, batch(text(b'table'), text(b'DO \$x\$ BEGIN RAISE EXCEPTION USING MESSAGE = repeat(chr(120), 30000000); END \$x\$'), text(b'0')))); good(); stay()", "57014|$broken", 700]],
+	# what runs inside ends nothing of what is around it
+	[['eval', "tried(SUBTRANSACTION, text(b'begin')); ask(b\"SELECT py_eval('h', 'x')\"); outer = request; receive(data); request = receive(data)[1]; " .
+		"inner = refused(SUBTRANSACTION, text(b'commit'), state=b'3B001'); result(text(b'1', tag=JSON)); request = outer; tried(None); tried(SUBTRANSACTION, text(b'commit')); sure(inner)", $fine]]);
+all_of($psql, 'plans, cursors, transactions', map { (@$_, ['eval', 'good()', "$fine|$broken"]) } @own);
+# Numbers are those of one session: the hostile one asks for all that the good one has.
+$psql->query('BEGIN');
+$psql->query(q{SELECT py_exec('g', 'import plpy; plan = plpy.prepare("SELECT 1"); cursor = plpy.cursor("SELECT generate_series(1, 10)")')});
+all_of($psql, q{another session's}, ['eval', "sure(all(refused(QUERY, text(b'plan'), text(b'%d' % i), text(b'0')) for i in range(12000, 13000)))", $fine, 60000],
+	['eval', "sure(all(told(tried(FETCH, text(b'%d' % i), text(b'1'))) == b'-6' for i in range(3000)))", $fine, 60000],
+	['eval', "tried(CLOSE, fixed(INT64, *range(20000)), fixed(INT64, *range(20000))); good()", $fine, 60000]);
+is($psql->query(q{SELECT py_eval('g', '[plan.execute().nrows(), cursor.fetch(5).nrows()]')})->{out}, '[1, 5]', '... which still has them');
+$psql->query('COMMIT');
 $psql->query('RESET hxpy.superuser_sql');
 all_of($psql, 'a query of a superuser', ['eval', 'ask(b"SELECT 1"); heard(); good()', $fine]);
 

@@ -19,7 +19,8 @@ import time
 
 HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS, PROGRESS = range(0x81, 0x89)
 OPEN, DEFINE, EXEC, EVAL, GRID, BATCH, END, ABORT, EVAL_GRID, APPLY, CALL = range(1, 12)
-INTERRUPT, ANSWER, COLUMNS, QUERY = 0x10, 0x20, 0x2F, 0xA0
+INTERRUPT, ANSWER, COLUMNS = 0x10, 0x20, 0x2F
+QUERY, PREPARE, CURSOR, FETCH, CLOSE, SUBTRANSACTION, TRANSACTION = range(0xA0, 0xA7)
 NULL, BOOL, INT16, INT32, INT64, FLOAT32, FLOAT64, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID = range(13)
 TEXT, NUMERIC, JSON, OTHER, REF, URI, SYMBOL = range(16, 23)
 BYTEA, ARRAY, RECORD = 24, 25, 26
@@ -126,17 +127,46 @@ def error(*fields, **options):
     answer(frame(ERROR, texts(*fields), **options), **options)
 
 
-def ask(query, *columns, what=QUERY, limit=b"0", **options):
+def ask(query, *columns, what=QUERY, limit=b"0", form=b"table", **options):
     """Ask for a query."""
-    say(frame(what, batch(text(query), text(limit), *columns), **options))
+    say(frame(what, batch(text(form), text(query), text(limit), *columns), **options))
 
 
 def heard():
     """Read what has been asked for; return whether it has come."""
-    what = BATCH
-    while what in (BATCH, COLUMNS):
-        what, number, _ = receive(data)
-    return what == ANSWER and number == request
+    return tried(None) is not None
+
+
+def tried(what, *columns):
+    """Ask for something of SQL, unless that was done, and read the answer; None if it is none."""
+    if what is not None:
+        say(frame(what, batch(*columns)))
+    came = BATCH
+    while came in (BATCH, COLUMNS):
+        came, number, payload = receive(data)
+    return payload if ANSWER <= came < COLUMNS and number == request else None
+
+
+def refused(what, *columns, state=b""):
+    """Ask for something of SQL; return whether the answer is an error (of this SQLSTATE)."""
+    payload = tried(what, *columns)
+    return b"sqlstate" in payload and state in payload
+
+
+def told(payload):
+    """Return the text that is an answer's first column."""
+    name, extra = struct.unpack_from("<HI", payload, 10)
+    start = 24 + (name + extra + 7) // 8 * 8
+    length, = struct.unpack_from("<Q", payload, start)
+    return payload[start + 8:start + 8 + length]
+
+
+def sure(truth):
+    """Answer rightly only if something is so."""
+    if truth:
+        good()
+    else:
+        error(b"38000", b"it is not so", b"", b"", b"")
 
 
 def reply():

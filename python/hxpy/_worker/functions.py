@@ -25,7 +25,7 @@ from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_
 from ..errors import ConversionError, HxpyError
 from .session import dedent
 
-__all__ = ["Functions", "Table", "batches", "compile_function"]
+__all__ = ["Functions", "Table", "batches", "compile_function", "shape_of"]
 
 _OID_LENGTH = 8     # characters at a key's begin: all versions of a function have them
 _MOST_CALLS = 256   # whose common parts are kept
@@ -70,7 +70,7 @@ class Call:
         self.function = function
         self.reader = RowReader(count)
         self.want = columns[1] if len(columns) > 1 else None
-        self.shape = None if self.want is None else _shape(self.want)
+        self.shape = None if self.want is None else shape_of(self.want)
         self.writer = None if self.want is None else \
             ValueWriter(self.want, wire.BATCH.pack(1, 0))
 
@@ -100,7 +100,7 @@ class TriggerCall:
         self.function = function
         split = 1 + _TRIGGERS[function.kind]
         self.data = {column.name: decode_column(column)[0] for column in columns[1:split]}
-        self.wants = {want.name: (ValueWriter(want), _shape(want)) for want in columns[split:]}
+        self.wants = {want.name: (ValueWriter(want), shape_of(want)) for want in columns[split:]}
         self.reader = RowReader(count)
         is_row = self.data.get("level") == "ROW"
         self.rows = [] if not is_row else \
@@ -319,14 +319,14 @@ def _is_constant(value: Any) -> bool:
 # Rows ------------------------------------------------------------------------
 
 
-def _shape(want: Column) -> Callable[[Any], Any] | None:
+def shape_of(want: Column) -> Callable[[Any], Any] | None:
     """Return what makes tuples of the rows in a value of a type; None if it has none."""
     if want.tag == wire.ARRAY:
-        element = _shape(want.children[0])
+        element = shape_of(want.children[0])
         return None if element is None else lambda value: _elements(value, element)
     if want.tag != wire.RECORD:
         return None
-    shapes = [_shape(child) for child in want.children]
+    shapes = [shape_of(child) for child in want.children]
     names = [child.name for child in want.children]
     return lambda value: _row(value, names, shapes, want)
 
@@ -437,7 +437,7 @@ def _one_column(value: Any, want: Column) -> Any:
 def _row_batches(items: Iterator[Any], is_row: bool,
                  want: list[Column]) -> Iterator[Sequence[Buffer]]:
     """Yield encoded batches of rows, not later than a moment after they have come."""
-    shapes = [_shape(column) for column in want]
+    shapes = [shape_of(column) for column in want]
     names = [column.name for column in want]
     record = Column(wire.RECORD, "", "the row", 0)
     rows: list[Any] = []

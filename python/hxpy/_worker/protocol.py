@@ -56,6 +56,12 @@ PROOF = 0x89
 MESSAGE = 0x8A
 ASK = 0xA0      # the first of 16
 QUERY = 0xA0
+PREPARE = 0xA1
+CURSOR = 0xA2
+FETCH = 0xA3
+CLOSE = 0xA4
+SUBTRANSACTION = 0xA5
+TRANSACTION = 0xA6
 TABLE = 0xA9
 
 # Connections by TCP.

@@ -1,27 +1,38 @@
 """SQL that the user's Python runs while a statement has called it.
 
-The worker asks (frame QUERY), the server runs the query within that statement and
-answers; docs/protocol.md, "How requests nest".
+The worker asks (frames QUERY to TRANSACTION), the server does it within that statement
+and answers; docs/protocol.md, "How requests nest".
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .._tables import wire
 from .._tables.conversion import decode_column, encode_column
-from .._tables.wire import TEXT, Buffer, Column, decode_batch, decode_texts, encode_batch, encode_texts
-from ..errors import HxpyError, SPIError, SQLError
+from .._tables.wire import Buffer, Column, decode_batch, encode_batch
+from ..errors import Error, HxpyError, SPIError, SQLError
 from ..spiexceptions import of_state
 from . import protocol
+from .functions import shape_of
 from .session import PACKAGE
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Kept", "Rows", "Sql"]
+__all__ = ["Cursor", "Frames", "Kept", "Plan", "Rows", "Sql", "Subtransaction"]
+
+_FRAME_ROWS = 100_000       # of a DataFrame of sql_batches, unless it is told
+_OK_FETCH = 3               # SPI's code
+_NOTHING: Any = object()    # an argument that was not given
+
+# Is given the columns of an answer's rows, and then each batch.  The first of the columns
+# is a text that tells the OIDs and modifiers of the others.
+Take = Callable[[list[Column]], None]
 
 
 class Asker(Protocol):
@@ -49,69 +60,188 @@ class Kept:
 
 
 class Sql:
-    """Runs queries of the user's code."""
+    """Asks for what the user's code wants of the server."""
 
     def __init__(self, worker: Asker) -> None:
         self.worker = worker
+        self.depth = 0          # subtransactions that the request that runs has open
+        self.epoch = 0          # another one whenever cursors may have ended
         self.kept: dict[str, Kept] = {}
-        self.numbers = itertools.count(1)
+        self.numbers = itertools.count(1)       # of these
+        # What Python has dropped, and the server is still to be told of.
+        self.dropped_plans: list[int] = []
+        self.dropped_cursors: list[int] = []
+
+    def ask(self, kind: int, columns: Sequence[list[Buffer]], take: Take | None = None
+            ) -> list[Column]:
+        """Ask for something; return the answer's columns, or raise the error that it is."""
+        self.forget()
+        payload, rows = self.worker.ask(kind, encode_batch(columns))
+        answer = self.check(payload)
+        while rows and take is not None:
+            take(decode_batch(rows.pop(0)))
+        return answer
+
+    def check(self, payload: Buffer) -> list[Column]:
+        """Return an answer's columns, or raise the error that it is."""
+        answer = decode_batch(payload)
+        if answer and answer[0].name == "sqlstate":
+            self.epoch += 1
+            fields = {column.name: decode_column(column)[0] for column in answer}
+            raise of_state(fields["sqlstate"])(**fields)
+        return answer
+
+    def ask_rows(self, kind: int, columns: Sequence[list[Buffer]], take: Take | None = None
+                 ) -> tuple[int, int]:
+        """Ask for rows; return SPI's code and their number."""
+        status, processed = self.ask(kind, columns, take)
+        return int(decode_column(status)[0]), int(decode_column(processed)[0])
+
+    # Queries ---------------------------------------------------------------
 
     def frame(self, query: str, *params: Any) -> pandas.DataFrame:
         """Return a query's rows as a DataFrame; see hxpy.sql."""
         import pandas
 
-        from .._tables.reader import TableReader
-        _, _, schema, batches = self.run(query, params)
-        if schema is None:
-            return pandas.DataFrame()
-        reader = TableReader(schema[1:])
-        while batches:
-            reader.add(decode_batch(batches.pop(0)))
-        return reader.frame()
+        collector = _Collector()
+        self.ask_rows(protocol.QUERY, _texts(form="table", query=_checked(query), limit="0")
+                      + _params(params), collector.take)
+        return pandas.DataFrame() if collector.reader is None else collector.reader.frame()
 
-    def rows(self, query: str, limit: int) -> Rows:
-        """Return a query's rows; see plpy.execute."""
-        status, processed, schema, batches = self.run(query, (), limit)
-        return Rows(status, processed, schema, map(decode_batch, batches))
+    def execute(self, query: Any, *args: Any) -> Rows:
+        """Run a query or a plan; see plpy.execute."""
+        if isinstance(query, Plan) and len(args) <= 2 and isinstance((*args, 0, 0)[1], int):
+            return query.execute(*args)
+        if isinstance(query, str) and len(args) <= 1 and isinstance((*args, 0)[0], int):
+            return self.rows("rows", query, (*args, 0)[0], [])
+        raise Error("plpy.execute expected a query or a plan")
 
-    def run(self, query: str, params: Sequence[Any],
-            limit: int = 0) -> tuple[int, int, list[Column] | None, list[Buffer]]:
-        """Run a query; return SPI's code, the number of rows, columns or None, batches.
+    def rows(self, form: str, query: str, limit: int, params: list[list[Buffer]]) -> Rows:
+        """Return the rows of a query, or of the plan of a number."""
+        rows = Rows()
+        rows._status, rows._processed = self.ask_rows(
+            protocol.QUERY, _texts(form=form, query=query, limit=str(limit)) + params, rows._take)
+        return rows
 
-        The first of the columns is a text that tells the OIDs and modifiers of the others.
-        """
-        if not isinstance(query, str):
-            raise TypeError(f"a query must be str, not {type(query).__name__}")
-        texts = [encode_column(Column(TEXT, name, "", 1), [text])
-                 for name, text in (("query", query), ("limit", str(limit)))]
-        answer, rows = self.worker.ask(protocol.QUERY, encode_batch(texts + _params(params)))
-        fields = _checked(answer)
-        schema = decode_batch(rows.pop(0)) if rows else None
-        return int(fields["status"]), int(fields["processed"]), schema, rows
+    def prepare(self, query: str, types: Any = ()) -> Plan:
+        """Return a plan of a query; see plpy.prepare."""
+        if not _is_sequence(types):
+            raise TypeError("second argument of plpy.prepare must be a sequence")
+        for i, name in enumerate(types):
+            if not isinstance(name, str):
+                raise SPIError(f"plpy.prepare: type name at ordinal position {i} is not a string")
+        number, *wants = self.ask(protocol.PREPARE, [
+            *_texts(query=_checked(query)), *(_text("type", name) for name in types)])
+        return Plan(self, int(decode_column(number)[0]), wants)
 
     def write(self, value: Any, name: str, if_exists: str) -> int:
         """Write a table value into a table, and return how many rows; see hxpy.to_table."""
         number = str(next(self.numbers))
         kept = self.kept[number] = Kept(value)
         try:
-            answer, _ = self.worker.ask(protocol.TABLE, encode_texts(
-                kept=number, name=name, if_exists=if_exists))
+            answer, _ = self.worker.ask(protocol.TABLE, encode_batch(
+                _texts(kept=number, name=name, if_exists=if_exists)))
         finally:
             del self.kept[number]
         try:
             if kept.error is not None:
+                self.epoch += 1
                 raise kept.error.with_traceback(kept.trace)
         finally:
             del kept        # the error holds this frame
-        return int(_checked(answer)["processed"])
+        return int(decode_column(self.check(answer)[0])[0])
+
+    # Cursors ---------------------------------------------------------------
+
+    def cursor(self, query: Any, *args: Any) -> Cursor:
+        """Open a cursor for a query or a plan; see plpy.cursor."""
+        if isinstance(query, str) and not args:
+            return Cursor(self, *self.open("rows", query, []))
+        if isinstance(query, Plan) and len(args) <= 1:
+            return query.cursor(*args)
+        raise Error("plpy.cursor expected a query or a plan")
+
+    def frames(self, query: str, params: Sequence[Any], rows: int | None) -> Frames:
+        """Open a cursor for a query, to be read as DataFrames; see hxpy.sql_batches."""
+        if rows is not None and (not isinstance(rows, int) or rows < 1):
+            raise ValueError(f"rows must be a whole number from 1 on, not {rows!r}")
+        number, _ = self.open("table", _checked(query), _params(params))
+        return Frames(self, number, rows or _FRAME_ROWS)
+
+    def open(self, form: str, query: str, params: list[list[Buffer]]) -> tuple[int, bool]:
+        """Open a cursor; return its number, and whether its rows may be read ahead."""
+        number, ahead = self.ask(protocol.CURSOR, _texts(form=form, query=query) + params)
+        return int(decode_column(number)[0]), bool(decode_column(ahead)[0])
+
+    def fetch(self, cursor: int, count: str, take: Take | None = None) -> int:
+        """Fetch rows of a cursor; return how many, -1 where it is gone."""
+        status, processed = self.ask_rows(protocol.FETCH, _texts(cursor=str(cursor), count=count),
+                                          take)
+        return processed if status >= 0 else -1
+
+    def close(self, plans: Sequence[int], cursors: Sequence[int]) -> int:
+        """Drop plans and close cursors; return how many of these were open."""
+        return self.ask_rows(protocol.CLOSE, [
+            encode_column(Column(wire.INT64, name, "", 0), numbers)
+            for name, numbers in (("plans", plans), ("cursors", cursors))])[1]
+
+    def forget(self) -> None:
+        """Tell the server what Python has dropped."""
+        if self.dropped_plans or self.dropped_cursors:
+            plans, self.dropped_plans = self.dropped_plans, []
+            cursors, self.dropped_cursors = self.dropped_cursors, []
+            try:
+                self.close(plans, cursors)
+            except BaseException:
+                self.dropped_plans += plans
+                self.dropped_cursors += cursors
+                raise
+
+    # Transactions ----------------------------------------------------------
+
+    def subtransaction(self) -> Subtransaction:
+        """Return a subtransaction, which has not begun yet."""
+        return Subtransaction(self)
+
+    def nest(self, what: str) -> None:
+        """Begin a subtransaction, or end the innermost one."""
+        self.ask(protocol.SUBTRANSACTION, _texts(what=what))
+        self.depth += 1 if what == "begin" else -1
+        if what == "rollback":
+            self.epoch += 1
+
+    def abandon(self) -> None:
+        """Abort the subtransactions that are open: rows are given out only outside of them."""
+        if self.depth:
+            self.depth = 0
+            self.epoch += 1
+            self.ask(protocol.SUBTRANSACTION, _texts(what="abandon"))
+
+    def outside(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield items; the subtransactions that are open when one comes are aborted."""
+        for item in items:
+            self.abandon()
+            yield item
+
+    def finish(self, what: str) -> None:
+        """Commit the transaction or roll it back, and begin the next."""
+        self.epoch += 1
+        self.ask(protocol.TRANSACTION, _texts(what=what))
 
 
-def _checked(answer: Buffer) -> dict[str, str]:
-    """Return the texts of an answer; raise the error that it tells."""
-    fields = decode_texts(answer)
-    if "sqlstate" in fields:
-        raise of_state(fields["sqlstate"])(**fields)
-    return fields
+def _checked(query: str) -> str:
+    if not isinstance(query, str):
+        raise TypeError(f"a query must be str, not {type(query).__name__}")
+    return query
+
+
+def _text(name: str, text: str) -> list[Buffer]:
+    return encode_column(Column(wire.TEXT, name, "", 1), [text])
+
+
+def _texts(**texts: str) -> list[list[Buffer]]:
+    """Return columns of texts."""
+    return [_text(name, text) for name, text in texts.items()]
 
 
 def _params(params: Sequence[Any]) -> list[list[Buffer]]:
@@ -122,23 +252,51 @@ def _params(params: Sequence[Any]) -> list[list[Buffer]]:
     return [encode_column(infer_value(value), [value]) for value in params]
 
 
+def _is_sequence(value: Any) -> bool:
+    """Return whether a value is a sequence as PL/Python sees it."""
+    return hasattr(type(value), "__getitem__") and not isinstance(value, dict)
+
+
+class _Collector:
+    """Takes rows as a table; `reader` is None as long as there are no columns."""
+
+    def __init__(self) -> None:
+        self.reader: Any = None
+
+    def take(self, columns: list[Column]) -> None:
+        """Take the columns, then one batch after the other."""
+        if self.reader is None:
+            from .._tables.reader import TableReader
+            self.reader = TableReader(columns[1:])
+        else:
+            self.reader.add(columns)
+
+
 class Rows(Sequence[Any]):
     """The result of plpy.execute: a sequence of dicts, with what else PL/Python tells."""
 
-    def __init__(self, status: int, processed: int, schema: list[Column] | None,
-                 batches: Iterator[list[Column]]) -> None:
-        self._status = status
-        self._processed = processed
+    def __init__(self) -> None:
+        self._status = 0
+        self._processed = 0
         self._types: list[str] = []
         self._names: list[str] | None = None
         self._rows: list[dict[str, Any]] = []
-        if schema is None:
-            return
-        self._types = decode_column(schema[0])[0].split(",")
-        self._names = [column.name for column in schema[1:]]
-        for batch in batches:
-            for row in zip(*map(decode_column, batch)):
-                self._rows.append(dict(zip(self._names, row)))
+
+    def _take(self, columns: list[Column]) -> None:
+        """Take the columns, then one batch after the other."""
+        if self._names is None:
+            self._types = decode_column(columns[0])[0].split(",")
+            self._names = [column.name for column in columns[1:]]
+        else:
+            names = self._names
+            self._rows += [dict(zip(names, row)) for row in zip(*map(decode_column, columns))]
+
+    def _with(self, rows: list[dict[str, Any]]) -> Rows:
+        """Return other rows of these columns, as those of a cursor."""
+        other = Rows()
+        other._status, other._processed = _OK_FETCH, len(rows)
+        other._types, other._names, other._rows = self._types, self._names, rows
+        return other
 
     def nrows(self) -> int:
         """Return the number of rows that the query gave or changed."""
@@ -151,7 +309,7 @@ class Rows(Sequence[Any]):
     def colnames(self) -> list[str]:
         """Return the columns' names."""
         if self._names is None:
-            raise SPIError("command did not produce a result set")
+            raise Error("command did not produce a result set")
         return list(self._names)
 
     def coltypes(self) -> list[int]:
@@ -175,3 +333,184 @@ class Rows(Sequence[Any]):
 
     def __str__(self) -> str:
         return f"<Rows status={self._status} nrows={self._processed} rows={self._rows}>"
+
+
+class Plan:
+    """A prepared query; see plpy.prepare."""
+
+    def __init__(self, sql: Sql, number: int, wants: list[Column]) -> None:
+        self._sql = sql
+        self._number = number
+        self._wants = [(want, shape_of(want)) for want in wants]    # the parameters' types
+
+    def __del__(self) -> None:
+        self._sql.dropped_plans.append(self._number)
+
+    def execute(self, args: Any = _NOTHING, limit: int = 0) -> Rows:
+        """Run the plan; see plpy.execute."""
+        params = self._encode(args, "execute")
+        return self._sql.rows("plan", str(self._number), limit, params)
+
+    def cursor(self, args: Any = _NOTHING) -> Cursor:
+        """Open a cursor for the plan; see plpy.cursor."""
+        params = self._encode(args, "cursor")
+        return Cursor(self._sql, *self._sql.open("plan", str(self._number), params))
+
+    def status(self) -> bool:
+        """Return True."""
+        return True
+
+    def _encode(self, args: Any, function: str) -> list[list[Buffer]]:
+        """Return arguments as columns."""
+        values: Sequence[Any] = () if args is _NOTHING else args
+        if not _is_sequence(values) or isinstance(values, str):
+            raise TypeError(f"plpy.{function} takes a sequence as its second argument")
+        count, expected = len(values), len(self._wants)
+        if count != expected:
+            raise TypeError(f"Expected sequence of {expected} argument{'s' * (expected != 1)}, "
+                            f"got {count}: {'<NULL>' if args is _NOTHING else args}")
+        return [encode_column(want, [value if shape is None else shape(value)])
+                for (want, shape), value in zip(self._wants, values)]
+
+
+class _Portal:
+    """A cursor that is open at the server."""
+
+    def __init__(self, sql: Sql, number: int) -> None:
+        self._sql = sql
+        self._number = number
+        self._closed = False
+
+    def __del__(self) -> None:
+        if not self._closed:
+            self._sql.dropped_cursors.append(self._number)
+
+    def _fetch(self, count: str, take: Take | None = None) -> int:
+        """Fetch rows; return how many."""
+        fetched = self._sql.fetch(self._number, count, take)
+        if fetched < 0:
+            raise ValueError("iterating a cursor in an aborted subtransaction")
+        return fetched
+
+    def close(self) -> None:
+        """Close the cursor."""
+        if not self._closed:
+            if not self._sql.close((), (self._number,)):
+                raise ValueError("closing a cursor in an aborted subtransaction")
+            self._closed = True
+
+
+class Cursor(_Portal):
+    """The rows of a query, as dicts, as they are needed; see plpy.cursor."""
+
+    def __init__(self, sql: Sql, number: int, ahead: bool) -> None:
+        super().__init__(sql, number)
+        self._count = "batch" if ahead else "1"     # of rows that iterating fetches at a time
+        self._last = Rows()                         # that were fetched
+        self._ahead: deque[dict[str, Any]] = deque()    # of these, those not given out
+        self._epoch = 0                             # when they were
+
+    def __iter__(self) -> Cursor:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        if self._closed:
+            raise ValueError("iterating a closed cursor")
+        if not self._ahead:
+            self._read(self._count)
+            if not self._ahead:
+                raise StopIteration
+        self._check()
+        return self._ahead.popleft()
+
+    def fetch(self, count: int) -> Rows:
+        """Return the next rows, at most so many."""
+        if not isinstance(count, int):
+            raise TypeError(f"'{type(count).__name__}' object cannot be interpreted as an integer")
+        if self._closed:
+            raise ValueError("fetch from a closed cursor")
+        if self._ahead:
+            self._check()
+            if count < 1:
+                raise ValueError("a cursor over which was iterated only fetches forward")
+        rows = [self._ahead.popleft() for _ in range(min(count, len(self._ahead)))]
+        if len(rows) < max(count, 1):
+            self._read(str(count - len(rows)))
+            rows += self._ahead
+            self._ahead.clear()
+        return self._last._with(rows)
+
+    def _read(self, count: str) -> None:
+        """Fetch rows from the server."""
+        self._last = Rows()
+        self._fetch(count, self._last._take)
+        self._ahead.extend(self._last._rows)
+        self._last._rows.clear()
+        self._epoch = self._sql.epoch
+
+    def _check(self) -> None:
+        """Raise an error if the cursor is gone: its rows that are here are no more valid."""
+        if self._epoch != self._sql.epoch:
+            self._fetch("none")
+            self._epoch = self._sql.epoch
+
+
+class Frames(_Portal):
+    """The rows of a query as DataFrames, as they are needed; see hxpy.sql_batches."""
+
+    def __init__(self, sql: Sql, number: int, count: int) -> None:
+        super().__init__(sql, number)
+        self._count = count
+        self._ended = False
+        self._first = True
+
+    def __iter__(self) -> Frames:
+        return self
+
+    def __next__(self) -> pandas.DataFrame:
+        if self._ended:
+            raise StopIteration
+        if self._closed:
+            raise ValueError("iterating a closed cursor")
+        collector = _Collector()
+        fetched = self._fetch(str(self._count), collector.take)
+        if fetched < self._count:
+            self._ended = self._closed = True
+            self._sql.dropped_cursors.append(self._number)
+        if not fetched and not self._first:
+            raise StopIteration
+        self._first = False
+        frame: pandas.DataFrame = collector.reader.frame()
+        return frame
+
+
+class Subtransaction:
+    """A subtransaction, begun and ended as a context manager; see plpy.subtransaction."""
+
+    def __init__(self, sql: Sql) -> None:
+        self._sql = sql
+        self._started = False
+        self._exited = False
+
+    def enter(self) -> Subtransaction:
+        """Begin it."""
+        if self._started:
+            raise ValueError("this subtransaction has already been entered")
+        self._started = True
+        self._sql.nest("begin")
+        return self
+
+    def exit(self, kind: type[BaseException] | None, value: BaseException | None,
+             traceback: TracebackType | None) -> None:
+        """Commit it, or roll it back if there is an exception."""
+        if not self._started:
+            raise ValueError("this subtransaction has not been entered")
+        if self._exited:
+            raise ValueError("this subtransaction has already been exited")
+        if not self._sql.depth:
+            raise ValueError("there is no subtransaction to exit from")
+        self._exited = True
+        self._sql.nest("commit" if kind is None else "rollback")
+
+    __enter__ = enter
+    __exit__ = exit

@@ -142,6 +142,8 @@ class Worker(Channel):
               payload: bytearray) -> None:
         """Run one request and send its result or its error."""
         self.output_left = self.output_limit
+        depth, self.sql.depth = self.sql.depth, 0
+        self.sql.epoch += 1
         if getsignal(signal.SIGINT) != self.on_interrupt:
             signal.signal(signal.SIGINT, self.on_interrupt)
         answer: Sequence[Buffer]
@@ -153,6 +155,7 @@ class Worker(Channel):
                     raise KeyboardInterrupt     # it came before the request did
                 answer, kind = handler(payload), protocol.RESULT
                 self.leave_if_forked()
+                self.sql.forget()
                 self.flush()
                 self.end_request()
             except BaseException as error:
@@ -163,6 +166,7 @@ class Worker(Channel):
             self.shared[RUNNING] = 0
             answer, kind = self.failure(error), protocol.ERROR
         self.postponed = False
+        self.sql.depth = depth
         self.forget()
         self.drain_output(0.5)
         self.shared[ENDED] = time.monotonic_ns()
@@ -371,6 +375,7 @@ class Worker(Channel):
             want, stream = tables.inferred(value, stream)
         for chunk in stream:
             self.leave_if_forked()
+            self.sql.abandon()
             chunk.start += start
             rows += chunk.count
             if mode == "rows":
@@ -408,6 +413,7 @@ class Worker(Channel):
         for batch in self.batches():
             reader.add(batch)
             result = function(*reader.arrays().values()) if arrays else function(reader.frame())
+            self.sql.abandon()
             if result is not None:
                 rows += self.send_rows(result, "table", want, rows)
         return encode_batch([])
@@ -425,6 +431,8 @@ class Worker(Channel):
     def invoke_rows(self, payload: Buffer) -> Sequence[Buffer]:
         """Call a function that returns a set, and send its rows as they come."""
         value, is_row, want = self.functions.invoke_set(payload)
+        if isinstance(value, Iterator):
+            value = self.sql.outside(value)
         for part in functions.batches(value, is_row, want):
             self.leave_if_forked()
             if isinstance(part, functions.Table):
