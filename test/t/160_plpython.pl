@@ -73,16 +73,22 @@ SELECT 'CREATE'
 END
 my $calls = hxpy_rounds(100_000);
 # Whether calls take no memory, here nor there; each is a statement with the loop's number, i.
+# They are made in parts, as the limit of one of the test's statements is for a busy machine.
 sub is_flat
 {
 	my ($statement, $rounds, $name) = @_;
 	my $first = int($rounds / 20) + 100;
 
-	gives($psql, <<"END", 'flat', $name);
-TRUNCATE measured;
+	$psql->must('TRUNCATE measured');
+	my $end = 0;
+	for my $last ($first, map { $first + int($rounds * $_ / 10) } 1 .. 10)
+	{
+		my $begin = $end + 1;
+		$end = $last;
+		$psql->must(<<"END");
 DO \$\$
 BEGIN
-  FOR i IN 1..$rounds + $first LOOP
+  FOR i IN $begin..$end LOOP
     $statement;
     IF i IN ($first, $rounds + $first) THEN
       INSERT INTO measured SELECT used(), memory();
@@ -91,9 +97,12 @@ BEGIN
       COMMIT;
     END IF;
   END LOOP;
-END \$\$;
-SELECT CASE WHEN max(backend) - min(backend) < 300000 AND max(worker) - min(worker) < 3000000 THEN 'flat'
-  ELSE array_agg(m)::text END FROM measured m
+END \$\$
+END
+	}
+	gives($psql, <<'END', 'flat', $name);
+SELECT CASE WHEN max(backend) - min(backend) < 300000 AND max(worker) - min(worker) < 3000000 AND count(*) = 2
+  THEN 'flat' ELSE array_agg(m)::text END FROM measured m
 END
 }
 is_flat("PERFORM plus(i, 'abc')", $calls, "$calls calls take no memory, here nor there");
