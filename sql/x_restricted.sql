@@ -76,7 +76,7 @@ CREATE MATERIALIZED VIEW tried AS SELECT q, public.attempt(q) FROM unnest(ARRAY[
   'SELECT public.py_open(''x'')', 'SELECT public.py_eval(''1'')', 'SELECT public.py_close()', 'SELECT public.py_close_all()',
   'SELECT * FROM public.py_eval_grid(''default'', ''[]'') AS t(a int)',
   'SELECT public.look(1) LIKE ''restricted_owner%'' AS look', 'DO LANGUAGE hxpy ''print(1)''',
-  'SELECT session FROM public.py_sessions()',
+  'SELECT session FROM public.py_sessions() ORDER BY 1',
   'CREATE TEMP TABLE x (a int)', 'SET ROLE postgres', 'SET SESSION AUTHORIZATION postgres', 'LISTEN x']) AS q;
 SELECT * FROM tried;
 CREATE MATERIALIZED VIEW named AS SELECT public.py_eval('1 + 1');
