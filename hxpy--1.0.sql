@@ -831,6 +831,15 @@ CREATE TRUSTED LANGUAGE hxpy
   HANDLER hxpy_call_handler INLINE hxpy_inline_handler VALIDATOR hxpy_validator;
 COMMENT ON LANGUAGE hxpy IS 'Python in the sandbox of a session';
 
+-- CREATE FUNCTION asks whether there is a transform; what it does stands in the library.
+CREATE FUNCTION hxpy_transform(internal)
+RETURNS internal AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION hxpy_transform(internal) IS
+  'lets CREATE TRANSFORM say that functions of the language hxpy may have a type as dict or list';
+
+CREATE TRANSFORM FOR jsonb LANGUAGE hxpy (FROM SQL WITH FUNCTION hxpy_transform(internal));
+COMMENT ON TRANSFORM FOR jsonb LANGUAGE hxpy IS 'jsonb as dict or list, as jsonb_plpython3u has it';
+
 -- Who may use Python ---------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION

@@ -12,7 +12,7 @@ SET hxpy.numeric = 'roman';
 SELECT p.oid::regprocedure, session FROM pg_proc p
   JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
   JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'hxpy',
-  LATERAL (SELECT p.proname ~ '^(hxpy_|py_(?!stat_)|hs_(to|from)_|hs_grid)') AS s(session),
+  LATERAL (SELECT p.proname ~ '^(hxpy_(?!transform)|py_(?!stat_)|hs_(to|from)_|hs_grid)') AS s(session),
   LATERAL (SELECT EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
              WHERE a.grantee = 0)) AS o(open)
  WHERE obj_description(p.oid, 'pg_proc') IS NULL OR p.prosecdef OR open = session

@@ -85,6 +85,41 @@ def test_golden_is_here():
     assert tags == set(conversion._DECODERS) - {P.NULL, P.PLAIN}
 
 
+@pytest.mark.parametrize("extra, text, value", [
+    ("jsonb", '{"a": [1, 2.50, "x", null, true, {}], "": 12345678901234567890}',
+     {"a": [decimal.Decimal("1"), decimal.Decimal("2.50"), "x", None, True, {}],
+      "": decimal.Decimal("12345678901234567890")}),
+    ("jsonb", '"größe"', "größe"),
+    ("jsonb", "[]", []),
+    ("hstore", r'"a"=>"1", "b \"c\" \\"=>"x=>y, \"z\"", "n"=>NULL, ""=>""',
+     {"a": "1", 'b "c" \\': 'x=>y, "z"', "n": None, "": ""}),
+    ("hstore", "", {}),
+    ("ltree", "Top.Science.x", ["Top", "Science", "x"]),
+    ("ltree", "", []),
+])
+def test_transforms(extra, text, value):
+    column = Column(P.PLAIN, "a", extra, 0)
+    texts = [encode_column(Column(P.PLAIN, "a", "", 0), [text, None])]
+    sent = bytearray(b"".join(map(bytes, encode_batch(texts))))
+    (got,) = decode_batch(sent)
+    got.extra = extra
+    assert decode_column(got) == [value, None]
+    again = encode_batch([encode_column(column, [value, None])])
+    (back,) = decode_batch(bytearray(b"".join(map(bytes, again))))
+    back.extra = ""
+    assert decode_column(back) == [text, None]
+
+
+@pytest.mark.parametrize("extra, value, sqlstate", [
+    ("jsonb", float("nan"), "22003"), ("jsonb", [float("inf")], "22003"), ("jsonb", object(), "0A000"),
+    ("jsonb", {"a": b"x"}, "0A000"), ("hstore", [1], "42809"), ("hstore", "a", "42809"),
+])
+def test_no_transform(extra, value, sqlstate):
+    with pytest.raises(ConversionError) as error:
+        encode_column(Column(P.PLAIN, "a", extra, 0), [value])
+    assert error.value.sqlstate == sqlstate
+
+
 def test_plain():
     cells = [None, "1", "-20", "größe"]
     other = b"".join(map(bytes, encode_batch([encode_column(Column(P.OTHER, "a", "", 0), cells)])))

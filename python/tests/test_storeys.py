@@ -12,7 +12,8 @@ TOP = Path(hxpy.__file__).parent
 ORDER = [
     ["errors"], ["__init__", "haystack", "spiexceptions"], ["plpy"], ["_codecs"], ["hayson"],
     ["zinc", "v3", "brio"], ["trio", "csv"],
-    ["_tables.__init__", "_tables.wire"], ["_tables.scalars"], ["_tables.arrays"],
+    ["_tables.__init__", "_tables.wire", "_tables.transforms"], ["_tables.scalars"],
+    ["_tables.arrays"],
     ["_tables.conversion"], ["_tables.single", "_tables.chunks", "_tables.reader"],
     ["_tables.infer", "_tables.encode"], ["_tables.tables"],
     ["_worker.__init__", "_worker.protocol", "_worker.page", "_worker.endpoint",

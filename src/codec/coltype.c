@@ -198,8 +198,7 @@ hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc)
 			continue;
 		field = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, type->for_input);
 		field->name = hxpy_coltype_to_utf8(NameStr(attribute->attname));
-		if (type->is_plain)
-			hxpy_coltype_set_plain(field);
+		hxpy_coltype_adapt(field, type->is_plain, type->transforms);
 		type->children[type->nchildren++] = field;
 	}
 	MemoryContextSwitchTo(old);
@@ -311,16 +310,39 @@ hxpy_coltype_create_record(TupleDesc tupdesc, bool for_input)
 }
 
 /*
+ * Return what the worker calls a type's form as dict or list, NULL when it has none.
+ */
+const char *
+hxpy_coltype_transform(Oid base_id)
+{
+	static const char *const contributed[] = {"hstore", "ltree"};
+	HeapTuple	tuple;
+	const char *found = NULL;
+
+	if (base_id == JSONBOID)
+		return "jsonb";
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(base_id));
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	for (int i = 0; i < lengthof(contributed); i++)
+	{
+		if (strcmp(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname), contributed[i]) == 0 &&
+			getExtensionOfObject(TypeRelationId, base_id) ==
+			get_extension_oid(contributed[i], true))
+			found = contributed[i];
+	}
+	ReleaseSysCache(tuple);
+	return found;
+}
+
+/*
  * Have a type travel as in PL/Python: to Python numbers, booleans, bytea and texts as what
  * they are, numeric as Decimal, oid as int, arrays as lists, and all else as text; back
  * booleans by their truth, bytea, and all else by the text of what Python gives.
  */
-void
-hxpy_coltype_set_plain(ColumnType *type)
+static void
+set_plain(ColumnType *type)
 {
-	type->is_plain = true;
-	for (int i = 0; i < type->nchildren; i++)
-		hxpy_coltype_set_plain(type->children[i]);
 	switch (type->tag)
 	{
 		case HXPY_TAG_ARRAY:
@@ -352,6 +374,30 @@ hxpy_coltype_set_plain(ColumnType *type)
 	type->tag = HXPY_TAG_PLAIN;
 	type->extra = type->base_id == OIDOID && !type->for_input ? "int" : "";
 	set_conversion(type);
+}
+
+/*
+ * Have a type travel as a function wants: plain as in PL/Python, and the types of its
+ * transforms, with what they are within, as dicts and lists.
+ */
+void
+hxpy_coltype_adapt(ColumnType *type, bool plain, List *transforms)
+{
+	bool		transformed = list_member_oid(transforms, type->base_id);
+
+	type->is_plain = plain;
+	type->transforms = transforms;
+	for (int i = 0; i < type->nchildren; i++)
+		hxpy_coltype_adapt(type->children[i], plain, transforms);
+	/* By itself jsonb travels so, with Haystack's kinds of values. */
+	if (transformed && (plain || type->tag != HXPY_TAG_JSON))
+	{
+		type->tag = HXPY_TAG_PLAIN;
+		type->extra = pstrdup(hxpy_coltype_transform(type->base_id));
+		set_conversion(type);
+	}
+	else if (plain && !transformed)
+		set_plain(type);
 }
 
 /* Return how many columns a type makes: its own, and those of elements or fields. */

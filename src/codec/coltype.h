@@ -7,6 +7,7 @@
 
 #include "access/tupdesc.h"
 #include "fmgr.h"
+#include "nodes/pg_list.h"
 
 #include "codec/wire.h"
 
@@ -30,7 +31,8 @@ typedef struct ColumnType
 	bool		typbyval;
 	char		typalign;
 	bool		is_varlena_text;	/* the Datum is the text itself */
-	bool		is_plain;		/* as PL/Python has it; see hxpy_coltype_set_plain() */
+	bool		is_plain;		/* as PL/Python has it; see hxpy_coltype_adapt() */
+	List	   *transforms;		/* base types that travel as dicts and lists */
 	bool		for_input;		/* values come back: `convert` is an input function */
 	FmgrInfo	convert;		/* output or input function of text-like tags and vectors */
 	Oid			ioparam;
@@ -43,7 +45,8 @@ typedef struct ColumnType
 extern ColumnType *hxpy_coltype_create(Oid type, int32 typmod, bool for_input);
 extern ColumnType *hxpy_coltype_create_record(TupleDesc tupdesc, bool for_input);
 extern void hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc);
-extern void hxpy_coltype_set_plain(ColumnType *type);
+extern const char *hxpy_coltype_transform(Oid base_id);
+extern void hxpy_coltype_adapt(ColumnType *type, bool plain, List *transforms);
 extern bool hxpy_coltype_runs_code(const ColumnType *type);
 extern Oid	hxpy_coltype_of_wire(const WireColumn *column);
 extern uint32 hxpy_coltype_count(const ColumnType *type);

@@ -87,13 +87,14 @@ complete_call(CallSetup *setup, FunctionCallInfo fcinfo)
 				 errmsg("trigger functions can only be called as triggers")));
 	if (function->kind == FUNCTION_VALUE)
 	{
-		call->result = hxpy_function_type(result_type(fcinfo));
+		call->result = hxpy_function_type(function, result_type(fcinfo));
 		call->wants = list_make1(hxpy_column_create(call->result, "", setup->context));
 	}
 	for (int i = 0; i < function->nargs; i++)
 	{
 		Oid			type = argument_type(fcinfo, function, i);
-		ColumnType *travel = hxpy_function_type(hxpy_coltype_create(type, -1, false));
+		ColumnType *travel = hxpy_function_type(function,
+												hxpy_coltype_create(type, -1, false));
 
 		call->arguments = lappend(call->arguments, hxpy_column_create(travel, "", setup->context));
 	}

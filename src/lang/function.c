@@ -105,6 +105,26 @@ check_types(const PyFunction *function)
 	}
 }
 
+/* Return the types of a function's TRANSFORM clause. */
+static List *
+load_transforms(HeapTuple row)
+{
+	Oid		   *types;
+	int			ntypes = get_func_trftypes(row, &types);
+	List	   *list = NIL;
+
+	for (int i = 0; i < ntypes; i++)
+	{
+		if (hxpy_coltype_transform(types[i]) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("hxpy does not transform type %s", format_type_be(types[i])),
+					 errhint("It transforms jsonb, hstore and ltree.")));
+		list = lappend_oid(list, types[i]);
+	}
+	return list;
+}
+
 /* Describe a function, in the current memory context. */
 PyFunction *
 hxpy_function_load(Oid oid)
@@ -128,6 +148,7 @@ hxpy_function_load(Oid oid)
 		form->prorettype == VOIDOID ? FUNCTION_VOID :
 		form->prorettype == TRIGGEROID ? FUNCTION_TRIGGER :
 		form->prorettype == EVENT_TRIGGEROID ? FUNCTION_EVENT_TRIGGER : FUNCTION_VALUE;
+	function->transforms = load_transforms(row);
 	ReleaseSysCache(row);
 	snprintf(function->key, sizeof(function->key), "%08x%04x%08x%08x%04x", oid, function->kind,
 			 function->xmin, ItemPointerGetBlockNumberNoCheck(&function->tid),
@@ -148,12 +169,12 @@ hxpy_function_is_current(const PyFunction *function)
 	return current;
 }
 
-/* Have a type travel as hxpy.types wants; returns it. */
+/* Have a type travel as hxpy.types and the function's transforms want; returns it. */
 ColumnType *
-hxpy_function_type(ColumnType *type)
+hxpy_function_type(const PyFunction *function, ColumnType *type)
 {
-	if (hxpy_types == HXPY_TYPES_PLPYTHON)
-		hxpy_coltype_set_plain(type);
+	if (hxpy_types == HXPY_TYPES_PLPYTHON || function->transforms != NIL)
+		hxpy_coltype_adapt(type, hxpy_types == HXPY_TYPES_PLPYTHON, function->transforms);
 	return type;
 }
 

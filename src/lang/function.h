@@ -34,6 +34,7 @@ typedef struct PyFunction
 	Oid			result;			/* as declared */
 	int			nargs;			/* that it is called with */
 	Oid		   *types;			/* of these, as declared */
+	List	   *transforms;		/* types of its TRANSFORM clause */
 	char		key[HXPY_KEY_LENGTH + 1];	/* what workers call it */
 } PyFunction;
 
@@ -42,7 +43,7 @@ extern bool hxpy_function_is_current(const PyFunction *function);
 extern PySession *hxpy_function_session(const PyFunction *function);
 extern void hxpy_function_exchange(Exchange *exchange, const PyFunction *function,
 								   PySession *session, uint8 type);
-extern ColumnType *hxpy_function_type(ColumnType *type);
+extern ColumnType *hxpy_function_type(const PyFunction *function, ColumnType *type);
 extern void hxpy_function_check(const PyFunction *function);
 extern void hxpy_function_do(const char *source, bool nonatomic);
 extern void hxpy_function_context(void *function);

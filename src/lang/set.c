@@ -31,12 +31,12 @@ prepare_call(Exchange *exchange, const PyFunction *function, PySession *session,
 	exchange->columns = arguments;
 }
 
-/* Have the types of rows travel as hxpy.types wants. */
+/* Have the types of a function's rows travel as it wants. */
 static void
-adapt(RowsReader *reader)
+adapt_rows(RowsReader *reader, const PyFunction *function)
 {
 	for (int i = 0; i < reader->ncolumns; i++)
-		(void) hxpy_function_type(reader->types[i]);
+		(void) hxpy_function_type(function, reader->types[i]);
 }
 
 /* Return a function's rows in a tuplestore. */
@@ -69,7 +69,7 @@ hxpy_set_return(FunctionCallInfo fcinfo, const PyFunction *function, PySession *
 		tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0, false,
 							  work_mem);
 	MemoryContextSwitchTo(old);
-	adapt(hxpy_rows_create(&exchange, rsinfo->setDesc, rsinfo->setResult));
+	adapt_rows(hxpy_rows_create(&exchange, rsinfo->setDesc, rsinfo->setResult), function);
 	hxpy_exchange_run(&exchange);
 }
 
@@ -123,8 +123,8 @@ prepare_scan(Exchange *exchange, Oid oid, bool is_row, int nargs, const Oid *typ
 	for (int i = 0; i < nargs; i++)
 	{
 		Column	   *column =
-		hxpy_column_create(hxpy_function_type(hxpy_coltype_create(types[i], -1, false)), "",
-						   CurrentMemoryContext);
+		hxpy_column_create(hxpy_function_type(function, hxpy_coltype_create(types[i], -1, false)),
+						   "", CurrentMemoryContext);
 
 		if (strict && nulls[i])
 			return false;
@@ -135,8 +135,15 @@ prepare_scan(Exchange *exchange, Oid oid, bool is_row, int nargs, const Oid *typ
 	return true;
 }
 
+/* Have the types of a scan's rows travel as the function wants. */
+static void
+adapt_scan(RowsReader *reader, Oid oid)
+{
+	adapt_rows(reader, hxpy_function_load(oid));
+}
+
 const ScanFunctions hxpy_set_functions = {
 	.claim = claim,
 	.prepare = prepare_scan,
-	.adapt = adapt
+	.adapt = adapt_scan
 };

@@ -63,8 +63,10 @@ complete_trigger(CallSetup *setup, FunctionCallInfo fcinfo)
 	PyTrigger  *trigger = (PyTrigger *) setup;
 	TupleDesc	tupdesc = RelationGetDescr(((TriggerData *) fcinfo->context)->tg_relation);
 
-	trigger->row = hxpy_function_type(hxpy_coltype_create_record(tupdesc, false));
-	trigger->modified = hxpy_function_type(hxpy_coltype_create_record(tupdesc, true));
+	trigger->row = hxpy_function_type(setup->function,
+									  hxpy_coltype_create_record(tupdesc, false));
+	trigger->modified = hxpy_function_type(setup->function,
+										   hxpy_coltype_create_record(tupdesc, true));
 	trigger->new = make_row(trigger->row);
 	trigger->old = make_row(trigger->row);
 	trigger->values = palloc(Max(tupdesc->natts, 1) * sizeof(Datum));

@@ -15,6 +15,7 @@
 
 PG_FUNCTION_INFO_V1(hxpy_validator);
 PG_FUNCTION_INFO_V1(hxpy_inline_handler);
+PG_FUNCTION_INFO_V1(hxpy_transform);
 
 /*
  * Have a worker compile a function.  That none can be reached is no error: a dump can be
@@ -69,6 +70,16 @@ hxpy_validator(PG_FUNCTION_ARGS)
 	if (check_function_bodies)
 		check_function(function);
 	PG_RETURN_VOID();
+}
+
+/*
+ * Stand in CREATE TRANSFORM for what is done where values become columns: a value goes to
+ * the language as it is.
+ */
+Datum
+hxpy_transform(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 /* Name a DO in an error's context. */

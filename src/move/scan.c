@@ -440,7 +440,7 @@ prepare_function(StreamState *state)
 							nulls))
 		return false;
 	state->reader = hxpy_rows_create(&state->exchange, state->tupdesc, NULL);
-	functions->adapt(state->reader);
+	functions->adapt(state->reader, state->function);
 	state->exchange.spool = spool_stream;
 	state->exchange.spool_arg = state;
 	return true;

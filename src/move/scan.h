@@ -19,8 +19,8 @@ typedef struct ScanFunctions
 	 */
 	bool		(*prepare) (Exchange *exchange, Oid function, bool is_row, int nargs,
 							const Oid *types, const Datum *values, const bool *nulls);
-	/* Have the types of its rows travel as the language wants. */
-	void		(*adapt) (RowsReader *reader);
+	/* Have the types of its rows travel as it wants. */
+	void		(*adapt) (RowsReader *reader, Oid function);
 } ScanFunctions;
 
 extern void hxpy_scan_init(const ScanFunctions *functions);

@@ -18,7 +18,7 @@ from ..errors import ConversionError
 from ..haystack.ref import Ref
 from ..haystack.symbol import Symbol
 from ..haystack.uri import Uri
-from . import scalars, wire
+from . import scalars, transforms, wire
 from .scalars import is_null, no_mapping
 from .wire import Buffer, Column
 
@@ -129,7 +129,8 @@ def _decode_symbol(column: Column) -> list[Any]:
 
 def _decode_plain_text(column: Column) -> list[Any]:
     values = wire.split_texts(column)
-    return [int(value or 0) for value in values] if column.extra == "int" else values
+    decode = transforms.DECODERS.get(column.extra)
+    return values if decode is None else [decode(value) for value in values]
 
 
 def _decode_bytea(column: Column) -> list[Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import hayson
 from ..errors import ConversionError, way_out
-from . import wire
+from . import transforms, wire
 from .wire import Buffer, Column
 
 __all__ = ["CONVERTERS", "EPOCH", "EPOCH_DAY", "EPOCH_UTC", "is_null", "no_mapping",
@@ -176,6 +176,9 @@ def _to_text(value: Any, want: Column) -> str:
 
 
 def _to_plain(value: Any, want: Column) -> str:
+    encode = transforms.ENCODERS.get(want.extra)
+    if encode is not None:
+        return encode(value)
     return repr(value) if isinstance(value, float) else str(value)
 
 
