@@ -355,6 +355,7 @@ hxpy_function_exchange(Exchange *exchange, const PyFunction *function, PySession
 	hxpy_session_exchange(exchange, session, type);
 	exchange->shown = function->name;
 	exchange->read_only = function->read_only;
+	exchange->transforms = function->transforms;
 	exchange->isolated = true;
 }
 

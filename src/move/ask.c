@@ -122,15 +122,15 @@ send_columns(void *arg, TupleDesc tupdesc, Column **heads, int nheads)
 
 /*
  * Make what sends rows to Python, in the current memory context; `plain`: for plpy,
- * whose values travel as hxpy.types wants.
+ * whose values travel as hxpy.types and the function's transforms want.
  */
 DestReceiver *
 hxpy_ask_receiver(Exchange *exchange, bool plain)
 {
 	DestReceiver *filler = hxpy_filler_create(exchange, send_columns, exchange);
 
-	if (plain && hxpy_types == HXPY_TYPES_PLPYTHON)
-		hxpy_filler_set_plain(filler);
+	if (plain)
+		hxpy_filler_adapt(filler);
 	return filler;
 }
 

@@ -33,7 +33,7 @@ typedef struct BatchFiller
 	Exchange   *exchange;
 	FillerBegin begin;
 	void	   *arg;
-	bool		plain;			/* values travel as in PL/Python */
+	bool		adapts;			/* values travel as hxpy.types and the exchange want */
 	MemoryContext context;		/* of everything here; lives to the exchange's end */
 	MemoryContext row_context;	/* what converting a batch's values leaves */
 	int			ncolumns;
@@ -67,8 +67,9 @@ filler_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 		ColumnType *type = hxpy_coltype_create(attribute->atttypid, attribute->atttypmod, false);
 		char	   *name = hxpy_coltype_to_utf8(NameStr(attribute->attname));
 
-		if (filler->plain)
-			hxpy_coltype_set_plain(type);
+		if (filler->adapts)
+			hxpy_coltype_adapt(type, hxpy_types == HXPY_TYPES_PLPYTHON,
+							   filler->exchange->transforms);
 		for (int set = 0; set < lengthof(filler->sets); set++)
 			filler->sets[set].columns[i] = hxpy_column_create(type, name, CurrentMemoryContext);
 	}
@@ -188,11 +189,11 @@ hxpy_filler_create(Exchange *exchange, FillerBegin begin, void *arg)
 	return &filler->pub;
 }
 
-/* Have the values travel as in PL/Python. */
+/* Have the values travel as hxpy.types and the exchange's transforms want. */
 void
-hxpy_filler_set_plain(DestReceiver *self)
+hxpy_filler_adapt(DestReceiver *self)
 {
-	((BatchFiller *) self)->plain = true;
+	((BatchFiller *) self)->adapts = true;
 }
 
 /* Return about how many rows make a batch. */

@@ -13,7 +13,7 @@
 typedef void (*FillerBegin) (void *arg, TupleDesc tupdesc, Column **heads, int nheads);
 
 extern DestReceiver *hxpy_filler_create(Exchange *exchange, FillerBegin begin, void *arg);
-extern void hxpy_filler_set_plain(DestReceiver *self);
+extern void hxpy_filler_adapt(DestReceiver *self);
 extern uint64 hxpy_filler_batch_rows(const DestReceiver *self);
 
 #endif							/* HXPY_FILLER_H */

@@ -172,8 +172,8 @@ hxpy_plan_prepare(Exchange *exchange, const WireColumn *columns, uint32 ncolumns
 
 		HxpyParseType(hxpy_ask_text(&columns[1 + i]), &plan->types[i], &typmod);
 		plan->params[i] = hxpy_coltype_create(plan->types[i], typmod, true);
-		if (hxpy_types == HXPY_TYPES_PLPYTHON)
-			hxpy_coltype_set_plain(plan->params[i]);
+		hxpy_coltype_adapt(plan->params[i], hxpy_types == HXPY_TYPES_PLPYTHON,
+						   list_copy(exchange->transforms));
 	}
 	MemoryContextSwitchTo(old);
 	plan->around = hxpy_relations_connect(exchange->isolated);

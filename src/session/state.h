@@ -83,6 +83,7 @@ struct Exchange
 	bool		read_only;		/* what SQL Python asks for changes nothing */
 	bool		isolated;		/* nor can it name transition tables of who calls */
 	bool		nonatomic;		/* Python may end the transaction */
+	List	   *transforms;		/* base types that plpy has as dicts and lists */
 	ExchangeSource *source;		/* NULL for none */
 	ExchangeSink *sink;			/* NULL when no rows may come */
 	ExchangeClock clock;

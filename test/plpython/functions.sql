@@ -568,6 +568,84 @@ CREATE TRIGGER log AFTER INSERT ON late FOR EACH ROW EXECUTE FUNCTION t_log();
 INSERT INTO late VALUES (3), (4);
 SELECT array_agg(i ORDER BY i) FROM ledger;
 
+-- transforms
+CREATE FUNCTION j_look(j jsonb) RETURNS text LANGUAGE :lang TRANSFORM FOR TYPE jsonb AS $$
+return '%s %s' % (type(j).__name__, sorted(j.items()) if isinstance(j, dict) else j)
+$$;
+SELECT j_look('{"b": 1.50, "a": [2, "x", null, true, {"c": {}}]}'), j_look('[]'), j_look('5'), j_look('"größe"'), j_look('null'), j_look(NULL);
+CREATE FUNCTION j_make(n int) RETURNS jsonb LANGUAGE :lang TRANSFORM FOR TYPE jsonb AS $$
+from decimal import Decimal
+if n == 3:
+    return float('inf')
+if n == 4:
+    return {'a': {1, 2}}
+return [{'n': n, 'list': [1.5, 'a"b', None, True, Decimal('2.50')], 5: {}}, [1, [2]], 'text'][n]
+$$;
+SELECT j_make(0), j_make(1), j_make(2);
+SELECT j_make(3);
+SELECT j_make(4);
+CREATE FUNCTION j_text(j jsonb) RETURNS text LANGUAGE :lang AS $$ return type(j).__name__ + j $$;
+SELECT j_text('{"a": 1}');
+CREATE FUNCTION j_rows(js jsonb[]) RETURNS TABLE (a jsonb, b int) LANGUAGE :lang TRANSFORM FOR TYPE jsonb AS $$
+return [(j, len(j)) for j in js]
+$$;
+SELECT * FROM j_rows(ARRAY['{"x": 1}', '[1, 2]']::jsonb[]);
+
+CREATE FUNCTION j_query() RETURNS text LANGUAGE :lang TRANSFORM FOR TYPE jsonb AS $$
+plan = plpy.prepare('SELECT $1->0 AS x', ['jsonb'])
+return [plpy.execute("""SELECT '{"a": ["x"]}'::jsonb AS j""")[0]['j'], plan.execute([[{'b': True}]])[0]['x']]
+$$;
+SELECT j_query();
+
+-- transition tables
+CREATE TABLE bill (id int, amount int);
+CREATE FUNCTION t_bills() RETURNS trigger LANGUAGE :lang AS $$
+for name in 'o', 'n':
+    try:
+        row = plpy.execute('SELECT count(*) AS c, sum(amount) AS s FROM ' + name)[0]
+        plpy.notice(TD['event'], TD['level'], name, row['c'], row['s'])
+    except plpy.SPIError as error:
+        plpy.notice(error.sqlstate, error)
+plpy.execute('SELECT t_inner()')
+$$;
+CREATE FUNCTION t_inner() RETURNS void LANGUAGE :lang AS $$
+try:
+    plpy.execute('SELECT * FROM n')
+except plpy.SPIError as error:
+    plpy.notice('inner:', error)
+$$;
+CREATE TRIGGER bill_i AFTER INSERT ON bill REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION t_bills();
+CREATE TRIGGER bill_u AFTER UPDATE ON bill REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH ROW EXECUTE FUNCTION t_bills();
+CREATE TRIGGER bill_d AFTER DELETE ON bill REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION t_bills();
+INSERT INTO bill VALUES (1, 10), (2, 20);
+UPDATE bill SET amount = amount + 1;
+DELETE FROM bill WHERE id = 1;
+
+-- constraints, generated columns, indexes, materialized views
+CREATE FUNCTION c_length(t text) RETURNS int LANGUAGE :lang IMMUTABLE AS $$ return len(t) $$;
+CREATE TABLE short (t text CHECK (public.c_length(t) < 10), n int GENERATED ALWAYS AS (public.c_length(t)) STORED);
+CREATE INDEX short_length ON short (public.c_length(t));
+INSERT INTO short VALUES ('one'), ('three');
+INSERT INTO short VALUES ('much too long');
+SELECT * FROM short WHERE c_length(t) = 5;
+CREATE VIEW long_view AS SELECT t, public.c_length(t) AS n FROM short;
+SELECT * FROM long_view ORDER BY t;
+CREATE MATERIALIZED VIEW lengths AS SELECT t, public.c_length(t) AS n FROM short;
+INSERT INTO short VALUES ('fourteen');
+REFRESH MATERIALIZED VIEW lengths;
+SELECT * FROM lengths ORDER BY n;
+REINDEX TABLE short;
+CLUSTER short USING short_length;
+ANALYZE short;
+ALTER TABLE short ADD CHECK (public.c_length(t) > 1);
+CREATE OR REPLACE FUNCTION c_length(t text) RETURNS int LANGUAGE :lang IMMUTABLE AS $$ return -len(t) $$;
+SELECT * FROM long_view ORDER BY t;
+ALTER FUNCTION c_length(text) RENAME TO c_renamed;
+SELECT * FROM long_view ORDER BY t;
+DROP FUNCTION c_renamed(text);
+CREATE OR REPLACE FUNCTION c_renamed(t text) RETURNS int LANGUAGE :lang IMMUTABLE AS $$ return len(t) $$;
+REFRESH MATERIALIZED VIEW lengths;
+
 -- replaced and dropped
 CREATE OR REPLACE FUNCTION f_sd() RETURNS int LANGUAGE :lang AS $$ return SD.get('n', 100) $$;
 SELECT f_sd();

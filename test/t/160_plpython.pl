@@ -1,6 +1,6 @@
 # The same functions under PL/Python and under hxpy (test/plpython/functions.sql) give the
-# same; 100,000 calls, and cursors over 1,000,000 rows, in flat memory; a dump restored
-# where no engine answers.
+# same; 100,000 calls, and cursors over 1,000,000 rows, in flat memory; a dump restored where
+# an engine answers and where none does; transition tables in triggers of other languages.
 
 use strict;
 use warnings FATAL => 'all';
@@ -24,6 +24,7 @@ sub run_file
 
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, "CREATE EXTENSION IF NOT EXISTS $_") for 'hxpy', $language;
+	$node->safe_psql($database, 'CREATE EXTENSION jsonb_plpython3u') if $language eq 'plpython3u';
 	$node->safe_psql('postgres', "ALTER DATABASE $database SET hxpy.types = 'plpython'");
 	$node->safe_psql('postgres', "ALTER DATABASE $database SET hxpy.superuser_sql = on");
 	IPC::Run::run([ 'psql', '-XqAd', $node->connstr($database), '-v', "lang=$language", '-f', $file ],
@@ -155,15 +156,80 @@ SELECT CASE WHEN bool_and(w[1] = i * 40000) AND max(w[2]) - min(w[2]) < 20000000
   ELSE array_agg(t)::text END FROM walked t
 END
 
+# ---- transition tables in other languages -------------------------------------
+
+SKIP:
+{
+	skip 'no PL/Python here', 1
+	  unless $node->safe_psql('postgres',
+		"SELECT count(*) FROM pg_available_extensions WHERE name = 'plpython3u'");
+	gives($psql, <<'END', "2 3\n2 3", 'queries of hxpy see the transition tables of a trigger in PL/Python');
+CREATE EXTENSION plpython3u;
+CREATE TABLE pair (a int);
+CREATE TABLE told (t text);
+CREATE FUNCTION pairs() RETURNS trigger LANGUAGE plpython3u AS $$
+plpy.execute("SELECT py_define_grid('default', 'g', 'SELECT * FROM n')")
+plan = plpy.prepare("INSERT INTO told SELECT py_eval('default', $1, NULL::text)", ['text'])
+plan.execute(['f"{len(g)} {sum(row[\'a\'] for row in g)}"'])
+$$;
+CREATE TRIGGER pairs AFTER INSERT ON pair REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION pairs();
+INSERT INTO pair VALUES (1), (2);
+INSERT INTO pair VALUES (0), (3);
+SELECT * FROM told
+END
+}
+
 # ---- a dump -----------------------------------------------------------------
 
-my $dump = "$PostgreSQL::Test::Utils::tmp_check/functions.sql";
-$node->safe_psql('postgres', 'CREATE DATABASE restored');
-$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('with_hxpy') ], 'pg_dump');
-$node->command_ok(
-	[ 'env', "PGOPTIONS=-c hxpy.docker_host=unix:///nowhere", 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1',
-		'-d', $node->connstr('restored'), '-f', $dump ],
-	'it is restored where no engine answers');
-is($node->safe_psql('restored', 'SELECT f_int4(21)'), '42', 'its functions run where one does');
+my $tmp = $PostgreSQL::Test::Utils::tmp_check;
+
+# Dump a database; returns the text without what differs by chance.
+sub dump_of
+{
+	my ($database) = @_;
+	my $file = "$tmp/$database.sql";
+
+	$node->command_ok([ 'pg_dump', '-f', $file, '-d', $node->connstr($database) ], "pg_dump of $database");
+	my $text = slurp_file($file);
+	$text =~ s/^\\(un)?restrict .*\n//mg;
+	return ($file, $text);
+}
+
+# Restore a dump into a new database; returns psql's errors.
+sub restore
+{
+	my ($file, $database, $options) = @_;
+	my $errors;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	IPC::Run::run([ 'env', "PGOPTIONS=$options", 'psql', '-Xq', '-d', $node->connstr($database), '-f', $file ],
+		'>', \my $output, '2>', \$errors);
+	return grep { /ERROR|FATAL/ } split /\n/, $errors;
+}
+
+# what is made in one of the languages only
+$node->safe_psql('with_hxpy', <<'END');
+CREATE EXTENSION hstore;
+CREATE TRANSFORM FOR hstore LANGUAGE hxpy (FROM SQL WITH FUNCTION hxpy_transform(internal));
+CREATE FUNCTION count_pairs(h hstore) RETURNS int LANGUAGE hxpy TRANSFORM FOR TYPE hstore AS $$ return len(h) $$;
+END
+my ($file_of_dump, $text) = dump_of('with_hxpy');
+like($text, qr/LANGUAGE hxpy TRANSFORM FOR TYPE jsonb/, 'the dump has the transforms');
+
+# Where no engine answers only what has to call a function fails, and says why.
+my @errors = restore($file_of_dump, 'bare', '-c hxpy.docker_host=unix:///nowhere');
+my @others = grep { !/could not connect to the Docker engine|the Docker engine/ } @errors;
+is(join("\n", @others), '', 'restored where no engine answers, no error is about anything else');
+cmp_ok(scalar @errors, '>=', 1, 'rows of a table with a constraint need one');
+my $count = 'SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = prolang WHERE lanname = \'hxpy\'';
+is($node->safe_psql('bare', $count), $node->safe_psql('with_hxpy', $count), 'all functions are there');
+is($node->safe_psql('bare', 'SELECT f_int4(21), count_pairs(\'a=>1, b=>2\')'), '42|2', 'they run where an engine answers');
+is($node->safe_psql('bare', q{INSERT INTO short VALUES ('one'); REFRESH MATERIALIZED VIEW lengths; SELECT * FROM lengths}),
+	'one|3', 'constraints and materialized views, too');
+
+# Where one answers all is restored as it was.
+is(join("\n", restore($file_of_dump, 'whole', '')), '', 'restored where an engine answers');
+my (undef, $again) = dump_of('whole');
+is($again, $text, 'its dump is the same');
 
 hxpy_finish($node);
