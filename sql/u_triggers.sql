@@ -96,6 +96,39 @@ INSERT INTO parts VALUES (1, 'good');
 DROP TRIGGER z_bad ON part1;
 CREATE TRIGGER z_null BEFORE INSERT ON part1 FOR EACH ROW EXECUTE FUNCTION assign('null');
 INSERT INTO parts VALUES (1, 'good');
+-- answers that only a hostile worker gives: of columns that are none, come twice, are out of order, of another type, of two values
+CREATE TABLE forged (a int, b text, c needed);
+CREATE FUNCTION forge() RETURNS trigger LANGUAGE hxpy AS 'pass';
+CREATE TRIGGER forges BEFORE INSERT ON forged FOR EACH ROW EXECUTE FUNCTION forge();
+SET hxpy.session = 'forged';
+SELECT py_exec(py_open('forged'), $$
+from hxpy._tables import wire
+from hxpy._tables.conversion import encode_column
+from hxpy._worker import functions
+def column(name, tag, *values):
+    return encode_column(wire.Column(tag, name, '', 0), values)
+def forge(*columns):
+    functions.TriggerCall.answer = lambda *_: wire.encode_batch(columns)
+modify, a, b = column('', wire.TEXT, 'MODIFY'), column('a', wire.INT32, 7), column('b', wire.TEXT, 'x')
+$$);
+CREATE FUNCTION answered(answer text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  TRUNCATE forged;
+  PERFORM py_exec('forged', format('forge(%s)', answer));
+  INSERT INTO forged VALUES (1, 'one', 'good');
+  RETURN (SELECT string_agg(f::text, ' ') FROM forged f);
+EXCEPTION WHEN OTHERS THEN
+  RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+SELECT answer, answered(answer) FROM unnest(ARRAY['modify, a, b', 'modify, b', 'modify', '', 'b', 'modify, b, a', 'modify, a, a',
+  'modify, column("d", wire.INT32, 1)', 'modify, column("a", wire.TEXT, "1")', 'modify, column("a", wire.INT32, 1, 2)',
+  'modify, column("a", wire.INT32)', 'modify, column("c", wire.TEXT, "bad")', 'modify, column("c", wire.TEXT, None)', 'modify, a, b, a, b, a',
+  'column("", wire.TEXT, "MODIFY", "MODIFY"), a', 'column("", wire.INT32, 1), a', 'column("", wire.TEXT, None), a',
+  'column("", wire.TEXT, "OK"), a', 'column("", wire.TEXT, "SKIP"), a']) AS answer;
+RESET hxpy.session;
+SELECT py_close('forged');
+DROP TABLE forged;
+DROP FUNCTION forge, answered;
 -- a view
 CREATE VIEW owners AS SELECT id, owner FROM account;
 CREATE FUNCTION instead() RETURNS trigger LANGUAGE hxpy AS $$
