@@ -393,6 +393,21 @@ hxpy_session_get(const char *name)
 	return session;
 }
 
+/* Open a session that was lost anew, with its options. */
+static PySession *
+reopen_session(PySession *session)
+{
+	SessionKey	key = session->key;
+	SessionOptions options = session->options;
+
+	options.image = pstrdup(options.image);
+	options.network = pstrdup(options.network);
+	options.log_level = pstrdup(options.log_level);
+	options.timeout_ms = session->timeout_ms;
+	destroy_session(session);
+	return create_session(&key, &options);
+}
+
 /*
  * Set the options of a session that is opened at its first use.  In a security-restricted
  * operation what others have set must not choose where the owner's code runs; what a
@@ -436,8 +451,9 @@ use_restricted(bool pins_image)
 }
 
 /*
- * Return the session of a function of the language, opened at its first use.  If the
- * function pins its image, the open session's must be that.
+ * Return the session of a function of the language, opened at its first use, and anew when
+ * it was lost: the call that has met that has failed.  If the function pins its image,
+ * the open session's must be that.
  */
 PySession *
 hxpy_session_use(const char *name, bool pins_image)
@@ -452,6 +468,8 @@ hxpy_session_use(const char *name, bool pins_image)
 		return use_restricted(pins_image);
 	key = session_key(name);
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
+	if (session != NULL && session->worker->lost != NULL)
+		session = reopen_session(session);
 	if (session != NULL && !pins_image)
 		return session;
 	hxpy_session_default_options(&options);
