@@ -906,6 +906,132 @@ def growth(bench: Bench) -> Iterator[Measurement | Row]:
     bench.forget("g", "df")()
 
 
+LANGUAGES = {"hxpy": "hxpy", "plpy": "plpython3u"}      # prefix of its functions → language
+
+
+@case("calls", "one call of a function, of a trigger, of plpy.execute")
+def calls(bench: Bench) -> Iterator[Measurement | Row]:
+    count = 200 if bench.quick else 10_000
+    loop = """
+        CREATE FUNCTION loop_{name}(count int) RETURNS float8 LANGUAGE plpgsql AS $$
+        DECLARE
+            start timestamptz := clock_timestamp();
+            x int8;
+        BEGIN
+            FOR i IN 1..count LOOP
+                x := {call};
+            END LOOP;
+            RETURN extract(epoch FROM clock_timestamp() - start) / count;
+        END $$;"""
+    bench.plain.run(loop.format(name="eval", call="py_eval('s', '1', NULL::int8)"))
+    for prefix, language in LANGUAGES.items():
+        bench.plain.run(loop.format(name=prefix, call=f"{prefix}_same(i)") + f"""
+            CREATE FUNCTION {prefix}_same(i int8) RETURNS int8 LANGUAGE {language} AS
+                $$ return i $$;
+            CREATE FUNCTION {prefix}_leave() RETURNS trigger LANGUAGE {language} AS
+                $$ return None $$;
+            CREATE FUNCTION {prefix}_modify() RETURNS trigger LANGUAGE {language} AS $$
+                TD["new"]["v"] = 0.5
+                return "MODIFY"
+            $$;
+            CREATE FUNCTION {prefix}_select(count int) RETURNS float8 LANGUAGE {language} AS $$
+                import time
+                start = time.perf_counter()
+                for i in range(count):
+                    plpy.execute("SELECT 1")
+                return (time.perf_counter() - start) / count
+            $$;""")
+    bench.hxpy.run("SET hxpy.session = 's'")
+    typed = Contestant("py_eval, typed", lambda: bench.hxpy.run("SELECT loop_eval(%s)", count),
+                       own_time=True)
+
+    def functions(call: str) -> list[Contestant]:
+        return [typed] + [Contestant(
+            name, lambda server=server, prefix=prefix: server.run(  # type: ignore[misc]
+                f"SELECT {call.format(prefix)}(%s)", count), own_time=True)
+            for name, server, prefix in ((OURS, bench.hxpy, "hxpy"),
+                                         ("PL/Python", bench.plpython, "plpy"))]
+
+    def inserts(trigger: str, when: str) -> list[Contestant]:
+        """A table of its own for each language, so that one row is one call."""
+        contestants = [typed]
+        for name, server, prefix in ((OURS, bench.hxpy, "hxpy"), ("PL/Python", bench.plpython, "plpy")):
+            table = f"{prefix}_{when}_{trigger}".lower()
+            bench.plain.run(f"""
+                CREATE TABLE {table} (id int8, v float8, label text);
+                CREATE TRIGGER t {when} INSERT ON {table} FOR EACH ROW
+                    EXECUTE FUNCTION {prefix}_{trigger}();""")
+            contestants.append(Contestant(
+                name, lambda server=server, table=table: insert(server, table),  # type: ignore[misc]
+                after=lambda table=table: bench.plain.run(f"TRUNCATE {table}"),  # type: ignore[misc]
+                own_time=True))
+        return contestants
+
+    def insert(server: Server, table: str) -> float:
+        start = time.perf_counter()
+        server.run(f"INSERT INTO {table} SELECT i, 0.25, 'item ' || i"
+                   " FROM generate_series(1, %s) i", count)
+        return (time.perf_counter() - start) / count
+
+    like_eval = [Target("py_eval, typed", 1.15)]
+    yield Measurement("x := f(i) in a loop in plpgsql, mean", functions("loop_{}"), like_eval)
+    yield Measurement("INSERT, a row with a BEFORE trigger that returns None",
+                      inserts("leave", "BEFORE"), like_eval)
+    yield Measurement("INSERT, a row with an AFTER trigger", inserts("leave", "AFTER"), like_eval)
+    yield Measurement("INSERT, a row with a BEFORE trigger that MODIFYs",
+                      inserts("modify", "BEFORE"), like_eval)
+    insert(bench.hxpy, "hxpy_before_modify")
+    if bench.plain.run("SELECT count(*) FROM hxpy_before_modify WHERE v = 0.5") != count:
+        raise RuntimeError("the trigger has not modified all rows")
+    yield Measurement("plpy.execute('SELECT 1'), mean of many in a call", functions("{}_select"),
+                      [Target("py_eval, typed", 2.0)])
+
+
+@case("sql", "1M × (int8, float8, timestamptz, text, bool) in by hxpy.sql")
+def sql_in(bench: Bench) -> Iterator[Measurement | Row]:
+    query = f"SELECT {WIDE} FROM {wide_table(bench, 'distinct')}"
+    grid = bench.define_grid(query)
+    grid.name = "py_define_grid"
+    yield Measurement("1M × 5 to a DataFrame by a query of Python's", [
+        grid,
+        Contestant(OURS, lambda: bench.hxpy.python(f"import hxpy; df = hxpy.sql('{query}')"),
+                   before=bench.forget("g", "df")),
+        bench.plpython_frame(query)],
+        [Target("py_define_grid", 1.15), Target("PL/Python", 1 / 10)])
+    bench.expect("[len(df), int(df.id.sum()), df.label.nunique(), int(df.ok.sum())]",
+                 list(bench.plain.run("SELECT count(*), sum(id)::int8, count(DISTINCT label),"
+                                      " count(*) FILTER (WHERE ok) FROM wide_distinct")))
+    bench.forget("g", "df")()
+
+
+@case("sets", "1M × (int8, float8, text) out of a function that returns a set")
+def set_out(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(1_000_000)
+    for prefix, language, value in (
+            ("hxpy", "hxpy", 'GD["df"]'),
+            ("plpy", "plpython3u", 'GD["df"].itertuples(index=False, name=None)')):
+        bench.plain.run(f"CREATE FUNCTION {prefix}_set() RETURNS TABLE (id int8, v float8, label text)"
+                        f" LANGUAGE {language} AS $$ return {value} $$")
+    code = FRAME.format(rows=rows)
+    bench.hxpy.python(code)
+    bench.hxpy.run("SET hxpy.session = 's'")
+    bench.plpython.run("SELECT plpy_do(%s)", code + 'GD["df"] = df\n')
+    yield Measurement("a DataFrame of 1M × 3 as a set, counted in the server", [
+        Contestant("PL/Python", lambda: bench.plpython.run("SELECT count(*) FROM plpy_set()"),
+                   note="from itertuples"),
+        Contestant(OURS, lambda: bench.hxpy.run("SELECT count(*) FROM hxpy_set()"),
+                   note="the DataFrame itself"),
+        Contestant("py_eval_grid", lambda: bench.hxpy.run(
+            "SELECT count(*) FROM py_eval_grid('s', 'df') AS t(id int8, v float8, label text)"),
+            note="the DataFrame itself"),
+    ], [Target("PL/Python", 1 / 15)])
+    got = bench.hxpy.run("SELECT count(*), sum(id)::int8, max(length(label)) FROM hxpy_set()")
+    if got != (rows, rows * (rows + 1) // 2, len(f"item {rows - 1}")):
+        raise RuntimeError(f"the function has given {got}")
+    bench.forget("df")()
+    bench.plpython.run('SELECT plpy_do($$del GD["df"]$$)')
+
+
 BIG_ROW = 512 + 8       # bytes of text and float8
 CHUNKS = """
 import numpy, pandas
