@@ -229,8 +229,9 @@ def test_sets_that_are_tables():
 
 def fire(functions, wants, **data):
     """Call a trigger function with texts and rows of TD; return what the answer tells."""
-    names = ("name", "relid", "table_name", "table_schema", "when", "level", "event", "args")
-    common = [text_column("key", VERSIONS[0]), *(text_column(name, data.get(name, "x")) for name in names)]
+    names = ("name", "relid", "table_name", "table_schema", "when", "level", "event")
+    common = [text_column("key", VERSIONS[0]), *(text_column(name, data.get(name, "x")) for name in names),
+              encode_column(Column(wire.TEXT, "args", "", 0), [None])]
     rows = [encode_column(Column(wire.INT64, key, "", 0), [value])
             for name in ("new", "old") for key, value in data.get(name, {}).items()]
     result = instruct(functions, common + [encode_column(Column(wire.INT64, name, "", 0), [])

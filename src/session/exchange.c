@@ -373,6 +373,9 @@ spool_inner(WorkerConn *conn)
 static void
 flush(Exchange *exchange)
 {
+	/* What waits for an answer has nothing to say. */
+	if (exchange->state == EXCHANGE_SUSPENDED && exchange->conn->sending == NULL)
+		return;
 	hxpy_clock_start(&exchange->clock);
 	for (;;)
 	{

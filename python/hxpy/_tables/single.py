@@ -25,6 +25,7 @@ _NUMBERS = {
 # Tags whose values are the texts themselves.
 _TEXTS = (wire.TEXT, wire.OTHER, wire.PLAIN)
 _NULL_MASK = bytes((wire.MASK_NULL,))
+_LENGTH = wire.U64.unpack_from
 _WORD = 8       # bytes of a number with its padding, and of a text's length
 
 # What a column begins with, a NULL one, and what reads a number; None for texts.
@@ -52,7 +53,7 @@ class RowReader:
     def read(self, data: bytes | bytearray, position: int) -> list[Any] | None:
         """Return the values of the columns from a position on; None if they are not one each."""
         values: list[Any] = []
-        for place, (head, null, unpack) in enumerate(self.templates):
+        for head, null, unpack in self.templates:
             if data.startswith(head, position):
                 position += len(head)
                 if unpack is not None:
@@ -60,7 +61,7 @@ class RowReader:
                     position += _WORD
                 else:
                     start = position + _WORD
-                    stop = start + int.from_bytes(data[position:start], "little")
+                    stop = start + _LENGTH(data, position)[0]
                     values.append(str(data[start:stop], "utf-8"))
                     position = stop + 7 & ~7
             elif data.startswith(null, position):
@@ -70,9 +71,9 @@ class RowReader:
                 (column,), position = decode_columns(memoryview(data), position, 1)
                 if column.count != 1:
                     return None
+                self.names[len(values)] = column.name
+                self.templates[len(values)] = _template(column)
                 values += decode_column(column)
-                self.names[place] = column.name
-                self.templates[place] = _template(column)
         return values
 
 

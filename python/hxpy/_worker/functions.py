@@ -14,7 +14,7 @@ import itertools
 import linecache
 import time
 import types
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import plpy
@@ -33,9 +33,11 @@ _MOST_CALLS = 256   # whose common parts are kept
 _TRIGGERS = {"trigger": 8, "event_trigger": 2}
 # Keys of TD → the events that have such a row.
 _ROWS = {"new": ("INSERT", "UPDATE"), "old": ("UPDATE", "DELETE")}
-# What a trigger may return → a RESULT's payload.
-_STATUS = {status: encode_batch([encode_column(Column(wire.TEXT, "", "", 1), [status])])
-           for status in ("OK", "SKIP", "MODIFY")}
+# What RESULT tells of a trigger's row: that payload, or its first column.
+_OK, _SKIP = ([b"".join(encode_batch([encode_column(Column(wire.TEXT, "", "", 1), [status])]))]
+              for status in ("OK", "SKIP"))
+_MODIFY = b"".join(encode_column(Column(wire.TEXT, "", "", 1), ["MODIFY"]))
+_UNSET: Any = object()      # in the place of a column that TD["new"] has not
 _CONSTANTS = frozenset((type(None), bool, int, float, str, bytes, datetime.date, datetime.time,
                         datetime.datetime, datetime.timedelta))
 # A body that uses one of these may see the list of its arguments.
@@ -45,22 +47,24 @@ _LOOKS_AROUND = frozenset(("args", "dir", "eval", "exec", "locals", "vars"))
 class Function:
     """A compiled function; `source` is the name of its source in tracebacks."""
 
-    __slots__ = ("body", "count", "kind", "lists", "source")
+    __slots__ = ("call", "count", "kind", "source")
 
     def __init__(self, body: Callable[..., Any], count: int, lists: bool, kind: str,
                  source: str) -> None:
-        self.body = body
+        self.call = body if not lists and kind != "void" else _complete(body, lists, kind)
         self.count = count          # of its arguments
-        self.lists = lists          # it takes the list of these, too
         self.kind = kind
         self.source = source
 
-    def __call__(self, *arguments: Any) -> Any:
-        """Return what the body makes of the arguments."""
-        value = self.body(*arguments, list(arguments)) if self.lists else self.body(*arguments)
-        if value is not None and self.kind == "void":
+
+def _complete(body: Callable[..., Any], lists: bool, kind: str) -> Callable[..., Any]:
+    """Return a function of a body that takes the list of its arguments, too, or is void."""
+    def call(*arguments: Any) -> Any:
+        value = body(*arguments, list(arguments)) if lists else body(*arguments)
+        if value is not None and kind == "void":
             raise HxpyError("42804", "the function returns void, but did not return None")
         return value
+    return call
 
 
 class Call:
@@ -68,6 +72,7 @@ class Call:
 
     def __init__(self, function: Function, columns: list[Column], count: int) -> None:
         self.function = function
+        self.call = function.call
         self.reader = RowReader(count)
         self.want = columns[1] if len(columns) > 1 else None
         self.shape = None if self.want is None else shape_of(self.want)
@@ -78,9 +83,9 @@ class Call:
         """Call the function for each row of the arguments; return a RESULT's payload."""
         row = self.reader.read(payload, position)
         if row is not None:
-            return self.write([self.function(*row)])
+            return self.write([self.call(*row)])
         arguments, _ = decode_columns(memoryview(payload), position, len(self.reader.names))
-        return self.write([self.function(*row) for row in zip(*map(decode_column, arguments))])
+        return self.write([self.call(*row) for row in zip(*map(decode_column, arguments))])
 
     def write(self, values: list[Any]) -> Sequence[Buffer]:
         """Return the payload of a RESULT with the function's values."""
@@ -98,51 +103,56 @@ class TriggerCall:
 
     def __init__(self, function: Function, columns: list[Column], count: int) -> None:
         self.function = function
+        self.call = function.call
         split = 1 + _TRIGGERS[function.kind]
         self.data = {column.name: decode_column(column)[0] for column in columns[1:split]}
         self.wants = {want.name: (ValueWriter(want), shape_of(want)) for want in columns[split:]}
         self.reader = RowReader(count)
-        is_row = self.data.get("level") == "ROW"
-        self.rows = [] if not is_row else \
-            [name for name, events in _ROWS.items() if self.data["event"] in events]
+        self.rows: list[str] = []       # that there are: new, old
+        if function.kind == "trigger":
+            self.data.update(dict.fromkeys(_ROWS))
+        if self.data.get("level") == "ROW":
+            self.rows += [name for name, events in _ROWS.items() if self.data["event"] in events]
+        self.width = count // max(len(self.rows), 1)
+        self.args: list[Any] | None = self.data.get("args")
 
     def answer(self, payload: bytes | bytearray, position: int) -> Sequence[Buffer]:
         """Call the function; return a RESULT's payload, which tells what to do with the row."""
         values = self.reader.read(payload, position) or []
-        names = self.reader.names[:len(values) // max(len(self.rows), 1)]
-        data = dict(self.data)
-        if self.function.kind == "event_trigger":
-            self.function(data)
-            return encode_batch([])
-        if data["args"] is not None:
-            data["args"] = list(data["args"])
-        data.update(new=None, old=None)
-        for place, name in enumerate(self.rows):
-            data[name] = dict(zip(names, values[place * len(names):]))
-        answer = self.function(data)
-        if answer is None:
-            return _STATUS["OK"]
+        names = self.reader.names[:self.width]
+        data = self.data.copy()
+        for name in self.rows:
+            data[name] = dict(zip(names, values if name == self.rows[0] else values[self.width:]))
+        if self.args:
+            data["args"] = self.args.copy()
+        answer = self.call(data)
+        if answer is None or self.function.kind == "event_trigger":
+            return _OK
         if not isinstance(answer, str):
             raise _unexpected("Expected None or a string.")
         status = answer.upper()
-        if status not in _STATUS:
+        if status == "MODIFY":
+            return self.modified(_new_row(data, self.wants), values) if self.wants else _OK
+        if status not in ("OK", "SKIP"):
             raise _unexpected('Expected None, "OK", "SKIP", or "MODIFY".')
-        if status != "MODIFY" or not self.wants:
-            return _STATUS[status]
-        return encode_batch([_STATUS["MODIFY"][1:], *self.set_columns(data, names, values)])
+        return _OK if status == "OK" else _SKIP
 
-    def set_columns(self, data: dict[str, Any], names: list[str],
-                    original: list[Any]) -> Iterator[list[Buffer]]:
-        """Yield the columns of TD["new"] that were set."""
-        new = _new_row(data, self.wants)
-        for name, value in zip(names, original):
+    def modified(self, new: dict[str, Any], original: list[Any]) -> list[Buffer]:
+        """Return a RESULT's payload, with the columns of TD["new"] that were set."""
+        parts: list[Buffer] = [b"", _MODIFY]
+        count = 1
+        for (name, (writer, shape)), value in zip(self.wants.items(), original):
+            item = new.get(name, _UNSET)
             # What can change within itself counts as set.
-            if name in new and (new[name] is not value or not _is_constant(value)):
-                writer, shape = self.wants[name]
-                try:
-                    yield writer.write(new[name] if shape is None else shape(new[name]))
-                except ConversionError as error:
-                    raise error.within(f".{name}") from None
+            if item is _UNSET or item is value and _is_constant(value):
+                continue
+            try:
+                parts += writer.write(item if shape is None else shape(item))
+            except ConversionError as error:
+                raise error.within(f".{name}") from None
+            count += 1
+        parts[0] = wire.BATCH.pack(count, 0)
+        return parts
 
 
 class Functions:
@@ -165,7 +175,7 @@ class Functions:
         function = self.compile(kind[0], name[0], source[0], parameters)
         if kind[0] == "do":
             self.passing = function.source      # until its traceback is told
-            function()
+            function.call()
         elif key[0]:
             self.forget(key[0][:_OID_LENGTH])
             self.versions[key[0][:_OID_LENGTH]] = key[0]
@@ -216,7 +226,7 @@ class Functions:
         key, mode, *rest = decode_batch(payload)
         function = self.known[decode_column(key)[0]]
         split = len(rest) - function.count
-        value = function(*[decode_column(column)[0] for column in rest[split:]])
+        value = function.call(*[decode_column(column)[0] for column in rest[split:]])
         return value, decode_column(mode)[0] == "row", rest[:split]
 
     def begin(self, head: bytes) -> Call | TriggerCall:
@@ -293,13 +303,15 @@ def _unexpected(detail: str) -> HxpyError:
     return HxpyError("39P01", "unexpected return value from trigger procedure", detail)
 
 
-def _new_row(data: dict[str, Any], columns: Container[str]) -> dict[str, Any]:
+def _new_row(data: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
     """Return TD["new"], all of whose keys are columns."""
     if "new" not in data:
         raise HxpyError("39P01", 'TD["new"] deleted, cannot modify row')
     new = data["new"]
     if not isinstance(new, dict):
         raise HxpyError("42804", 'TD["new"] is not a dictionary')
+    if new.keys() <= columns.keys():
+        return new
     for i, key in enumerate(new):
         if not isinstance(key, str):
             raise HxpyError("42804", f'TD["new"] dictionary key at ordinal position {i} '
