@@ -840,6 +840,13 @@ COMMENT ON FUNCTION hxpy_transform(internal) IS
 CREATE TRANSFORM FOR jsonb LANGUAGE hxpy (FROM SQL WITH FUNCTION hxpy_transform(internal));
 COMMENT ON TRANSFORM FOR jsonb LANGUAGE hxpy IS 'jsonb as dict or list, as jsonb_plpython3u has it';
 
+CREATE FUNCTION hxpy_batch_handler()
+RETURNS language_handler AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION hxpy_batch_handler() IS 'calls functions of the language hxpy_batch';
+
+CREATE TRUSTED LANGUAGE hxpy_batch HANDLER hxpy_batch_handler VALIDATOR hxpy_validator;
+COMMENT ON LANGUAGE hxpy_batch IS 'Python in the sandbox of a session, for whole columns';
+
 -- Who may use Python ---------------------------------------------------------------
 
 REVOKE ALL ON FUNCTION
@@ -856,6 +863,6 @@ REVOKE ALL ON FUNCTION
   py_agg_transfn(internal, text, "any"), py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),
   py_agg(text, "any"), py_agg(text, text, "any"),
   py_close(), py_close(text), py_close_all(), py_sessions(), py_packages(text),
-  hxpy_call_handler(), hxpy_inline_handler(internal), hxpy_validator(oid)
+  hxpy_call_handler(), hxpy_batch_handler(), hxpy_inline_handler(internal), hxpy_validator(oid)
 FROM PUBLIC;
-REVOKE ALL ON LANGUAGE hxpy FROM PUBLIC;
+REVOKE ALL ON LANGUAGE hxpy, hxpy_batch FROM PUBLIC;

@@ -9,6 +9,10 @@
 #include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
 
 /* Marks a function that does not return; 18 has it before the declaration, as C 23. */
 #if PG_VERSION_NUM < 180000

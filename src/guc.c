@@ -11,6 +11,7 @@
 
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/timestamp.h"
 
 #include "hxpy.h"
@@ -61,6 +62,9 @@ int			hxpy_numeric;
 int			hxpy_types;
 char	   *hxpy_start_proc;
 int			hxpy_unsupported;
+bool		hxpy_batching;
+bool		hxpy_batch_volatile;
+int			hxpy_batch_rows;
 
 static const struct config_enum_entry output_levels[] = {
 	{"none", 0, false},
@@ -331,6 +335,37 @@ define_sessions(void)
 		   "Whoever made the session's image could then do all that they may.", false);
 }
 
+/* Have queries planned anew that were planned under another value of hxpy.batching. */
+static void
+assign_batching(bool newval, void *extra)
+{
+	if (newval != hxpy_batching)
+		ResetPlanCache();
+}
+
+/* The same for hxpy.batch_volatile. */
+static void
+assign_batch_volatile(bool newval, void *extra)
+{
+	if (newval != hxpy_batch_volatile)
+		ResetPlanCache();
+}
+
+/* Define the settings of functions that are called for many rows at once. */
+static void
+define_batches(void)
+{
+	DefineCustomBoolVariable("hxpy.batching",
+							 "Calls functions of the language hxpy for many rows of a query at once.",
+							 NULL, &hxpy_batching, true, PGC_USERSET, 0, NULL, assign_batching, NULL);
+	DefineCustomBoolVariable("hxpy.batch_volatile",
+							 "Does so with VOLATILE functions, too.",
+							 "Their calls then come ahead of the rows that the query gives.",
+							 &hxpy_batch_volatile, false, PGC_USERSET, 0, NULL, assign_batch_volatile, NULL);
+	DEFINE(Int, batch_rows, PGC_USERSET, 0,
+		   "Most rows for which functions are called at once.", NULL, 4096, 1, 1024 * 1024);
+}
+
 /* Define all settings. */
 void
 hxpy_guc_init(void)
@@ -340,5 +375,6 @@ hxpy_guc_init(void)
 	define_pool();
 	define_io();
 	define_sessions();
+	define_batches();
 	MarkGUCPrefixReserved("hxpy");
 }

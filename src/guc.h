@@ -62,6 +62,9 @@ extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
 extern int	hxpy_types;			/* HXPY_TYPES_... */
 extern char *hxpy_start_proc;	/* function that runs first in a session, "" for none */
 extern int	hxpy_unsupported;	/* HXPY_UNSUPPORTED_... */
+extern bool hxpy_batching;		/* functions are called for many rows at once */
+extern bool hxpy_batch_volatile;	/* VOLATILE ones, too */
+extern int	hxpy_batch_rows;
 
 #define HXPY_SQL_ON				0
 #define HXPY_SQL_READ_ONLY		1

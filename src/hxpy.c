@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 
 #include "hxpy.h"
+#include "batch/plan.h"
 #include "engine/docker/table.h"
 #include "guc.h"
 #include "launch/launcher.h"
@@ -37,6 +38,7 @@ _PG_init(void)
 	hxpy_scan_init(&hxpy_set_functions);
 	hxpy_spi_init();
 	hxpy_into_init();
+	hxpy_plan_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		hxpy_pool_init();

@@ -15,10 +15,11 @@ ORDER = [
     ["_tables.__init__", "_tables.wire", "_tables.transforms"], ["_tables.scalars"],
     ["_tables.arrays"],
     ["_tables.conversion"], ["_tables.single", "_tables.chunks", "_tables.reader"],
-    ["_tables.infer", "_tables.encode"], ["_tables.tables"],
+    ["_tables.infer", "_tables.encode"], ["_tables.tables", "_tables.vectors"],
     ["_worker.__init__", "_worker.protocol", "_worker.page", "_worker.endpoint",
      "_worker.session", "_worker.imports"],
-    ["_worker.tcp", "_worker.channel", "_worker.functions"], ["_worker.output", "_worker.sql"],
+    ["_worker.tcp", "_worker.channel", "_worker.functions"],
+    ["_worker.output", "_worker.sql", "_worker.batch"],
     ["_worker.worker"],
     ["_worker.supervisor"], ["__main__"],
 ]

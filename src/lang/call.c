@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "hxpy.h"
+#include "lang/language.h"
 #include "lang/set.h"
 #include "lang/setup.h"
 #include "lang/trigger.h"

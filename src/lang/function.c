@@ -26,6 +26,7 @@
 #include "hxpy.h"
 #include "guc.h"
 #include "lang/function.h"
+#include "lang/language.h"
 
 #define IMAGE_SETTING	"hxpy.image="
 #define MIN_LIMIT		64		/* functions that a worker knows before dropped ones are looked for */
@@ -88,6 +89,12 @@ check_types(const PyFunction *function)
 {
 	Oid			result = function->result;
 
+	if (function->takes_columns && (function->kind != FUNCTION_VALUE || function->is_procedure))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("functions of the language hxpy_batch return one value for each row"),
+				 errhint("For sets, triggers, procedures and void there is LANGUAGE hxpy.")));
+
 	if (get_typtype(result) == TYPTYPE_PSEUDO && function->kind < FUNCTION_TRIGGER &&
 		result != VOIDOID && result != RECORDOID && !IsPolymorphicType(result))
 		ereport(ERROR,
@@ -140,6 +147,7 @@ hxpy_function_load(Oid oid)
 	function->is_procedure = form->prokind == PROKIND_PROCEDURE;
 	function->read_only = form->provolatile != PROVOLATILE_VOLATILE;
 	function->pins_image = pins_image(row);
+	function->takes_columns = hxpy_language_kind(form->prolang) == LANGUAGE_COLUMNS;
 	function->result = form->prorettype;
 	function->nargs = form->pronargs;
 	function->types = palloc(Max(form->pronargs, 1) * sizeof(Oid));
@@ -313,8 +321,8 @@ compile_function(const PyFunction *function, PySession *session, const char *key
 	body = TextDatumGetCString(source);
 	parameters = parameter_column(row);
 	ReleaseSysCache(row);
-	send_source(session, kind_names[function->kind], key, function->name, body, parameters,
-				false);
+	send_source(session, function->takes_columns ? "columns" : kind_names[function->kind], key,
+				function->name, body, parameters, false);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

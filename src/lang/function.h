@@ -31,6 +31,7 @@ typedef struct PyFunction
 	bool		is_procedure;
 	bool		read_only;		/* STABLE or IMMUTABLE: its SQL changes nothing */
 	bool		pins_image;		/* its own SET chooses the image */
+	bool		takes_columns;	/* of the language hxpy_batch */
 	Oid			result;			/* as declared */
 	int			nargs;			/* that it is called with */
 	Oid		   *types;			/* of these, as declared */

@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -17,6 +16,7 @@
 #include "utils/tuplestore.h"
 
 #include "hxpy.h"
+#include "lang/language.h"
 #include "lang/set.h"
 #include "move/rows.h"
 
@@ -78,25 +78,17 @@ static bool
 claim(Oid oid)
 {
 	HeapTuple	row = SearchSysCache1(PROCOID, ObjectIdGetDatum(oid));
-	HeapTuple	language;
 	Form_pg_proc form;
-	bool		plain;
-	FmgrInfo	handler = {0};
+	bool		streams;
 
 	if (!HeapTupleIsValid(row))
 		return false;
 	form = (Form_pg_proc) GETSTRUCT(row);
-	plain = form->proretset && !form->prosecdef &&
-		heap_attisnull(row, Anum_pg_proc_proconfig, NULL) && !FmgrHookIsNeeded(oid);
-	language = plain ? SearchSysCache1(LANGOID, ObjectIdGetDatum(form->prolang)) : NULL;
+	streams = form->proretset && !form->prosecdef &&
+		heap_attisnull(row, Anum_pg_proc_proconfig, NULL) && !FmgrHookIsNeeded(oid) &&
+		hxpy_language_kind(form->prolang) == LANGUAGE_ROWS;
 	ReleaseSysCache(row);
-	if (!HeapTupleIsValid(language))
-		return false;
-	oid = ((Form_pg_language) GETSTRUCT(language))->lanplcallfoid;
-	ReleaseSysCache(language);
-	if (OidIsValid(oid))
-		fmgr_info(oid, &handler);
-	return handler.fn_addr == hxpy_call_handler;
+	return streams;
 }
 
 /* Return whether a function is not called for NULLs. */

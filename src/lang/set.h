@@ -12,7 +12,6 @@
 
 extern const ScanFunctions hxpy_set_functions;
 
-extern Datum hxpy_call_handler(PG_FUNCTION_ARGS);
 extern void hxpy_set_return(FunctionCallInfo fcinfo, const PyFunction *function,
 							PySession *session, List *arguments);
 

@@ -304,6 +304,13 @@ plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tli
 	return &scan->scan.plan;
 }
 
+/* Return whether a plan is one of these scans. */
+bool
+hxpy_scan_is_stream(const Plan *plan)
+{
+	return IsA(plan, CustomScan) && ((const CustomScan *) plan)->methods == &scan_methods;
+}
+
 /* ---------- execution ---------- */
 
 /* Make the state of a scan. */

@@ -6,6 +6,8 @@
 #ifndef HXPY_SCAN_H
 #define HXPY_SCAN_H
 
+#include "nodes/plannodes.h"
+
 #include "move/rows.h"
 
 /* Set-returning functions of a language, which a scan can stream, too. */
@@ -24,5 +26,6 @@ typedef struct ScanFunctions
 } ScanFunctions;
 
 extern void hxpy_scan_init(const ScanFunctions *functions);
+extern bool hxpy_scan_is_stream(const Plan *plan);
 
 #endif							/* HXPY_SCAN_H */

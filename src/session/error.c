@@ -22,6 +22,7 @@
 #define FIELD_CONTEXT	4
 #define FIELD_FAILURE	5			/* number of what the server has told Python, if it is that */
 #define FIELD_OBJECT	6			/* the first of the object's names */
+#define FIELD_CALL		11			/* number of the call of a batch that has failed */
 
 /* fields of a MESSAGE frame, in their order */
 #define MESSAGE_LEVEL	0
@@ -169,6 +170,16 @@ hxpy_error_raise_python(const char *payload, size_t length, bool of_function, Er
 			 hint[0] ? errhint("%s", hint) : 0,
 			 context[0] ? errcontext("%s", context) : 0,
 			 set_object(columns, ncolumns, FIELD_OBJECT)));
+}
+
+/* Return the number of the call that an ERROR frame says has failed: what the worker claims. */
+uint32
+hxpy_error_call(const char *payload, size_t length)
+{
+	uint32		ncolumns;
+	WireColumn *columns = hxpy_datum_parse_batch(payload, length, HXPY_MAX_COLUMNS, &ncolumns);
+
+	return (uint32) strtoul(error_field(columns, ncolumns, FIELD_CALL), NULL, 10);
 }
 
 /* Show a MESSAGE frame; of one that is longer than the limit only that it was cut. */

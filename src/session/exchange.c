@@ -13,6 +13,9 @@
  * resource owner, and one of its memory context, break it off when these go.
  *
  * recover() and what it calls must not ereport.
+ *
+ * It has a few more than 800 lines: all of them change where an exchange stands, and what
+ * recovers from an error must know each way in which it can stop.
  */
 #include "postgres.h"
 
@@ -604,7 +607,8 @@ hxpy_exchange_next(Exchange *exchange)
 	}
 	hxpy_clock_stop(&exchange->clock);
 	hxpy_subxact_abandon(exchange, true);
-	if (frame.type == HXPY_FRAME_ERROR)
+	exchange->failed = frame.type == HXPY_FRAME_ERROR;
+	if (exchange->failed && !exchange->keeps_error)
 		raise_answer(exchange, &frame);
 	exchange->payload = frame.payload;
 	exchange->length = frame.length;
@@ -738,6 +742,14 @@ hxpy_exchange_open(Exchange *exchange)
 	}
 	PG_END_TRY();
 	exchange->resting = true;
+}
+
+/* Send more of what was begun, as far as it goes; that the worker is gone shows at the next step. */
+void
+hxpy_exchange_push(Exchange *exchange)
+{
+	if (exchange->conn != NULL && exchange->conn->current == exchange)
+		(void) hxpy_worker_send(exchange->conn);
 }
 
 /* Get the next batch: one that has waited, or the worker's next; false at the end. */

@@ -84,6 +84,7 @@ struct Exchange
 	bool		isolated;		/* nor can it name transition tables of who calls */
 	bool		nonatomic;		/* Python may end the transaction */
 	List	   *transforms;		/* base types that plpy has as dicts and lists */
+	bool		keeps_error;	/* an ERROR ends it as a RESULT does, with `failed` */
 	ExchangeSource *source;		/* NULL for none */
 	ExchangeSink *sink;			/* NULL when no rows may come */
 	ExchangeClock clock;
@@ -94,6 +95,7 @@ struct Exchange
 	/* the answer's frame that was read last, valid until the next one */
 	const char *payload;
 	size_t		length;
+	bool		failed;			/* it is an ERROR that is kept */
 
 	ExchangeState state;
 	ExchangeState resumed;		/* the state after EXCHANGE_SUSPENDED */

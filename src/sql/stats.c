@@ -39,7 +39,8 @@ static const char *const instruction_names[] = {
 	[HXPY_FRAME_CODEC] = "codec",
 	[HXPY_FRAME_FUNCTION] = "function",
 	[HXPY_FRAME_INVOKE] = "invoke",
-	[HXPY_FRAME_INVOKE_ROWS] = "invoke"
+	[HXPY_FRAME_INVOKE_ROWS] = "invoke",
+	[HXPY_FRAME_CALLS] = "calls"
 };
 
 /* Put a text of a slot or the launcher, made safe; NULL for "". */

@@ -22,7 +22,7 @@ from . import scalars, transforms, wire
 from .scalars import is_null, no_mapping
 from .wire import Buffer, Column
 
-__all__ = ["decode_column", "encode_column", "first_unfit", "flatten"]
+__all__ = ["EXACT", "decode_column", "encode_column", "first_unfit", "flatten"]
 
 
 # Decoding ------------------------------------------------------------------
@@ -236,6 +236,13 @@ _DECODERS: dict[int, Callable[[Column], list[Any]]] = {
 
 # Encoding ------------------------------------------------------------------
 
+# Tag → types of values that a column holds as they are.
+EXACT: dict[int, frozenset[type]] = {
+    wire.BOOL: frozenset((bool, type(None))), wire.TEXT: frozenset((str, type(None))),
+    **{tag: frozenset((int, type(None))) for tag in wire.INTEGERS},
+    **{tag: frozenset((float, type(None))) for tag in wire.FLOATS},
+}
+
 
 def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
     """Return `values` in parts, as a column of the type and name of `want`.
@@ -245,10 +252,12 @@ def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
     mask = None
     if want.tag == wire.NULL:
         return [wire.column_head(want, len(values), None)]
-    for value in values:
-        if is_null(value):
-            mask = bytes(is_null(value) for value in values)
-            break
+    exact = want.tag in EXACT and EXACT[want.tag].issuperset(map(type, values))
+    if not exact or None in values:
+        for value in values:
+            if is_null(value):
+                mask = bytes(is_null(value) for value in values)
+                break
     if want.tag == wire.ARRAY:
         return _encode_array(want, values, mask)
     if want.tag == wire.RECORD:
@@ -256,7 +265,9 @@ def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
     converter = scalars.CONVERTERS[want.tag]
     blank: Any = b"" if want.tag == wire.BYTEA else b"\0" * 16 if want.tag == wire.UUID \
         else "" if want.tag in wire.TEXTUAL else 0
-    if mask is None:
+    if exact and mask is None:
+        plain = list(values)
+    elif mask is None:
         plain = [converter(value, want) for value in values]
     else:
         plain = [blank if null else converter(value, want) for value, null in zip(values, mask)]

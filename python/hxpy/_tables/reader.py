@@ -423,6 +423,10 @@ class TableReader:
         """
         return dict(zip(self._names, map(_plain_array, self._take())))
 
+    def columns(self) -> list[Any]:
+        """Return the columns: ndarrays, or arrays of pandas where integers or booleans are NULL."""
+        return self._take()
+
     def matrix(self) -> numpy.ndarray[Any, Any]:
         """Return a C-contiguous ndarray of shape (rows, columns); NULL is NaN.
 

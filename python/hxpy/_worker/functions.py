@@ -25,7 +25,8 @@ from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_
 from ..errors import ConversionError, HxpyError
 from .session import dedent
 
-__all__ = ["Functions", "Table", "batches", "compile_function", "shape_of"]
+__all__ = ["Function", "Functions", "Table", "batches", "call_with_columns", "compile_function",
+           "shape_of"]
 
 _OID_LENGTH = 8     # characters at a key's begin: all versions of a function have them
 _MOST_CALLS = 256   # whose common parts are kept
@@ -81,6 +82,9 @@ class Call:
 
     def answer(self, payload: bytes | bytearray, position: int) -> Sequence[Buffer]:
         """Call the function for each row of the arguments; return a RESULT's payload."""
+        if self.function.kind == "columns" and self.want is not None:
+            columns, _ = decode_columns(memoryview(payload), position, len(self.reader.names))
+            return encode_batch([call_with_columns(self.function, self.want, columns, 1)])
         row = self.reader.read(payload, position)
         if row is not None:
             return self.write([self.call(*row)])
@@ -242,6 +246,14 @@ class Functions:
             self.calls.clear()
         call = self.calls[head] = kind(function, columns, count - len(columns))
         return call
+
+
+def call_with_columns(function: Function, want: Column, arguments: Sequence[Column],
+                      count: int) -> list[Buffer]:
+    """Call a function that takes columns; return its column of so many values."""
+    from .._tables import vectors
+
+    return vectors.encode(want, function.call(*map(vectors.array, arguments)), count)
 
 
 # Compiling -------------------------------------------------------------------

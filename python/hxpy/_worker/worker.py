@@ -34,6 +34,7 @@ from .._tables.wire import (Buffer, Column, ProtocolError, decode_batch, decode_
                             encode_batch, encode_texts)
 from ..errors import OBJECT_FIELDS, Error, HxpyError, SQLError
 from . import functions, protocol
+from .batch import Batch
 from .channel import Channel
 from .output import LogHandler, Messages, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
@@ -64,6 +65,7 @@ class Worker(Channel):
         self.replaced: Any = None   # the old value of the variable that the next request sets
         self.streaming = False      # frames of the request's stream are still to come
         self.ahead: deque[tuple[int, Buffer]] = deque()     # of these, what came before an answer
+        self.failed: Batch | None = None    # whose error is about to be told
         self.parsed: OrderedDict[bytes, list[Any]] = OrderedDict()
         self.handlers: dict[int, Callable[[bytearray], Sequence[Buffer]]] = {
             protocol.OPEN: self.open, protocol.DEFINE: self.define,
@@ -72,7 +74,7 @@ class Worker(Channel):
             protocol.APPLY: self.apply, protocol.CALL: self.call,
             protocol.CODEC: self.convert, protocol.FUNCTION: self.functions.define,
             protocol.INVOKE: self.functions.invoke,
-            protocol.INVOKE_ROWS: self.invoke_rows,
+            protocol.INVOKE_ROWS: self.invoke_rows, protocol.CALLS: self.make_calls,
         }
 
     def preload(self, modules: Sequence[str]) -> None:
@@ -207,6 +209,12 @@ class Worker(Channel):
             # The server knows its own error again; else it is as Python tells.
             texts.update(sqlstate=error.sqlstate, message=error.message, detail=error.detail,
                          hint=error.hint, failure=error._number)
+        if self.failed is not None:
+            batch, self.failed = self.failed, None
+            texts["context"] = f"{texts['context']}\nArguments: {batch.told}".lstrip("\n")
+            for name in ("failure", *OBJECT_FIELDS):
+                texts.setdefault(name, "")
+            texts["call"] = str(batch.failed)
         return encode_texts(**texts)
 
     # Requests within a request ---------------------------------------------
@@ -440,6 +448,21 @@ class Worker(Channel):
             else:
                 self.send(protocol.ROWS, self.shared[RUNNING], part)
         return encode_batch([])
+
+    def make_calls(self, payload: Buffer) -> Sequence[Buffer]:
+        """Call functions for many rows, up to one that fails, and send their values."""
+        batch = Batch(self.functions.known, payload)
+        answer = batch.step()
+        while not batch.ended():
+            self.leave_if_forked()
+            self.send(protocol.ROWS, self.shared[RUNNING], answer)
+            answer = batch.step()
+        if batch.error is not None:
+            self.leave_if_forked()
+            self.send(protocol.ROWS, self.shared[RUNNING], answer)
+            self.failed = batch
+            raise batch.error
+        return answer
 
     def convert(self, payload: Buffer) -> Sequence[Buffer]:
         """Return a value as a codec of the package makes it ("zinc.loads"), as the wanted column.

@@ -1,0 +1,55 @@
+"""A column as an array, and back: what functions of the language hxpy_batch take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+import numpy
+import pandas
+
+from ..errors import ConversionError, HxpyError
+from .chunks import Chunk
+from .encode import encode_chunk
+from .reader import TableReader
+from .wire import BATCH, FLOATS, Buffer, Column
+
+__all__ = ["array", "encode"]
+
+
+def array(column: Column) -> Any:
+    """Return a column as an array.
+
+    Numbers and booleans are an ndarray, or pandas' nullable array where one is NULL; times
+    have NaT then.  All else is an ndarray of objects.
+    """
+    if column.tag in FLOATS and column.mask is not None:
+        null = numpy.frombuffer(column.mask, dtype="?")
+        if null.any():
+            values = numpy.frombuffer(column.data, dtype=FLOATS[column.tag])
+            return pandas.arrays.FloatingArray(values, null)
+    reader = TableReader([column])
+    reader.add([column])
+    return reader.columns()[0]
+
+
+def encode(want: Column, value: Any, count: int) -> list[Buffer]:
+    """Return a list, array or Series as a column of so many values."""
+    if isinstance(value, (str, bytes, dict)) or not isinstance(value, Sized) or \
+            getattr(value, "ndim", 1) != 1:
+        raise HxpyError("42804", f"a function of the language hxpy_batch returned "
+                        f"{type(value).__name__}, not a column", "",
+                        "Return an array, a Series or a list, with a value for each row.")
+    if len(value) != count:
+        raise HxpyError("22023", f"the function returned {len(value)} values for {count} rows")
+    value = getattr(value, "array", value)      # of a Series
+    if isinstance(value, tuple):
+        value = list(value)
+    chunk = Chunk([want.name], [value], [type(value).__module__.startswith("pandas.")], count)
+    try:
+        head, *parts = encode_chunk([want], chunk, [0])
+    except ConversionError as error:
+        error.detail = ""
+        raise
+    assert len(head) == BATCH.size
+    return parts

@@ -1,0 +1,229 @@
+"""Calls of functions for many rows, and of some with the values of others, in one request.
+
+A request (CALLS) has a line for each call, which columns a call takes, and rows of these
+columns.  Calls are made one after the other, each for all rows of a slice.  A row for which
+one fails ends the answer: what comes before it is sent, then the error.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Sequence
+from itertools import compress, repeat
+from typing import Any
+
+from .._tables import wire
+from .._tables.conversion import EXACT, decode_column, encode_column, first_unfit
+from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
+from ..errors import ConversionError
+from .functions import Function, shape_of
+
+__all__ = ["Batch"]
+
+_ANSWER = 16 << 20      # bytes of results after which an answer ends, with rows left
+_FIRST_ROWS = 64        # of a slice whose results may be of any size, then twice as many each time
+
+
+class Call:
+    """One call of a request."""
+
+    __slots__ = ("function", "guard", "is_input", "returned", "shape", "sources", "strict", "want")
+
+    def __init__(self, line: str, known: dict[str, Function], want: Column) -> None:
+        key, strict, returned, guard, *sources = line.split(" ")
+        self.function = known[key]
+        self.strict = strict == "1"         # not called where an argument is None
+        self.returned = int(returned)       # which column of the answer, -1 for none
+        self.guard = int(guard)             # column that says for which rows, -1 for all
+        self.sources = [int(source) for source in sources]  # columns; -1 minus a call's number
+        self.want = want
+        self.shape = shape_of(want)
+        self.is_input = False               # of another call
+
+    def body(self) -> Callable[..., Any]:
+        """Return what is called for a row."""
+        body, form = self.function.call, self.shape
+        return body if form is None else lambda *arguments: form(body(*arguments))
+
+
+class Values:
+    """A column, or what a call has given: as it is sent, as a list, as an array."""
+
+    __slots__ = ("column", "count", "parts", "values", "vector")
+
+    def __init__(self, column: Column | None, count: int, parts: list[Buffer],
+                 values: list[Any] | None = None) -> None:
+        self.column = column
+        self.count = count
+        self.parts = parts          # of a call's values
+        self.values = values        # as a function for rows takes them; None until it does
+        self.vector: Any = None     # the same of a function for columns
+
+    def wire(self) -> Column:
+        """Return the column as it is sent."""
+        if self.column is None:
+            (self.column,), _ = decode_columns(memoryview(b"".join(self.parts)), 0, 1)
+        return self.column
+
+    def list(self) -> list[Any]:
+        """Return the values as a list."""
+        if self.values is None:
+            self.values = decode_column(self.wire())
+        return self.values
+
+    def array(self) -> Any:
+        """Return the values as an array."""
+        if self.vector is None:
+            from .._tables import vectors
+
+            self.vector = vectors.array(self.wire())
+        return self.vector
+
+
+class Batch:
+    """A request that is being answered.
+
+    error: what a row has failed with; the answer's rows come before it.  failed, told: the
+    number of the call, and its arguments.
+    """
+
+    def __init__(self, known: dict[str, Function], payload: Buffer) -> None:
+        program, rows, *columns = decode_batch(payload)
+        lines = decode_column(program)[0].split("\n")
+        start, count = decode_column(rows)[0].split(" ")
+        self.calls = [Call(line, known, want) for line, want in zip(lines, columns)]
+        self.columns = [Values(column, column.count, []) for column in columns[len(lines):]]
+        self.next = int(start)              # row
+        self.end = self.next + int(count)
+        self.error: BaseException | None = None
+        self.failed = -1
+        self.told = ""
+        self.sent = 0                       # bytes
+        for call in self.calls:
+            for source in call.sources:
+                if source < 0:
+                    self.calls[-1 - source].is_input = True
+        bounded = all(call.want.tag in wire.FIXED or call.function.kind == "columns"
+                      for call in self.calls if call.returned >= 0)
+        self.most = self.end if bounded else _FIRST_ROWS
+
+    def ended(self) -> bool:
+        """Return whether nothing is left to be done in this answer."""
+        return self.error is not None or self.next >= self.end or self.sent >= _ANSWER
+
+    def step(self) -> Sequence[Buffer]:
+        """Make the calls for the next rows; return a batch of the values that are to come back."""
+        count = min(self.most, self.end - self.next)
+        results: list[Values] = []
+        for number, call in enumerate(self.calls):
+            made, error = self.make(call, results, count)
+            if error is not None:
+                count, self.error, self.failed = made.count, error, number
+            results.append(made)
+        answer: list[list[Buffer]] = [[] for call in self.calls if call.returned >= 0]
+        for call, made in zip(self.calls, results):
+            if call.returned >= 0:
+                answer[call.returned] = made.parts if made.count == count else \
+                    encode_column(call.want, made.list()[:count])
+        batch = encode_batch(answer)
+        size = sum(map(len, batch))
+        self.next += count
+        self.sent += size
+        self.most = max(1, min(2 * self.most, _ANSWER * count // size))
+        return batch
+
+    def make(self, call: Call, results: list[Values],
+             count: int) -> tuple[Values, BaseException | None]:
+        """Make a call for a number of rows; return what it gives.
+
+        With an error there are fewer values: it is that of the row after them.
+        """
+        chosen = self.choose(call, results, count)
+        places = None if chosen is None else list(compress(range(count), chosen))
+        if call.function.kind == "columns":
+            return self.make_whole(call, results, count, places)
+        inputs = [self.part(source, results).list()[self.rows(source, count)]
+                  for source in call.sources]
+        if places is None:
+            values, error = _run(call.body(), inputs, count)
+        else:
+            found, error = _run(call.body(), [[values[place] for place in places]
+                                              for values in inputs], len(places))
+            values = _scatter(found, places, count)
+            if error is not None:
+                del values[places[len(found)]:]
+        try:
+            parts = encode_column(call.want, values)
+        except ConversionError as unfit:
+            index, error = first_unfit(call.want, values, unfit)
+            del values[index:]
+            parts = encode_column(call.want, values)
+        if error is not None:
+            self.told = ", ".join(reprlib.repr(column[len(values)]) for column in inputs)
+        exact = EXACT.get(call.want.tag)
+        same = exact is not None and call.want.tag != wire.FLOAT32 and \
+            call.is_input and exact.issuperset(map(type, values))
+        return Values(None, len(values), parts, values if same else None), error
+
+    def make_whole(self, call: Call, results: list[Values], count: int,
+                   places: list[int] | None) -> tuple[Values, BaseException | None]:
+        """Make a call of a function that takes columns."""
+        from .._tables import vectors
+
+        arrays = [self.part(source, results).array()[self.rows(source, count)]
+                  for source in call.sources]
+        number = count if places is None else len(places)
+        if places is not None:
+            arrays = [array[places] for array in arrays]
+        if number == 0:
+            return Values(None, count, encode_column(call.want, [None] * count)), None
+        try:
+            parts = vectors.encode(call.want, call.function.call(*arrays), number)
+        except Exception as error:
+            self.told = f"{number} rows"
+            return Values(None, 0, encode_column(call.want, [])), error
+        made = Values(None, number, parts)
+        if places is None:
+            return made, None
+        return Values(None, count, encode_column(
+            call.want, _scatter(made.list(), places, count))), None
+
+    def choose(self, call: Call, results: list[Values], count: int) -> list[Any] | None:
+        """Return for which rows a call is made, None for all."""
+        chosen: list[Any] | None = None
+        if call.guard >= 0:
+            chosen = self.columns[call.guard].list()[self.rows(call.guard, count)]
+        for source in call.sources if call.strict else ():
+            part = self.part(source, results)
+            if part.wire().mask is not None:
+                values = part.list()[self.rows(source, count)]
+                chosen = [old and value is not None
+                          for old, value in zip(chosen or repeat(True), values)]
+        return chosen
+
+    def part(self, source: int, results: list[Values]) -> Values:
+        """Return the values that an argument is taken from."""
+        return self.columns[source] if source >= 0 else results[-1 - source]
+
+    def rows(self, source: int, count: int) -> slice:
+        """Return which of them are about the next rows."""
+        return slice(self.next, self.next + count) if source >= 0 else slice(0, count)
+
+
+def _run(body: Callable[..., Any], inputs: list[list[Any]],
+         count: int) -> tuple[list[Any], BaseException | None]:
+    """Return what a function makes of rows, and what the row after the last one has raised."""
+    values: list[Any] = []
+    try:
+        values.extend(map(body, *inputs) if inputs else (body() for _ in range(count)))
+    except Exception as error:
+        return values, error
+    return values, None
+
+
+def _scatter(found: list[Any], places: list[int], count: int) -> list[Any]:
+    """Return values at their places among others that are None."""
+    values: list[Any] = [None] * count
+    for place, value in zip(places, found):
+        values[place] = value
+    return values

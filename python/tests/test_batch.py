@@ -1,0 +1,97 @@
+"""Calls of functions for many rows in one request."""
+
+import pytest
+
+from hxpy._tables import wire
+from hxpy._tables.conversion import decode_column, encode_column
+from hxpy._tables.wire import Column, decode_batch, encode_batch
+from hxpy._worker import batch
+from hxpy._worker.batch import Batch
+from hxpy._worker.functions import Functions
+
+KEYS = {name: f"0000400{number}" + "0" * 24 for number, name in enumerate("fgh")}
+
+
+@pytest.fixture
+def known():
+    functions = Functions({})
+    for name, source, parameters in (("f", "return a + b", "ab"), ("g", "return a * 2", "a"),
+                                     ("h", "return len(args) or None", "")):
+        functions.define(b"".join(encode_batch([
+            text("value"), text(KEYS[name]), text(name), text(source),
+            encode_column(Column(wire.TEXT, "", "", 0), list(parameters))])))
+    return functions.known
+
+
+def text(value):
+    return encode_column(Column(wire.TEXT, "", "", 1), [value])
+
+
+def make(known, lines, columns, wants=(wire.INT32,), rows=None, start=0):
+    """Make a request; keys are names of functions, columns (tag, values)."""
+    program = "\n".join(KEYS[line[0]] + line[1:] for line in lines)
+    count = len(columns[0][1]) if rows is None else rows
+    parts = [text(program), text(f"{start} {count}")]
+    parts += [encode_column(Column(tag, "", "", 0), []) for tag in wants]
+    parts += [encode_column(Column(tag, "", "", 0), values) for tag, values in columns]
+    return Batch(known, bytearray(b"".join(encode_batch(parts))))
+
+
+def answer(request):
+    """Return the columns of each part of the answer."""
+    parts = []
+    while not parts or not request.ended():
+        parts.append([decode_column(column)
+                      for column in decode_batch(b"".join(map(bytes, request.step())))])
+    return parts
+
+
+def test_rows(known):
+    columns = [(wire.INT32, [1, 2, 3]), (wire.INT64, [10, 20, 30])]
+    assert answer(make(known, ["f 0 0 -1 0 1"], columns)) == [[[11, 22, 33]]]
+    assert answer(make(known, ["f 0 0 -1 0 1"], columns, rows=2, start=1)) == [[[22, 33]]]
+    assert answer(make(known, ["h 0 0 -1"], [], rows=3)) == [[[None] * 3]]
+
+
+def test_values_of_calls(known):
+    columns = [(wire.INT32, [1, None, 3])]
+    lines = ["g 1 1 -1 0", "g 1 -1 -1 -1", "f 1 0 -1 -2 0"]
+    assert answer(make(known, lines, columns, [wire.INT32] * 3)) == [[[5, None, 15], [2, None, 6]]]
+
+
+def test_a_value_is_read_again_as_its_type(known):
+    columns = [(wire.FLOAT64, [0.1])]
+    lines = ["g 0 -1 -1 0", "g 0 0 -1 -1"]
+    assert answer(make(known, lines, columns, [wire.FLOAT32, wire.FLOAT64])) == \
+        [[[0.4000000059604645]]]
+
+
+def test_conditions(known):
+    columns = [(wire.INT32, [1, None, 3, 4]), (wire.BOOL, [True, True, False, True])]
+    assert answer(make(known, ["g 1 0 1 0"], columns)) == [[[2, None, None, 8]]]
+    assert answer(make(known, ["f 1 0 1 0 0"], columns)) == [[[2, None, None, 8]]]
+
+
+@pytest.mark.parametrize("lines, values, rows, failed, told", [
+    (["f 0 0 -1 0 1"], [1, 2, None, 4], 2, 0, "None, 1"),
+    (["g 1 -1 -1 1", "f 0 0 -1 0 -1"], [1, None, 3], 1, 1, "None, 2"),
+    (["f 0 0 2 0 1"], [None, 1, None, 4], 2, 0, "None, 1"),
+    (["g 0 0 -1 0"], [1, 2 ** 30, 3], 1, 0, "1073741824"),
+    (["f 0 1 -1 0 1", "g 0 0 -1 0"], [1, 2, 2 ** 30, None], 2, 1, "1073741824"),
+])
+def test_the_first_row_that_fails_ends_the_answer(known, lines, values, rows, failed, told):
+    columns = [(wire.INT32, values), (wire.INT32, [1] * len(values)),
+               (wire.BOOL, [False] + [True] * (len(values) - 1))]
+    request = make(known, lines, columns, [wire.INT32] * len(lines))
+    (part,) = answer(request)
+    assert {len(column) for column in part} == {rows}
+    assert (request.failed, request.told) == (failed, told)
+    assert request.error is not None
+
+
+def test_large_answers_end_early(known, monkeypatch):
+    monkeypatch.setattr(batch, "_ANSWER", 100_000)
+    texts = ["x" * 1000] * 200
+    parts = answer(make(known, ["g 0 0 -1 0"], [(wire.TEXT, texts)], [wire.TEXT]))
+    assert parts[0][0] == ["x" * 2000] * 64
+    assert 0 < sum(len(part[0]) for part in parts) < 200

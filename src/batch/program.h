@@ -1,0 +1,127 @@
+/*
+ * program.h
+ *	  What calls a batch makes, and by which messages.
+ */
+#ifndef HXPY_PROGRAM_H
+#define HXPY_PROGRAM_H
+
+#include "pgtime.h"
+#include "portability/instr_time.h"
+#include "utils/snapshot.h"
+
+#include "batch/environment.h"
+#include "codec/datum.h"
+#include "lang/function.h"
+
+/* What calls have cost; outlives the program. */
+typedef struct ProgramCosts
+{
+	uint64		messages;
+	uint64		rows;
+	uint64		sent;			/* bytes */
+	uint64		received;
+	instr_time	time;			/* that was waited for answers */
+	bool		runs_sql;		/* Python has asked for SQL in one of them */
+} ProgramCosts;
+
+typedef struct BatchProgram BatchProgram;
+
+/* The settings that say how values travel. */
+typedef struct ProgramSettings
+{
+	const pg_tz *zone;
+	int			numeric;
+	int			types;
+} ProgramSettings;
+
+/* A call. */
+typedef struct ProgramCall
+{
+	PyFunction *function;
+	ColumnType *type;			/* of its value */
+	int			guard;			/* expression, or -1 */
+	int			output;			/* which of the program's results, or -1 */
+	List	   *arguments;		/* expression, or -1 minus the call's number */
+	int			step;
+	int			returned;		/* which of the step's columns come back, or -1 */
+} ProgramCall;
+
+/* A part of an answer. */
+typedef struct AnswerPart
+{
+	char	   *payload;
+	size_t		length;
+	uint64		nrows;
+} AnswerPart;
+
+/* Where an answer is read. */
+typedef struct AnswerCursor
+{
+	int			part;			/* the next one */
+	uint64		nrows;			/* left of the current one */
+	ColumnReader **readers;
+} AnswerCursor;
+
+/* Calls that are made by one message. */
+typedef struct ProgramStep
+{
+	ExchangeSink sink;			/* must be first */
+	BatchProgram *program;
+	List	   *calls;			/* numbers */
+	bool		read_only;		/* their SQL changes nothing */
+	char	   *text;			/* what the worker is to do */
+	List	   *wants;			/* a column for each call */
+	List	   *columns;		/* that are sent */
+	List	   *sources;		/* of these: expression, or -1 minus the call's number */
+	int			nreturned;
+	ColumnType **types;			/* of the columns that come back */
+	Datum	   *values;			/* of a row of these */
+	bool	   *nulls;
+	List	   *parts;			/* AnswerParts */
+	Exchange   *exchange;		/* that is under way, or NULL */
+	uint64		count;			/* rows that it is about */
+	uint64		asked;			/* of these, may still come */
+	AnswerCursor cursor;
+} ProgramStep;
+
+/* An error that waits for its row. */
+typedef struct RowError
+{
+	char	   *payload;		/* of the ERROR frame; NULL for none */
+	size_t		length;
+	ErrorData  *failure;		/* of SQL that Python has run, or NULL */
+	uint32		number;
+	const PyFunction *function;
+} RowError;
+
+struct BatchProgram
+{
+	MemoryContext context;		/* of all */
+	MemoryContext answers;		/* of what came back */
+	MemoryContext work;			/* of one message */
+	ProgramSettings settings;	/* that were in force */
+	ProgramCosts *costs;
+	Environment *environment;	/* of the functions, or NULL */
+	bool		converts;		/* it has a say in what values become on their way */
+	Snapshot	snapshot;		/* of the query */
+	Oid			user;			/* who the current message was sent for */
+	int			security;
+	int			ncalls;
+	ProgramCall *calls;
+	int			ncolumns;
+	Column	  **columns;		/* of the expressions' values */
+	int			nsteps;
+	ProgramStep *steps;
+	uint64		added;			/* rows */
+	uint64		answered;		/* results of so many are there */
+	uint64		given;			/* so many were given out */
+	bool		is_started;		/* the first step's message was sent ahead */
+	RowError	error;			/* of row `answered` */
+};
+
+extern BatchProgram *hxpy_program_create(List *calls, List *expressions, Snapshot snapshot,
+										 ProgramCosts *costs, MemoryContext parent);
+extern void hxpy_program_free(BatchProgram *program);
+extern bool hxpy_program_is_current(const BatchProgram *program);
+
+#endif							/* HXPY_PROGRAM_H */
