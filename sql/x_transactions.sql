@@ -114,6 +114,19 @@ except plpy.SPIError as error:
 plpy.execute('INSERT INTO tran_b VALUES (1000)')
 plpy.commit()
 $$;
+-- reading the rows of cursors for a commit takes no other role on
+RESET SESSION AUTHORIZATION;
+SET ROLE tran_user;
+DO LANGUAGE hxpy $$
+cursor = plpy.cursor("SELECT set_config('role', 'postgres', false)")
+try:
+    plpy.commit()
+except plpy.SPIError as error:
+    plpy.info(error.sqlstate, str(error))
+plpy.info(plpy.execute('SELECT current_user AS u')[0])
+$$;
+RESET ROLE;
+SET SESSION AUTHORIZATION tran_user;
 -- a commit that fails is a rollback
 DO LANGUAGE hxpy $$
 plpy.execute('INSERT INTO tran_b VALUES (1), (1001)')

@@ -185,12 +185,12 @@ write_failure(Exchange *exchange, ErrorData *error)
 
 /*
  * Do what was asked for in a subtransaction, in which no other role can be taken on: not
- * even the connection's own, of which SET ROLE has made the current one.  What is left of
- * it after an error is the caller's; its end sets the role's context back.
+ * even the connection's own, of which SET ROLE has made the current one.  After an error
+ * the caller has to end it if *inside; that sets the role's context back.
  */
-static void
-run_inside(Exchange *exchange, AskAction action, const WireColumn *columns, uint32 ncolumns,
-		   volatile bool *inside)
+void
+hxpy_ask_inside(Exchange *exchange, AskAction action, const WireColumn *columns, uint32 ncolumns,
+				volatile bool *inside)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -236,7 +236,7 @@ hxpy_ask_run(Exchange *exchange, const char *payload, size_t length, uint32 minc
 		if (frame != ASK_FREE)
 			check_allowed(exchange);
 		if (frame == ASK_INSIDE)
-			run_inside(exchange, action, columns, ncolumns, &inside);
+			hxpy_ask_inside(exchange, action, columns, ncolumns, &inside);
 		else
 			action(exchange, columns, ncolumns);
 	}

@@ -25,6 +25,8 @@ typedef void (*AskAction) (Exchange *exchange, const WireColumn *columns, uint32
 
 extern void hxpy_ask_run(Exchange *exchange, const char *payload, size_t length,
 						 uint32 mincolumns, AskFrame frame, AskAction action);
+extern void hxpy_ask_inside(Exchange *exchange, AskAction action, const WireColumn *columns,
+							uint32 ncolumns, volatile bool *inside);
 pg_noreturn extern void hxpy_ask_raise_invalid(void);
 extern char *hxpy_ask_text(const WireColumn *column);
 extern int64 hxpy_ask_number(const WireColumn *column);

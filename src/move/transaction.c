@@ -9,8 +9,9 @@
 
 #include "access/xact.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
+#include "utils/memutils.h"
 #include "utils/portal.h"
+#include "utils/resowner.h"
 
 #include "hxpy.h"
 #include "move/cursor.h"
@@ -34,32 +35,39 @@ hxpy_transaction_sub(Exchange *exchange, const WireColumn *columns, uint32 ncolu
 	hxpy_column_write_batch(0, &exchange->answer);
 }
 
+/* Read the rows of cursors that outlive the transaction. */
+static void
+hold_portals(Exchange *exchange, const WireColumn *columns, uint32 ncolumns)
+{
+	HoldPinnedPortals();
+}
+
 /*
- * Read the rows of cursors that outlive the transaction, as SPI would, but where no other
- * role can be taken on; see ask.c.  An error rolls the transaction back.
+ * Have the rows of cursors read before SPI would do so, as what else Python asks for: with
+ * no other role to be taken on.  An error rolls the transaction back.
  */
 static void
-hold_cursors(void)
+hold_cursors(Exchange *exchange)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Oid			role;
-	int			security;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool inside = false;
 
-	GetUserIdAndSecContext(&role, &security);
 	PG_TRY();
 	{
-		SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE);
-		HoldPinnedPortals();
-		SetUserIdAndSecContext(role, security);
+		hxpy_ask_inside(exchange, hold_portals, NULL, 0, &inside);
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error;
 
-		SetUserIdAndSecContext(role, security);
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
+		if (inside)
+			RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
 		hxpy_cursor_pin(false);
 		SPI_rollback();
 		ReThrowError(error);
@@ -85,7 +93,7 @@ hxpy_transaction_end(Exchange *exchange, const WireColumn *columns, uint32 ncolu
 	PG_TRY();
 	{
 		if (!IsSubTransaction())
-			hold_cursors();
+			hold_cursors(exchange);
 		if (strcmp(what, "commit") == 0)
 			SPI_commit();
 		else
