@@ -131,6 +131,36 @@ INSERT INTO meter VALUES (1, 1), (2, 1);
 SELECT fetch_next('late') IN ('2', 'refused') AS late, fetch_next('later') AS later;
 ROLLBACK;
 DROP TRIGGER o ON meter;
+-- plans that are kept, over tables of different rows; cursors
+CREATE TABLE wide (a text, id int, b text, kw float8);
+CREATE FUNCTION keeps() RETURNS trigger LANGUAGE hxpy AS $$
+if 'plan' not in SD:
+    SD['plan'] = plpy.prepare('SELECT * FROM n WHERE id > $1 ORDER BY id', ['int'])
+print(TD['table_name'], [dict(row) for row in SD['plan'].execute([1])])
+print([row['id'] for row in plpy.cursor(SD['plan'], [0])], [row['id'] for row in plpy.cursor('SELECT id FROM n')])
+GD['cursor'] = plpy.cursor('SELECT * FROM n')
+print(GD['cursor'].fetch(1)[0]['id'])
+$$;
+CREATE TRIGGER k AFTER INSERT ON meter REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION keeps();
+CREATE TRIGGER k AFTER INSERT ON wide REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION keeps();
+INSERT INTO meter VALUES (1, 1), (2, 2);
+INSERT INTO wide VALUES ('a', 3, 'b', 1.5), ('c', 4, 'd', 2.5);
+INSERT INTO meter VALUES (5, 5);
+SELECT count(*) FROM py_eval_grid('default', '[(1,) for row in cursor]') AS t(i int);
+DROP TABLE wide;
+DROP TRIGGER k ON meter;
+CREATE FUNCTION keeps_too() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM py_exec('p', 'plan = globals().get("plan") or plpy.prepare("SELECT * FROM n"); c = plpy.cursor("SELECT * FROM n"); print(len(plan.execute()), len(c.fetch(1)))');
+  PERFORM py_exec('p', 'print(state("SELECT * FROM n"))');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER k AFTER INSERT ON meter REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION keeps_too();
+INSERT INTO meter VALUES (1, 1), (2, 2);
+INSERT INTO meter VALUES (1, 1);
+SELECT py_exec('p', 'c.fetch(1)');
+SELECT py_exec('p', 'plan.execute()');
+DROP TRIGGER k ON meter;
 -- large, and in a table whose columns have changed
 CREATE FUNCTION sums() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -146,7 +176,7 @@ ALTER TABLE meter DROP COLUMN kw, ADD COLUMN more text, ADD COLUMN tags text[];
 INSERT INTO meter VALUES (1, 'x', '{a}');
 SELECT py_close_all();
 DROP TABLE meter, seen;
-DROP FUNCTION on_insert, hxpy_trigger, look, fires, opens, fetch_next, sums;
+DROP FUNCTION on_insert, hxpy_trigger, look, fires, opens, fetch_next, sums, keeps, keeps_too;
 RESET SESSION AUTHORIZATION;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM relations_user;
 REVOKE ALL ON SCHEMA public FROM relations_user;

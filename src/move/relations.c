@@ -32,6 +32,7 @@ typedef struct Registration
 {
 	QueryEnvironment *around;
 	bool		found;			/* a table of it */
+	bool		stale;			/* the query was parsed for another table of that name */
 } Registration;
 
 /* a query that is parsed to see its environment */
@@ -108,6 +109,20 @@ hxpy_relations_setup(ParseState *pstate, void *around)
 	pstate->p_queryEnv = around;
 }
 
+/* Register a table around, if it is there. */
+static void
+register_table(const RangeTblEntry *entry, Registration *registration)
+{
+	EphemeralNamedRelation table = get_ENR(registration->around, entry->enrname);
+
+	registration->found = true;
+	if (table == NULL || table->md.reliddesc != entry->relid)
+		registration->stale = true;
+	/* It may be registered, from another place of the query. */
+	if (table != NULL)
+		(void) SPI_register_relation(table);
+}
+
 /* Register the tables around that a query reads. */
 static bool
 register_tables(Node *node, Registration *registration)
@@ -121,11 +136,7 @@ register_tables(Node *node, Registration *registration)
 		RangeTblEntry *entry = (RangeTblEntry *) node;
 
 		if (entry->rtekind == RTE_NAMEDTUPLESTORE)
-		{
-			/* It may be there, from another place of the query. */
-			(void) SPI_register_relation(get_ENR(registration->around, entry->enrname));
-			registration->found = true;
-		}
+			register_table(entry, registration);
 		return false;
 	}
 	if (!IsA(node, Query))
@@ -142,18 +153,21 @@ register_tables(Node *node, Registration *registration)
 bool
 hxpy_relations_register(SPIPlanPtr plan, QueryEnvironment *around)
 {
-	Registration registration = {around, false};
+	Registration registration = {around, false, false};
 	ListCell   *cell;
 
-	if (around == NULL)
-		return false;
 	foreach(cell, SPI_plan_get_plan_sources(plan))
 	{
 		CachedPlanSource *source = lfirst(cell);
 		ListCell   *query;
 
+		if (around == NULL && !source->is_saved)
+			continue;
 		foreach(query, source->query_list)
 			(void) register_tables(lfirst(query), &registration);
+		/* A kept plan may have been used in a trigger of another table: it is parsed again. */
+		if (registration.stale)
+			source->is_valid = false;
 	}
 	return registration.found;
 }
