@@ -21,7 +21,7 @@ class Server:
         self.gone = set()
         self.number = 0
 
-    def ask(self, kind, parts=()):
+    def ask(self, kind, parts=(), take=None):
         columns = decode_batch(bytearray(b"".join(map(bytes, parts))))
         values = [decode_column(column) for column in columns]
         self.asked.append((kind, *(value[0] if column.tag == wire.TEXT else value
@@ -31,28 +31,28 @@ class Server:
         if kind == protocol.PREPARE:
             wants = [encode_column(Column(wire.INT32, "", "", 0), []) for _ in columns[1:]]
             text = encode_column(Column(wire.TEXT, "plan", "", 1), [str(self.number)])
-            return join(encode_batch([text, *wants])), []
+            return join(encode_batch([text, *wants]))
         if kind == protocol.CURSOR:
-            return join(encode_texts(cursor=str(self.number), ahead="1")), []
+            return join(encode_texts(cursor=str(self.number), ahead="1"))
         if kind == protocol.FETCH:
-            return self.fetch(int(values[0][0]), values[1][0])
+            return self.fetch(int(values[0][0]), values[1][0], take or list)
         if kind == protocol.CLOSE:
-            return join(encode_texts(status="0", processed=str(len(values[1])))), []
+            return join(encode_texts(status="0", processed=str(len(values[1]))))
         if kind == protocol.QUERY and values[1][0] == "fail":
             names = ("message", "detail", "hint", "context", "query", "position")
-            return join(encode_texts(sqlstate="22012", **dict.fromkeys(names, "0"), number="1")), []
-        return join(encode_texts(status="5", processed="0")), []
+            return join(encode_texts(sqlstate="22012", **dict.fromkeys(names, "0"), number="1"))
+        return join(encode_texts(status="5", processed="0"))
 
-    def fetch(self, number, count):
+    def fetch(self, number, count, take):
         if number in self.gone:
-            return join(encode_texts(status="-6", processed="0")), []
+            return join(encode_texts(status="-6", processed="0"))
         count = {"batch": 3, "none": 0}.get(count) if count in ("batch", "none") else int(count)
         rows, self.left = self.left[:count], self.left[count:]
         types = encode_column(Column(wire.TEXT, "types", "", 1), ["23:-1"])
         want = Column(wire.INT32, "i", "", 0)
-        return join(encode_texts(status="3", processed=str(len(rows)))), [
-            join(encode_batch([types, encode_column(want, [])])),
-            join(encode_batch([encode_column(want, rows)]))]
+        take(join(encode_batch([types, encode_column(want, [])])))
+        take(join(encode_batch([encode_column(want, rows)])))
+        return join(encode_texts(status="3", processed=str(len(rows))))
 
 
 def join(parts):

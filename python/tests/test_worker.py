@@ -576,7 +576,7 @@ def test_progress(server):
 ASKING = """
 import hxpy
 def ask(data):
-    return bytes(hxpy._report.channel.ask(0xA0, [data])[0]).decode()
+    return bytes(hxpy._report.channel.ask(0xA0, [data])).decode()
 """
 
 
@@ -717,7 +717,7 @@ def test_a_stream_may_come_before_the_answer(asker):
 
 def test_rows_of_an_answer(asker):
     """Also while the asking request's own batches are on their way."""
-    asker.exec("def each(frame):\n    rows = hxpy._report.channel.ask(0xA0)[1]\n"
+    asker.exec("def each(frame):\n    rows = []\n    hxpy._report.channel.ask(0xA0, (), rows.append)\n"
                "    return frame.assign(v=[len(row) for row in rows])")
     request = apply(asker, "each", [protocol.END], [1, 2, 3], [4])
     for payloads in [b"columns", b"", b"1234"], [b"x"]:
@@ -728,6 +728,19 @@ def test_rows_of_an_answer(asker):
         answer(asker, request, "")
         assert rows(asker, request) == list(map(len, payloads))
     assert asker.reply() == []
+
+
+def test_an_error_in_taking_rows_comes_after_the_answer(asker):
+    asker.exec("def take(row):\n    taken.append(len(row))\n    1 / (2 - len(taken))")
+    request = asker.start("taken = []\ntry:\n    hxpy._report.channel.ask(0xA0, (), take)\n"
+                          "except ZeroDivisionError:\n    taken.append('failed')")
+    asked(asker, request)
+    for kind, payload in ((protocol.COLUMNS, b"c"), (protocol.BATCH, b"12"), (protocol.BATCH, b"123")):
+        asker.data.send(kind, request, [payload])
+    assert asker.eval("taken") == [1, 2]
+    answer(asker, request, "")
+    assert result(asker, request) == []
+    assert asker.eval("taken") == [1, 2, "failed"]
 
 
 @pytest.mark.parametrize("caught", [False, True])

@@ -136,7 +136,7 @@ COLUMNS = [
 _ASKING = """\
 import hxpy
 def ask(text):
-    return bytes(hxpy._report.channel.ask(0xA0, [text.encode()])[0]).decode()
+    return bytes(hxpy._report.channel.ask(0xA0, [text.encode()])).decode()
 seven = ask('seven?')"""
 
 # (name, sender, type, request, payload): texts by name; or (case, field) of COLUMNS for

@@ -6,6 +6,7 @@ and answers; docs/protocol.md, "How requests nest".
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .._tables import wire
 from .._tables.conversion import decode_column, encode_column
+from .._tables.single import RowReader, ValueWriter
 from .._tables.wire import Buffer, Column, decode_batch, encode_batch
 from ..errors import Error, HxpyError, SPIError, SQLError
 from ..spiexceptions import of_state
@@ -27,19 +29,21 @@ if TYPE_CHECKING:
 __all__ = ["Cursor", "Frames", "Kept", "Plan", "Rows", "Sql", "Subtransaction"]
 
 _FRAME_ROWS = 100_000       # of a DataFrame of sql_batches, unless it is told
+_KEPT_LENGTH = 4096         # bytes of descriptions of columns that are kept
+_TWO = wire.BATCH.pack(2, 0)
 _OK_FETCH = 3               # SPI's code
 _NOTHING: Any = object()    # an argument that was not given
 
-# Is given the columns of an answer's rows, and then each batch.  The first of the columns
-# is a text that tells the OIDs and modifiers of the others.
-Take = Callable[[list[Column]], None]
+# Is given the payload of the columns of an answer's rows, and then that of each batch.  The
+# first of the columns is a text that tells the OIDs and modifiers of the others.
+Take = Callable[[bytearray], None]
 
 
 class Asker(Protocol):
     """What asks the server: the worker."""
 
-    def ask(self, kind: int, parts: Sequence[Buffer] = ()) -> tuple[Buffer, list[Buffer]]:
-        """Return the answer's payload, and those of COLUMNS and batches."""
+    def ask(self, kind: int, parts: Sequence[Buffer] = (), take: Take | None = None) -> bytearray:
+        """Return the answer's payload; give `take` those of COLUMNS and batches as they come."""
 
 
 class Kept:
@@ -66,21 +70,17 @@ class Sql:
         self.worker = worker
         self.depth = 0          # subtransactions that the request that runs has open
         self.epoch = 0          # another one whenever cursors may have ended
+        self.done = RowReader(2)        # of status and processed
         self.kept: dict[str, Kept] = {}
         self.numbers = itertools.count(1)       # of these
         # What Python has dropped, and the server is still to be told of.
         self.dropped_plans: list[int] = []
         self.dropped_cursors: list[int] = []
 
-    def ask(self, kind: int, columns: Sequence[list[Buffer]], take: Take | None = None
-            ) -> list[Column]:
+    def ask(self, kind: int, columns: Sequence[list[Buffer]]) -> list[Column]:
         """Ask for something; return the answer's columns, or raise the error that it is."""
         self.forget()
-        payload, rows = self.worker.ask(kind, encode_batch(columns))
-        answer = self.check(payload)
-        while rows and take is not None:
-            take(decode_batch(rows.pop(0)))
-        return answer
+        return self.check(self.worker.ask(kind, encode_batch(columns)))
 
     def check(self, payload: Buffer) -> list[Column]:
         """Return an answer's columns, or raise the error that it is."""
@@ -94,8 +94,12 @@ class Sql:
     def ask_rows(self, kind: int, columns: Sequence[list[Buffer]], take: Take | None = None
                  ) -> tuple[int, int]:
         """Ask for rows; return SPI's code and their number."""
-        status, processed = self.ask(kind, columns, take)
-        return int(decode_column(status)[0]), int(decode_column(processed)[0])
+        self.forget()
+        payload = self.worker.ask(kind, encode_batch(columns), take)
+        if payload[:wire.BATCH.size] != _TWO:
+            self.check(payload)
+        status, processed = self.done.read(payload, wire.BATCH.size) or ("", "")
+        return int(status), int(processed)
 
     # Queries ---------------------------------------------------------------
 
@@ -139,7 +143,7 @@ class Sql:
         number = str(next(self.numbers))
         kept = self.kept[number] = Kept(value)
         try:
-            answer, _ = self.worker.ask(protocol.TABLE, encode_batch(
+            answer = self.worker.ask(protocol.TABLE, encode_batch(
                 _texts(kept=number, name=name, if_exists=if_exists)))
         finally:
             del self.kept[number]
@@ -236,7 +240,13 @@ def _checked(query: str) -> str:
 
 
 def _text(name: str, text: str) -> list[Buffer]:
-    return encode_column(Column(wire.TEXT, name, "", 1), [text])
+    return _writer(name).write(text)
+
+
+@functools.lru_cache(64)
+def _writer(name: str) -> ValueWriter:
+    """Return what writes texts of a name."""
+    return ValueWriter(Column(wire.TEXT, name, "", 0))
 
 
 def _texts(**texts: str) -> list[list[Buffer]]:
@@ -263,13 +273,27 @@ class _Collector:
     def __init__(self) -> None:
         self.reader: Any = None
 
-    def take(self, columns: list[Column]) -> None:
+    def take(self, payload: bytearray) -> None:
         """Take the columns, then one batch after the other."""
+        columns = decode_batch(payload)
         if self.reader is None:
             from .._tables.reader import TableReader
             self.reader = TableReader(columns[1:])
         else:
             self.reader.add(columns)
+
+
+class _Columns:
+    """The columns of rows: OIDs and modifiers, names, and what reads single rows."""
+
+    def __init__(self, payload: bytes) -> None:
+        types, *columns = decode_batch(payload)
+        self.types = decode_column(types)[0].split(",")
+        self.names = [column.name for column in columns]
+        self.reader = RowReader(len(columns))
+
+
+_known_columns = functools.lru_cache(256)(_Columns)
 
 
 class Rows(Sequence[Any]):
@@ -278,24 +302,28 @@ class Rows(Sequence[Any]):
     def __init__(self) -> None:
         self._status = 0
         self._processed = 0
-        self._types: list[str] = []
-        self._names: list[str] | None = None
+        self._columns: _Columns | None = None
         self._rows: list[dict[str, Any]] = []
 
-    def _take(self, columns: list[Column]) -> None:
+    def _take(self, payload: bytearray) -> None:
         """Take the columns, then one batch after the other."""
-        if self._names is None:
-            self._types = decode_column(columns[0])[0].split(",")
-            self._names = [column.name for column in columns[1:]]
+        if self._columns is None:
+            make = _known_columns if len(payload) <= _KEPT_LENGTH else _Columns
+            self._columns = make(bytes(payload))
+            return
+        names = self._columns.names
+        row = self._columns.reader.read(payload, wire.BATCH.size)
+        if row:
+            self._rows.append(dict(zip(names, row)))
         else:
-            names = self._names
-            self._rows += [dict(zip(names, row)) for row in zip(*map(decode_column, columns))]
+            self._rows += [dict(zip(names, row))
+                           for row in zip(*map(decode_column, decode_batch(payload)))]
 
     def _with(self, rows: list[dict[str, Any]]) -> Rows:
         """Return other rows of these columns, as those of a cursor."""
         other = Rows()
         other._status, other._processed = _OK_FETCH, len(rows)
-        other._types, other._names, other._rows = self._types, self._names, rows
+        other._columns, other._rows = self._columns, rows
         return other
 
     def nrows(self) -> int:
@@ -308,19 +336,21 @@ class Rows(Sequence[Any]):
 
     def colnames(self) -> list[str]:
         """Return the columns' names."""
-        if self._names is None:
-            raise Error("command did not produce a result set")
-        return list(self._names)
+        return list(self._described().names)
 
     def coltypes(self) -> list[int]:
         """Return the columns' types as OIDs."""
-        self.colnames()
-        return [int(pair.partition(":")[0]) for pair in self._types if pair]
+        return [int(pair.partition(":")[0]) for pair in self._described().types if pair]
 
     def coltypmods(self) -> list[int]:
         """Return the columns' type modifiers, -1 for none."""
-        self.colnames()
-        return [int(pair.partition(":")[2]) for pair in self._types if pair]
+        return [int(pair.partition(":")[2]) for pair in self._described().types if pair]
+
+    def _described(self) -> _Columns:
+        """Return the columns, or raise an error where there are none."""
+        if self._columns is None:
+            raise Error("command did not produce a result set")
+        return self._columns
 
     def __getitem__(self, index: Any) -> Any:
         return self._rows[index]

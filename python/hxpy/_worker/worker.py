@@ -219,13 +219,15 @@ class Worker(Channel):
 
     # Requests within a request ---------------------------------------------
 
-    def ask(self, kind: int, parts: Sequence[Buffer] = ()) -> tuple[Buffer, list[Buffer]]:
-        """Ask the server something for the request that runs; return the answer.
+    def ask(self, kind: int, parts: Sequence[Buffer] = (),
+            take: Callable[[bytearray], None] | None = None) -> bytearray:
+        """Ask the server something for the request that runs; return the answer's payload.
 
-        kind: one of the types from ASK on.  An answer is a payload and, if it has rows,
-        the payloads of COLUMNS and of batches.  Before it comes the server may send
-        other requests, which run within this one.  Raises KeyboardInterrupt when the
-        server breaks the request off, or has interrupted it meanwhile.
+        kind: one of the types from ASK on.  take: is given the rows of the answer as they
+        come, the payloads of COLUMNS and of batches; what it raises is raised after the
+        answer, and the rest of the rows is skipped.  Before the answer comes the server may
+        send other requests, which run within this one.  Raises KeyboardInterrupt when
+        the server breaks the request off, or has interrupted it meanwhile.
         """
         request = self.shared[RUNNING]
         if not request or self.is_forked() or threading.get_ident() != self.main_thread:
@@ -234,29 +236,41 @@ class Worker(Channel):
         self.masked = True
         try:
             self.transmit(kind, request, parts)
-            payload, rows = self.wait(request, kind - protocol.ASK + protocol.ANSWER)
-        except (ConnectionClosed, ConnectionError, ProtocolError) as error:
-            hang_up(error, self.last_words)     # not for the user's code to catch
+            payload, error = self.wait(request, kind - protocol.ASK + protocol.ANSWER, take)
+        except (ConnectionClosed, ConnectionError, ProtocolError) as failure:
+            hang_up(failure, self.last_words)   # not for the user's code to catch
         finally:
             self.masked = False
         if payload is None or self.postponed:
             self.postponed = False
             raise KeyboardInterrupt
-        return payload, rows
+        if error is not None:
+            raise error
+        return payload
 
-    def wait(self, request: int, kind: int) -> tuple[Buffer | None, list[Buffer]]:
-        """Serve until the answer to a request comes, of this type, or None: an ABORT."""
+    def wait(self, request: int, kind: int, take: Callable[[bytearray], None] | None
+             ) -> tuple[bytearray | None, Exception | None]:
+        """Serve until the answer to a request comes, of this type, or None: an ABORT.
+
+        Return it, and what taking its rows has raised.
+        """
         # What the requests within this one must not find.
         streaming, self.streaming = self.streaming, False
         ahead, self.ahead = self.ahead, deque()
-        rows: list[Buffer] = []
+        has_rows = False
+        failure: Exception | None = None
         while True:
             came, number, payload = self.connection.receive()
             if number != request:
                 self.nest(request, came, number, payload)
                 continue
-            if came == protocol.COLUMNS or rows and came == protocol.BATCH:
-                rows.append(payload)
+            if came == protocol.COLUMNS or has_rows and came == protocol.BATCH:
+                has_rows = True
+                if take is not None and failure is None:
+                    try:
+                        take(payload)
+                    except Exception as error:
+                        failure = error
             elif streaming and came in (protocol.BATCH, protocol.END, protocol.ABORT):
                 ahead.append((came, payload))   # sent before the server was asked
                 streaming = came == protocol.BATCH
@@ -265,7 +279,7 @@ class Worker(Channel):
             else:
                 raise ProtocolError(f"unexpected frame of type {came}")
         self.streaming, self.ahead = streaming, ahead
-        return payload if came == kind else None, rows
+        return payload if came == kind else None, failure
 
     def nest(self, request: int, kind: int, number: int, payload: bytearray) -> None:
         """Answer another request while one waits."""
