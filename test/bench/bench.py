@@ -1004,6 +1004,46 @@ def sql_in(bench: Bench) -> Iterator[Measurement | Row]:
     bench.forget("g", "df")()
 
 
+@case("cursor", "10M rows through plpy.cursor, in flat memory")
+def cursor_in(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(10_000_000)
+    table = numbers_table(bench, rows)
+    title = "10M rows of plpy.cursor, one by one"
+    for prefix, language in LANGUAGES.items():
+        bench.plain.run(f"""
+            CREATE FUNCTION {prefix}_cursor(query text) RETURNS int8 LANGUAGE {language} AS $$
+                return sum(row["id"] for row in plpy.cursor(query))
+            $$;""")
+    times = {}
+    for name, prefix in (("PL/Python", "plpy"), (OURS, "hxpy")):
+        say(f"cursor: {name}")
+        server = Server()
+        server.run("SET jit = off")
+        if prefix == "hxpy":
+            bench.open_session(server)
+            server.run("SET hxpy.session = 's'")
+        server.run(f"SELECT {prefix}_cursor('SELECT id FROM {table} LIMIT 100000')")
+        peak = "SELECT py_eval('s', '__import__(\"resource\").getrusage(0).ru_maxrss', NULL::int8)"
+        before = server.run(peak) if prefix == "hxpy" else 0
+        with Memory(server.pid) as memory:
+            start = time.perf_counter()
+            total = server.run(f"SELECT {prefix}_cursor('SELECT id FROM {table}')")
+            times[name] = time.perf_counter() - start
+        if total != rows * (rows + 1) // 2:
+            raise RuntimeError(f"the sum is {total}")
+        growth = server.run(peak) - before if prefix == "hxpy" else 0
+        server.close()
+    # Ours came last.
+    flat = memory.private <= 2 * MB and growth * 1024 <= 8 * MB
+    yield Row("cursor", title, OURS, [times[OURS]],
+              target="backend ≤ 2 MB, Python ≤ 8 MB more than for 100k",
+              verdict="not judged" if bench.quick else "met" if flat else "missed",
+              note=f"{times[OURS] / rows * 1e9:.0f} ns a row; the backend's memory grows by "
+                   f"{memory.private / MB:.1f} MB, Python's by {growth / 1024:.1f} MB")
+    yield Row("cursor", title, "PL/Python", [times["PL/Python"]],
+              ratio=times[OURS] / times["PL/Python"])
+
+
 @case("sets", "1M × (int8, float8, text) out of a function that returns a set")
 def set_out(bench: Bench) -> Iterator[Measurement | Row]:
     rows = bench.rows(1_000_000)

@@ -148,7 +148,8 @@ class TriggerCall:
         for (name, (writer, shape)), value in zip(self.wants.items(), original):
             item = new.get(name, _UNSET)
             # What can change within itself counts as set.
-            if item is _UNSET or item is value and _is_constant(value):
+            if item is value and (type(value) in _CONSTANTS or _is_constant(value)) \
+                    or item is _UNSET:
                 continue
             try:
                 parts += writer.write(item if shape is None else shape(item))
@@ -335,9 +336,8 @@ def _new_row(data: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_constant(value: Any) -> bool:
-    """Return whether a value of a row cannot change within itself."""
-    return type(value) in _CONSTANTS or \
-        type(value).__name__ in ("Decimal", "UUID", "Ref", "Uri", "Symbol")
+    """Return whether a value of a row that is none of _CONSTANTS cannot change within itself."""
+    return type(value).__name__ in ("Decimal", "UUID", "Ref", "Uri", "Symbol")
 
 
 # Rows ------------------------------------------------------------------------
