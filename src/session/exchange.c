@@ -160,14 +160,14 @@ recover(Exchange *exchange)
 			hxpy_state_finish(exchange, EXCHANGE_BROKEN);
 			break;
 		}
-		if (conn->sending == NULL && is_waited_for(exchange))
-			continue;
 		elapsed = hxpy_clock_elapsed_ms(start);
 		if (ProcDiePending || elapsed >= hxpy_cancel_grace)
 		{
 			hxpy_state_lose(exchange, "Python did not react to an interrupt within hxpy.cancel_grace");
 			break;
 		}
+		if (conn->sending == NULL && is_waited_for(exchange))
+			continue;
 		if (!repeated && elapsed >= SECOND_INTERRUPT_MS)
 		{
 			interrupt(exchange);

@@ -17,150 +17,17 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib $FindBin::RealBin;
+use HostileTest;
 use HxpyTest;
-use List::Util qw(max min shuffle);
+use List::Util qw(min);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $seed = $ENV{HXPY_TEST_SEED} // time % 1_000_000;
-srand $seed;
-note "HXPY_TEST_SEED=$seed";
-
-my $grace = 0.2;
-my $node = hxpy_cluster('hostile', q{hxpy.allowed_images = '*'}, 'hxpy.cancel_grace = 200ms', 'log_min_messages = warning');
-my $image = variant_image('hostile');
-my $tried = 0;
-
-# attempt(code, call, limit) has the hostile session "h" run a text by the call given, and
-# says what came of it: the SQLSTATE, after which the good session "g" must work.
-my $attempt = qq{
-	CREATE FUNCTION attempt(code text, call text, allowed int) RETURNS text LANGUAGE plpgsql AS \$\$
-	DECLARE
-		state text := '00000';
-		value text;
-		message text;
-		detail text;
-		hint text;
-		context text;
-		told text;
-	BEGIN
-		PERFORM py_open('h', '$image', log_level => 'debug');
-		PERFORM set_config('hxpy.eval_timeout', allowed::text, false);
-		BEGIN
-			EXECUTE format(call, code) INTO value;
-		EXCEPTION WHEN OTHERS OR query_canceled THEN
-			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT,
-				context = PG_EXCEPTION_CONTEXT;
-			state := SQLSTATE;
-		END;
-		PERFORM set_config('hxpy.eval_timeout', '60000', false);
-		told := concat_ws(E'\\n', message, detail, hint, context);
-		IF state !~ '^22' AND told COLLATE "C" ~ '[\\x01-\\x08\\x0b-\\x1f\\x7f]' OR length(told) > 80000 THEN
-			RETURN state || ' with an unclean message';
-		END IF;
-		IF py_eval('g', '6 * 7') <> '42' THEN
-			RETURN state || ' and the good session is broken';
-		END IF;
-		RETURN state || ' ' || coalesce(left(CASE state WHEN '00000' THEN value ELSE told END, 300), '');
-	END\$\$};
-
-# Start a backend with both sessions.
-sub backend
-{
-	my ($dbname) = @_;
-	my $psql = hxpy_psql($node, dbname => $dbname, setup => ['SET client_min_messages = error']);
-	$psql->query(q{SELECT py_open('g')});
-	return $psql;
-}
-
-my %calls = (
-	eval => q{SELECT py_eval('h', %L)},
-	int => q{SELECT py_eval('h', %L, NULL::int)},
-	nested => q{SELECT py_eval('h', %L, NULL::nested[])},
-	exec => q{SELECT py_exec('h', %L)},
-	init => q{SELECT py_init('h', %L)},
-	define => q{SELECT py_define('h', %L, 1)},
-	grid => q{SELECT string_agg(a || b || c::text || d::text, ';') FROM py_eval_grid('h', %L) AS t(a int, b text, c float8[], d nested)},
-	stored => q{SELECT string_agg(t::text, ';') FROM py_eval_grid('h', %L) AS t(a int, b text, c float8[], d nested)},
-	limit => q{SELECT count(*) FROM (SELECT a FROM py_eval_grid('h', %L) AS t(a int, b text, c float8[], d nested) LIMIT 3) AS s},
-	send => q{SELECT py_define_grid('h', %L, $$SELECT i, repeat('x', 100) AS x FROM generate_series(1, 20000) AS i$$)},
-	apply => q{SELECT sum(a) FROM py_apply('h', %L, $$SELECT i, repeat('x', 100) AS x FROM generate_series(1, 20000) AS i$$) AS t(a int)},
-	applied => q{SELECT sum((t).a) FROM (SELECT t FROM py_apply('h', %L, $$SELECT i, repeat('x', 100) AS x FROM generate_series(1, 20000) AS i$$) AS t(a int)) AS s},
-	agg => q{SELECT py_agg('h', %L, i) FROM generate_series(1, 10) AS i},
-	create => q{SELECT py_eval_into('h', %L, 'made', 'replace')},
-	append => q{SELECT py_eval_into('h', %L, 'target', 'append')},
-);
-
-# Have the hostile session do something; the state must match.
-sub hostile
-{
-	my ($psql, $call, $code, $states, $limit) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $result = $psql->query(sprintf 'SELECT attempt(%s, %s, %d)', map({ quote($_) } $code, $calls{$call} // $call), $limit // 20000);
-
-	$tried++;
-	my $what = $result->{state} eq '00000' ? $result->{out} : "$result->{state} $result->{err}";
-	my $ok = $what =~ /^(?:$states)(?: (?!with|and)|$)/ && ($result->{seconds} < ($limit // 20000) / 1000 + $grace + patience(1) || diag "it took $result->{seconds} s");
-	return $ok if $ok;
-	fail("$call: $code");
-	diag substr($what, 0, 2000), "\nexpected $states";
-	return 0;
-}
-
-sub quote
-{
-	my ($text) = @_;
-	$text =~ s/'/''/g;
-	return "'$text'";
-}
-
-# Try a list of [call, code, states, limit]; one test for all.
-sub all_of
-{
-	my ($psql, $name, @cases) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $start = time;
-	my $good = grep { hostile($psql, @$_) } @cases;
-	note sprintf '%.1f MB', rss($psql);
-	is($good, scalar @cases, "$name: " . @cases . ' cases, ' . sprintf('%.1f s', time - $start));
-	return;
-}
-
-# Some of a list, all of it with enough rounds.
-sub some
-{
-	my ($count, @list) = @_;
-	my @some = (shuffle @list)[0 .. min(hxpy_rounds($count), scalar @list) - 1];
-	return @some;
-}
-
-# Memory of a backend's own, in MB.
-sub rss
-{
-	my ($psql) = @_;
-	return slurp_file('/proc/' . $psql->pid . '/status') =~ /^RssAnon:\s*(\d+) kB/m ? $1 / 1024 : die 'no RssAnon';
-}
-
-my $broken = '08P01';
-my $lost = '08006';
-my $ended = '57014';
-my $fine = '00000';
+my ($node, $image) = hostile_cluster('hostile');
 my @numbers = (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 9223372036854775807);
 
-$node->safe_psql('postgres', $_) for $attempt, 'CREATE TYPE nested AS (f bigint, g bytea)', 'CREATE TABLE target (a int, b text, c float8[], d nested, "e "" f" date)';
 my $psql = backend('postgres');
-
-# What an answer that is no good may end in: any of these, never an internal error.
-my $sane = '00000|08P01|22\w{3}|23\w{3}|38000|42\w{3}|54000|54001|54011';
-
-# Close the hostile session, and with it what the last case has left.
-sub anew
-{
-	my ($psql) = @_;
-	$psql->query(q{SELECT py_close('h')});
-	return;
-}
 
 all_of($psql, 'right answers', map { [$_, /^(send|apply|applied)$/ ? 'drain(); good()' : 'good()', $fine] } grep { !/^(int|nested|create|append|apply|applied)$/ } sort keys %calls);
 anew($psql);
@@ -585,7 +452,7 @@ for my $case (['eval', 'deaf(); stay()'], ['eval', 'cut(20); stay()'], ['eval', 
 	my $good = $result->{state} =~ /^(57014|53400)$/ && $result->{ended} - $start < $grace + patience(1);
 	ok($good, sprintf 'cancel of %s: %.0f ms', $code, ($result->{ended} - $start) * 1000) or diag $result->{state} . substr $result->{err}, 0, 500;
 	gives($psql, q{SELECT py_eval('g', '6 * 7')}, '42', '... and the good session works');
-	$tried++;
+	tried(1);
 }
 
 # ---- values, stored, dumped and restored
@@ -622,7 +489,7 @@ for my $encoding (qw(UTF8 SQL_ASCII LATIN1))
 	my $db = "enc_\L$encoding";
 	my @types = sort keys %stored;
 	$node->safe_psql('postgres', "CREATE DATABASE $_ TEMPLATE template0 ENCODING '$encoding' LOCALE 'C'") for $db, "${db}_again";
-	$node->safe_psql($db, $_) for 'CREATE EXTENSION hxpy', $attempt, "CREATE TYPE mood AS ENUM ('sad', 'ok')", q{CREATE DOMAIN label AS text CHECK (value <> '')}, 'CREATE TYPE pair AS (t text, d date)', 'CREATE TYPE nested AS (f bigint, g bytea)',
+	$node->safe_psql($db, $_) for 'CREATE EXTENSION hxpy', HostileTest::attempt(), "CREATE TYPE mood AS ENUM ('sad', 'ok')", q{CREATE DOMAIN label AS text CHECK (value <> '')}, 'CREATE TYPE pair AS (t text, d date)', 'CREATE TYPE nested AS (f bigint, g bytea)',
 		'CREATE TABLE store (id serial, ' . join(', ', map { qq{"$_" $_} =~ s/^""char""/"char_1"/r } @types) . ')';
 	my $other = backend($db);
 	my @cases;
@@ -659,11 +526,11 @@ for my $round (1 .. hxpy_rounds(20))
 		my $from = int rand 1e9;
 		my $result = $psql->query(sprintf q{SELECT i, said FROM generate_series(%d, %d) AS i, attempt(format('fuzz(%%s)', i), %s, 20000) AS said WHERE said !~ '^(%s) '},
 			$from, $from + 19, quote($calls{$call}), $sane);
-		$tried += 20;
+		tried(20);
 		is($result->{state} . $result->{out}, '00000', "fuzz $call") if $result->{state} ne '00000' || $result->{out} ne '';
 	}
 }
-note "$tried cases";
+note tried() . ' cases';
 my $after = rss($psql);
 ok($after - $before <= 8, sprintf 'the backend has grown from %.1f to %.1f MB', $before, $after);
 

@@ -32,14 +32,15 @@ sub run_file
 	return $output;
 }
 
+my $ours = run_file('hxpy');
+my $count = () = slurp_file($file) =~ /^CREATE (FUNCTION|PROCEDURE)/mg;
+cmp_ok($count, '>=', 60, 'functions of all kinds');
 SKIP:
 {
-	skip 'no PL/Python here', 2
+	skip 'no PL/Python here', 1
 	  unless $node->safe_psql('postgres',
 		"SELECT count(*) FROM pg_available_extensions WHERE name = 'plpython3u'");
-	my ($theirs, $ours) = map { run_file($_) } qw(plpython3u hxpy);
-	my $count = () = slurp_file($file) =~ /^CREATE (FUNCTION|PROCEDURE)/mg;
-	cmp_ok($count, '>=', 60, 'functions of all kinds');
+	my $theirs = run_file('plpython3u');
 	# An error of SQL that is not caught is the query's own under hxpy.
 	s/spiexceptions\.\w+: //g for $theirs, $ours;
 	is($ours, $theirs, 'all give the same under both languages');

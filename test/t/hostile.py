@@ -4,7 +4,7 @@ Supervisor and worker in one process: it makes both connections, greets, and the
 executes the text of every request (py_eval('h', 'poke(24, "B", 99); good()')) with
 the functions below, which write what they are told to the server.  A request that
 the text has left without an answer gets one when an interrupt comes, unless the
-text says `deaf()`.
+text says `deaf()`.  Calls of functions do what an earlier text has set as `plan`.
 
 What is to go wrong before there is a text is chosen by the session's memory (which
 connections are made) and by output_limit in the OPEN frame (what is said first).
@@ -17,12 +17,14 @@ import socket
 import struct
 import time
 
-HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS, PROGRESS = range(0x81, 0x89)
-OPEN, DEFINE, EXEC, EVAL, GRID, BATCH, END, ABORT, EVAL_GRID, APPLY, CALL = range(1, 12)
-INTERRUPT, ANSWER, COLUMNS = 0x10, 0x20, 0x2F
+HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS, PROGRESS, PROOF, MESSAGE = range(0x81, 0x8B)
+(OPEN, DEFINE, EXEC, EVAL, GRID, BATCH, END, ABORT, EVAL_GRID, APPLY, CALL, CODEC, FUNCTION, INVOKE,
+ INVOKE_ROWS, INTERRUPT) = range(1, 17)
+ANSWER, COLUMNS = 0x20, 0x2F
 QUERY, PREPARE, CURSOR, FETCH, CLOSE, SUBTRANSACTION, TRANSACTION = range(0xA0, 0xA7)
+TABLE = 0xA9
 NULL, BOOL, INT16, INT32, INT64, FLOAT32, FLOAT64, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, UUID = range(13)
-TEXT, NUMERIC, JSON, OTHER, REF, URI, SYMBOL = range(16, 23)
+TEXT, NUMERIC, JSON, OTHER, REF, URI, SYMBOL, PLAIN = range(16, 24)
 BYTEA, ARRAY, RECORD = 24, 25, 26
 FORMATS = {BOOL: "B", INT16: "h", INT32: "i", INT64: "q", FLOAT32: "f", FLOAT64: "d", DATE: "i", TIME: "q",
            TIMESTAMP: "q", TIMESTAMPTZ: "q", INTERVAL: "q", UUID: "16s"}
@@ -130,6 +132,86 @@ def error(*fields, **options):
 def ask(query, *columns, what=QUERY, limit=b"0", form=b"table", **options):
     """Ask for a query."""
     say(frame(what, batch(text(form), text(query), text(limit), *columns), **options))
+
+
+def ask_table(name, if_exists, *more, kept=b"1", **options):
+    """Ask to have a value written into a table."""
+    say(frame(TABLE, texts(kept, name, if_exists, *more), **options))
+
+
+def serve(inner="good()"):
+    """Read until what has been asked for has come; do a text for each request before that."""
+    global request, kind
+    mine = request, kind
+    while True:
+        kind, request, _ = receive(data)
+        what, number = kind, request
+        if number != mine[0]:
+            exec(inner, globals())
+        request, kind = mine
+        if number == request and what not in (BATCH, COLUMNS):
+            return what == ANSWER
+
+
+def nest(count, query, end="good()"):
+    """Ask for a query, and in each request that it makes again, so many times in all; end each."""
+    asked = 0
+
+    def further():
+        nonlocal asked
+        while asked < count:
+            asked += 1
+            ask(query)
+            globals()["further"] = further
+            if not serve("further()"):
+                return
+        exec(end, globals())
+    further()
+
+
+def forge(seed):
+    """Ask for this and that, rightly and wrongly, as chance has it; then send the right answer."""
+    chance = random.Random(seed)
+    for _ in range(chance.choice((1, 2, 3, 5))):
+        number = chance.choice((request,) * 6 + (0, request - 1, request + 1, chance.getrandbits(32)))
+        way = chance.randrange(12)
+        if way < 6:
+            ask(chance.choice(FORGED), number=number & 0xFFFFFFFF)
+        elif way == 6:
+            ask_table(chance.choice((b"secret", b"own", b"fresh", b"pg_catalog.pg_authid", b"\xff", b"")),
+                      chance.choice((b"fail", b"append", b"replace", b"x")), number=number & 0xFFFFFFFF)
+        elif way == 7:
+            ask(chance.choice(FORGED), what=0xA0 + chance.randrange(16), form=chance.choice((b"table", b"rows", b"plan", b"begin", b"1")))
+        elif way == 8:
+            say(frame(chance.choice((QUERY, PREPARE, CURSOR, FETCH, CLOSE, SUBTRANSACTION, TRANSACTION, TABLE)), chance.randbytes(chance.choice((0, 3, 24, 99)))))
+        elif way == 9:
+            good()
+        elif way == 10:
+            ask(b"SELECT py_eval('h', 'forge(%d)')" % chance.getrandbits(30))
+        else:
+            rows()
+        if chance.randrange(4):
+            deadline = time.monotonic() + 0.05
+            while select.select([data], [], [], max(0, deadline - time.monotonic()))[0]:
+                what, other, _ = receive(data)
+                if other == request and what not in (BATCH, COLUMNS):
+                    break
+                if other != request and chance.randrange(2):
+                    say(frame(RESULT, batch(text(b"1", tag=JSON)), other))
+    good()
+
+
+# What the role must not do, and what it may.
+FORGED = (
+    b"SELECT * FROM secret", b"INSERT INTO secret VALUES ('forged')", b"COPY own FROM PROGRAM 'echo forged'",
+    b"COPY own TO '/tmp/forged'", b"CREATE ROLE forged SUPERUSER", b"ALTER ROLE lowly SUPERUSER", b"RESET ROLE",
+    b"SET SESSION AUTHORIZATION postgres", b"SET ROLE postgres; SELECT * FROM secret", b"SET hxpy.superuser_sql = on",
+    b"RESET ROLE; INSERT INTO secret VALUES ('forged')", b"SELECT set_config('role', 'none', false)",
+    b"DO $$ BEGIN RESET ROLE; EXECUTE 'CREATE ROLE forged' ; END $$", b"DISCARD ALL", b"SELECT py_close_all()",
+    b"SELECT pg_read_file('/etc/passwd')", b"SELECT lo_import('/etc/passwd')", b"SELECT 1", b"SELECT py_close('h')",
+    b"INSERT INTO own VALUES (1)", b"SELECT sum(a) FROM own", b"SELECT py_eval('g', '1')", b"SELECT 1/0", b"COMMIT",
+    b"SELECT repeat('x', 1000) FROM generate_series(1, 1000)", b"SELEC", b"LISTEN x", b"CREATE TEMP TABLE IF NOT EXISTS t (a int)",
+    b"SELECT * FROM py_eval_grid('h', 'rows()') AS t(a int)", b"ROLLBACK", b"SET LOCAL ROLE hxpy_user")
 
 
 def heard():
@@ -275,7 +357,10 @@ def receive(one):
     """Read a frame: type, request, payload."""
     magic, version, what, number, length = struct.unpack("<HBBIQ", exactly(one, 16))
     assert magic == 0x7868 and version == 1
-    return what, number, exactly(one, length)
+    payload = exactly(one, length)
+    if b"the secret" in payload:
+        error(b"38000", b"LEAKED")
+    return what, number, payload
 
 
 def drain():
@@ -324,6 +409,7 @@ def connect():
 
 
 request, kind, streaming, obedient, answered = 0, 0, False, True, 0
+plan = "result()"
 choice = memory_mb()
 if choice == 129:       # nobody connects
     stay()
@@ -389,6 +475,6 @@ while True:
     kind, request, obedient = what, number, True
     streaming = kind in (GRID, APPLY)
     try:
-        exec(first_text(payload))
+        exec("result()" if kind == FUNCTION else plan if kind in (INVOKE, INVOKE_ROWS) else first_text(payload))
     except OSError:
         os._exit(0)
