@@ -318,12 +318,17 @@ hxpy_messages_start(BatchProgram *program)
 	program->is_started = true;
 }
 
-/* Send more of a message that was begun, as far as it goes. */
+/*
+ * Send more of a message that was begun, as far as it goes; that the worker is gone shows when
+ * the answer is read.
+ */
 void
 hxpy_messages_push(BatchProgram *program)
 {
-	if (program->steps[0].exchange != NULL)
-		hxpy_exchange_push(program->steps[0].exchange);
+	Exchange   *exchange = program->steps[0].exchange;
+
+	if (exchange != NULL && exchange->conn != NULL && exchange->conn->current == exchange)
+		(void) hxpy_worker_send(exchange->conn);
 }
 
 /* Break off what is under way: nobody wants the answer. */

@@ -744,14 +744,6 @@ hxpy_exchange_open(Exchange *exchange)
 	exchange->resting = true;
 }
 
-/* Send more of what was begun, as far as it goes; that the worker is gone shows at the next step. */
-void
-hxpy_exchange_push(Exchange *exchange)
-{
-	if (exchange->conn != NULL && exchange->conn->current == exchange)
-		(void) hxpy_worker_send(exchange->conn);
-}
-
 /* Get the next batch: one that has waited, or the worker's next; false at the end. */
 static bool
 next_batch(Exchange *exchange, bool all_counts)

@@ -34,7 +34,6 @@ extern void hxpy_exchange_tell_columns(Exchange *exchange, const GatherList *col
 
 /* step by step */
 extern void hxpy_exchange_open(Exchange *exchange);
-extern void hxpy_exchange_push(Exchange *exchange);
 extern void hxpy_exchange_check(const Exchange *exchange);
 extern bool hxpy_exchange_step(Exchange *exchange, bool all_counts);
 extern void hxpy_exchange_close(Exchange *exchange);
