@@ -478,10 +478,9 @@ run_stream(IntoStream *stream, const char *table, const char *if_exists)
 	hxpy_exchange_add_text(&stream->exchange, "mode",
 						   stream->if_exists == IF_EXISTS_APPEND ? "append" : "create");
 	stream->exchange.sink = &stream->sink;
+	stream->max_columns = 2 * HXPY_MAX_COLUMNS; /* each may be an array */
 	if (stream->if_exists == IF_EXISTS_APPEND)
 		want_columns(stream);
-	else
-		stream->max_columns = 2 * HXPY_MAX_COLUMNS; /* each may be an array */
 	hxpy_exchange_run(&stream->exchange);
 	MemoryContextDelete(stream->batch_context);
 	hxpy_buffer_free(&stream->bytes);
