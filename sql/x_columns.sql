@@ -3,6 +3,7 @@ LOAD 'hxpy';
 CREATE SCHEMA columns;
 SET search_path = columns, public;
 SET max_parallel_workers_per_gather = 0;
+SET DateStyle = 'ISO, MDY';
 CREATE FUNCTION plus(a int, b float8) RETURNS float8 LANGUAGE hxpy_batch IMMUTABLE AS 'return a + b';
 CREATE FUNCTION what(a int, b text, c bool, d timestamp, e float8) RETURNS text LANGUAGE hxpy_batch STABLE AS $$
 return [f'{[type(x).__name__ for x in args]} {[str(getattr(x, "dtype", "")) for x in args]} {len(a)}'] * len(a)

@@ -2,6 +2,7 @@
 LOAD 'hxpy';       -- or the first query would be planned without it
 SET search_path = batches, public;
 SET max_parallel_workers_per_gather = 0;
+SET DateStyle = 'ISO, MDY';
 -- 14, 15: what stands under a condition is evaluated under it
 EXPLAIN (VERBOSE, COSTS OFF) SELECT CASE WHEN x <> 0 THEN g(12 / x) ELSE g(id) END FROM r;
 SELECT * FROM compare('SELECT CASE WHEN x <> 0 THEN g(12 / x) ELSE g(id) END FROM r');

@@ -19,7 +19,8 @@ def known():
                                      ("h", "return len(args) or None", "")):
         functions.define(b"".join(encode_batch([
             text("value"), text(KEYS[name]), text(name), text(source),
-            encode_column(Column(wire.TEXT, "", "", 0), list(parameters))])))
+            encode_column(Column(wire.TEXT, "", "", 0), list(parameters)),
+            encode_column(Column(wire.TEXT, "", "", 0), [])])))
     return functions.known
 
 
