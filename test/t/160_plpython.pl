@@ -222,8 +222,8 @@ my @errors = restore($file_of_dump, 'bare', '-c hxpy.docker_host=unix:///nowhere
 my @others = grep { !/could not connect to the Docker engine|the Docker engine/ } @errors;
 is(join("\n", @others), '', 'restored where no engine answers, no error is about anything else');
 cmp_ok(scalar @errors, '>=', 1, 'rows of a table with a constraint need one');
-my $count = 'SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = prolang WHERE lanname = \'hxpy\'';
-is($node->safe_psql('bare', $count), $node->safe_psql('with_hxpy', $count), 'all functions are there');
+my $functions = 'SELECT count(*) FROM pg_proc p JOIN pg_language l ON l.oid = prolang WHERE lanname = \'hxpy\'';
+is($node->safe_psql('bare', $functions), $node->safe_psql('with_hxpy', $functions), 'all functions are there');
 is($node->safe_psql('bare', 'SELECT f_int4(21), count_pairs(\'a=>1, b=>2\')'), '42|2', 'they run where an engine answers');
 is($node->safe_psql('bare', q{INSERT INTO short VALUES ('one'); REFRESH MATERIALIZED VIEW lengths; SELECT * FROM lengths}),
 	'one|3', 'constraints and materialized views, too');
