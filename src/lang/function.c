@@ -9,7 +9,9 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -19,8 +21,10 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "hxpy.h"
@@ -257,6 +261,24 @@ parameter_column(HeapTuple row)
 }
 
 /*
+ * Return whether a function still exists.  The syscache is not asked, since it would keep for
+ * ever that a dropped one does not.
+ */
+static bool
+has_row(Relation catalog, Oid oid)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&key, Anum_pg_proc_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(catalog, ProcedureOidIndexId, true, NULL, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	return found;
+}
+
+/*
  * Make a column of the functions that a session's worker knows and that were dropped, as
  * their keys begin, and forget them.  Looked for when the worker knows twice as many as were
  * left the last time.
@@ -268,18 +290,21 @@ dropped_column(PySession *session)
 											CurrentMemoryContext);
 	HASH_SEQ_STATUS status;
 	KnownFunction *known;
+	Relation	catalog;
 
 	if (session->functions == NULL ||
 		hash_get_num_entries(session->functions) < Max(session->functions_limit, MIN_LIMIT))
 		return column;
+	catalog = table_open(ProcedureRelationId, AccessShareLock);
 	hash_seq_init(&status, session->functions);
 	while ((known = hash_seq_search(&status)) != NULL)
 	{
-		if (SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(known->oid)))
+		if (has_row(catalog, known->oid))
 			continue;
 		hxpy_column_append(column, CStringGetTextDatum(psprintf("%08x", known->oid)), false);
 		(void) hash_search(session->functions, &known->oid, HASH_REMOVE, NULL);
 	}
+	table_close(catalog, AccessShareLock);
 	session->functions_limit = 2 * hash_get_num_entries(session->functions);
 	return column;
 }

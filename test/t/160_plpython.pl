@@ -57,7 +57,7 @@ with open('/proc/self/statm') as file:
     return int(file.read().split()[1]) * 4096
 $$;
 CREATE FUNCTION used() RETURNS bigint LANGUAGE sql AS
-  'SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts';
+  'SELECT sum(used_bytes)::bigint FROM pg_backend_memory_contexts';
 CREATE FUNCTION modify() RETURNS trigger LANGUAGE hxpy AS $$
 TD['new']['t'] = TD['new']['t'] + str(TD['new']['n'] % 3)
 return 'MODIFY'
