@@ -303,13 +303,43 @@ only_projects(const Plan *plan)
 		((const Result *) plan)->resconstantqual == NULL;
 }
 
+/* Have a column of a target list (context: before, now) be that which is the same now. */
+static Node *
+renumber(Node *node, void *context)
+{
+	List	  **tlists = context;
+	Node	   *same;
+	ListCell   *cell;
+
+	if (node == NULL || !IsA(node, Var))
+		return expression_tree_mutator(node, renumber, context);
+	same = (Node *) list_nth_node(TargetEntry, tlists[0], ((Var *) node)->varattno - 1)->expr;
+	foreach(cell, tlists[1])
+	{
+		const TargetEntry *entry = lfirst_node(TargetEntry, cell);
+
+		if (!equal(entry->expr, same))
+			continue;
+		node = copyObject(node);
+		((Var *) node)->varattno = entry->resno;
+		return node;
+	}
+	elog(ERROR, "a window's condition is about none of its columns");
+}
+
 /* Put a node above a plan that makes calls. */
 static CustomScan *
 put_above(Plan *plan, bool is_first, List *calls, Node **expressions)
 {
 	bool		fixed = is_first && only_projects(plan);
+	List	   *tlists[] = {plan->targetlist, NIL};
 	CustomScan *scan = hxpy_build_batch(fixed ? plan->lefttree : plan, fixed, calls, expressions);
 
+	/* A window's conditions that say when to stop see what it gives. */
+	tlists[1] = plan->targetlist;
+	if (IsA(plan, WindowAgg))
+		((WindowAgg *) plan)->runCondition =
+			(List *) renumber((Node *) ((WindowAgg *) plan)->runCondition, tlists);
 	scan->scan.plan.initPlan = plan->initPlan;
 	plan->initPlan = NIL;
 	scan->scan.plan.extParam = bms_copy(plan->extParam);
