@@ -549,6 +549,15 @@ rewrite_list(List *plans, Place place)
 		lfirst(cell) = rewrite(lfirst(cell), place);
 }
 
+/* Return whether going back in a plan means to go back in one of the new nodes. */
+static bool
+marks_batch(const Plan *plan)
+{
+	while (plan != NULL && IsA(plan, Result))
+		plan = plan->lefttree;
+	return is_batch(plan);
+}
+
 /* Rewrite what is below a join. */
 static void
 rewrite_join(Plan *plan, const Place *place)
@@ -560,7 +569,7 @@ rewrite_join(Plan *plan, const Place *place)
 	plan->lefttree = rewrite(plan->lefttree, any_place(place));
 	plan->righttree = rewrite(plan->righttree, inner);
 	/* A merge join goes back in its inner plan. */
-	if (IsA(plan, MergeJoin) && is_batch(plan->righttree) &&
+	if (IsA(plan, MergeJoin) && marks_batch(plan->righttree) &&
 		!((MergeJoin *) plan)->skip_mark_restore)
 		plan->righttree = materialize(plan->righttree);
 }
