@@ -371,12 +371,33 @@ empty_batch(Batch *batch)
 	batch->filled = batch->next = 0;
 }
 
-/* Return the state of a node as one of this kind, or NULL. */
+/*
+ * Return the state of a node of this kind whose rows another one gives as they come, or that is
+ * the node itself; else NULL.  What stands between them goes on after what looks like the end.
+ */
 static BatchState *
 as_batch(PlanState *state)
 {
-	return IsA(state, CustomScanState) && ((CustomScanState *) state)->methods == &exec_methods ?
-		(BatchState *) state : NULL;
+	for (;;)
+	{
+		switch (nodeTag(state))
+		{
+			case T_SubqueryScanState:
+				state = ((SubqueryScanState *) state)->subplan;
+				break;
+			case T_ResultState:
+			case T_ProjectSetState:
+				state = outerPlanState(state);
+				if (state == NULL)
+					return NULL;
+				break;
+			case T_CustomScanState:
+				return ((CustomScanState *) state)->methods == &exec_methods ?
+					(BatchState *) state : NULL;
+			default:
+				return NULL;
+		}
+	}
 }
 
 /* Return whether rows wait to be given out. */
@@ -408,7 +429,6 @@ fill_batch(BatchState *state, Batch *batch)
 {
 	BatchState *lower = as_batch(outerPlanState(state));
 	int			limit = Min(state->wanted, hxpy_batch_rows);
-	int			check_at = 1;
 
 	if (state->at_end)
 		return ROW_END;
