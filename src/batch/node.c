@@ -45,6 +45,7 @@
 #define PUSH_ROWS		256		/* that are read until more of a message is sent */
 #define MIN_AHEAD_ROWS	256		/* in a batch, from which on the next is made ahead */
 #define MAX_BYTES		(16 * 1024 * 1024)
+#define CHECKED_ROWS	64		/* until the bytes are looked at, of values that are all alike */
 
 /* What came of asking for a row. */
 typedef enum NextRow
@@ -326,21 +327,14 @@ add_row(BatchState *state, Batch *batch, TupleTableSlot *slot)
 	ResetExprContext(context);
 }
 
-/* Return whether a batch has enough bytes; else say at which row to look again. */
+/* Return whether a batch has enough bytes. */
 static bool
-is_full(const Batch *batch, int *check_at)
+is_full(const Batch *batch)
 {
-	size_t		size;
-	size_t		row_size;
-
-	if (batch->filled < *check_at)
-		return false;
-	size = hxpy_messages_size(batch->program) + batch->kept_bytes;
-	row_size = size / batch->filled + 1;
-	if (size >= MAX_BYTES)
+	if (batch->kept_bytes >= MAX_BYTES)
 		return true;
-	*check_at = batch->filled + Min(Max((MAX_BYTES - size) / row_size / 2, 1), batch->filled);
-	return false;
+	return (batch->program->varies || batch->filled % CHECKED_ROWS == 0) &&
+		hxpy_messages_size(batch->program) + batch->kept_bytes >= MAX_BYTES;
 }
 
 /* Make a batch's program, again where what it was made for has changed. */
@@ -436,7 +430,7 @@ fill_batch(BatchState *state, Batch *batch)
 	if (state->left >= 0)
 		limit = (int) Min(state->left, hxpy_batch_rows);
 	make_room(state, batch, limit);
-	while (batch->filled < limit && !is_full(batch, &check_at))
+	while (batch->filled < limit && !is_full(batch))
 	{
 		TupleTableSlot *slot = read_child(state, lower);
 

@@ -282,7 +282,12 @@ hxpy_program_create(List *calls, List *expressions, Snapshot snapshot, ProgramCo
 		create_call(&program->calls[foreach_current_index(cell)], lfirst(cell));
 	program->columns = palloc(Max(list_length(expressions), 1) * sizeof(Column *));
 	foreach(cell, expressions)
-		program->columns[program->ncolumns++] = create_column(program, exprType(lfirst(cell)));
+	{
+		Column	   *column = create_column(program, exprType(lfirst(cell)));
+
+		program->columns[program->ncolumns++] = column;
+		program->varies = program->varies || hxpy_wire_width(column->type->tag) == 0;
+	}
 	create_steps(program);
 	for (int i = 0; i < program->nsteps; i++)
 		connect_step(program, i);

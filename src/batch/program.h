@@ -102,6 +102,7 @@ struct BatchProgram
 	ProgramSettings settings;	/* that were in force */
 	ProgramCosts *costs;
 	Environment *environment;	/* of the functions, or NULL */
+	bool		varies;			/* expressions' values have not all the same size */
 	bool		converts;		/* it has a say in what values become on their way */
 	Snapshot	snapshot;		/* of the query */
 	Oid			user;			/* who the current message was sent for */
