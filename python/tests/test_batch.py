@@ -9,17 +9,23 @@ from hxpy._worker import batch
 from hxpy._worker.batch import Batch
 from hxpy._worker.functions import Functions
 
-KEYS = {name: f"0000400{number}" + "0" * 24 for number, name in enumerate("fgh")}
+SOURCES = {"f": "return a + b", "g": "return a * 2", "h": "return len(args) or None",
+           "i": "return next(iter([a] if a < 3 else []))", "j": "a.append(0)\nreturn len(a)",
+           "k": "kept = GD.setdefault('kept', [])\nkept.append(a)\nreturn kept",
+           "l": "a += 1\nreturn a",
+           "m": "kept = GD.setdefault('row', {'k': [0]})\nkept['k'][0] += a\nreturn kept",
+           "n": "return len(a)"}
+PARAMETERS = {"f": "ab", "h": ""}
+KEYS = {name: f"0000400{number}" + "0" * 24 for number, name in enumerate(SOURCES)}
 
 
 @pytest.fixture
 def known():
     functions = Functions({})
-    for name, source, parameters in (("f", "return a + b", "ab"), ("g", "return a * 2", "a"),
-                                     ("h", "return len(args) or None", "")):
+    for name, source in SOURCES.items():
         functions.define(b"".join(encode_batch([
-            text("value"), text(KEYS[name]), text(name), text(source),
-            encode_column(Column(wire.TEXT, "", "", 0), list(parameters)),
+            text("columns" if name == "l" else "value"), text(KEYS[name]), text(name), text(source),
+            encode_column(Column(wire.TEXT, "", "", 0), list(PARAMETERS.get(name, "a"))),
             encode_column(Column(wire.TEXT, "", "", 0), [])])))
     return functions.known
 
@@ -90,9 +96,53 @@ def test_the_first_row_that_fails_ends_the_answer(known, lines, values, rows, fa
     assert request.error is not None
 
 
+def test_what_ends_an_iteration_is_an_error(known):
+    request = make(known, ["i 0 0 -1 0"], [(wire.INT32, [1, 2, 3, 4])])
+    assert answer(request) == [[[1, 2]]]
+    assert isinstance(request.error, StopIteration)
+    assert request.told == "3"
+
+
+def array_of(tag):
+    column = Column(wire.ARRAY, "", "", 0)
+    column.children = [Column(tag, "", "", 0)]
+    return column
+
+
+def make_typed(known, lines, columns, wants):
+    """Make a request with columns (Column, values) and wants of any type."""
+    parts = [text("\n".join(KEYS[line[0]] + line[1:] for line in lines)),
+             text(f"0 {len(columns[0][1])}")]
+    parts += [encode_column(want, []) for want in wants]
+    parts += [encode_column(column, values) for column, values in columns]
+    return Batch(known, bytearray(b"".join(encode_batch(parts))))
+
+
+def test_a_call_does_not_see_what_another_one_has_changed(known):
+    texts = (array_of(wire.TEXT), [["a"], ["b", "c"]])
+    number = Column(wire.INT32, "", "", 0)
+    lines = ["j 0 0 -1 0", "j 0 1 -1 0", "n 0 2 -1 0"]
+    request = make_typed(known, lines, [texts], [number] * 3)
+    assert answer(request) == [[[2, 3], [2, 3], [1, 2]]], request.error
+    numbers = (Column(wire.FLOAT64, "", "", 0), [1.0, 2.0])
+    lines = ["l 0 0 -1 0", "l 0 1 -1 0", "g 0 2 -1 0", "l 0 3 -1 -3", "l 0 4 -1 -3"]
+    assert answer(make_typed(known, lines, [numbers], [numbers[0]] * 5)) == \
+        [[[2, 3], [2, 3], [2, 4], [3, 5], [3, 5]]]
+
+
+def test_a_result_does_not_change_after_its_row(known):
+    numbers = (Column(wire.INT32, "", "", 0), [1, 2, 3])
+    wants = [array_of(wire.INT32), Column(wire.JSON, "", "", 0)]
+    parts = answer(make_typed(known, ["k 0 0 -1 0", "m 0 1 -1 0"], [numbers], wants))
+    arrays, dicts = ([value for part in parts for value in part[column]] for column in (0, 1))
+    assert [list(value) for value in arrays] == [[1], [1, 2], [1, 2, 3]]
+    assert dicts == [{"k": [1]}, {"k": [3]}, {"k": [6]}]
+
+
 def test_large_answers_end_early(known, monkeypatch):
     monkeypatch.setattr(batch, "_ANSWER", 100_000)
     texts = ["x" * 1000] * 200
     parts = answer(make(known, ["g 0 0 -1 0"], [(wire.TEXT, texts)], [wire.TEXT]))
-    assert parts[0][0] == ["x" * 2000] * 64
+    assert [len(part[0]) for part in parts[:3]] == [1, 4, 16]
+    assert parts[0][0] == ["x" * 2000]
     assert 0 < sum(len(part[0]) for part in parts) < 200

@@ -8,6 +8,7 @@ one fails ends the answer: what comes before it is sent, then the error.
 from __future__ import annotations
 
 import reprlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import compress, repeat
 from typing import Any
@@ -21,7 +22,9 @@ from .functions import Function, shape_of
 __all__ = ["Batch"]
 
 _ANSWER = 16 << 20      # bytes of results after which an answer ends, with rows left
-_FIRST_ROWS = 64        # of a slice whose results may be of any size, then twice as many each time
+_CONTAINERS = frozenset((wire.ARRAY, wire.RECORD, wire.JSON))
+_CHANGEABLE = frozenset((list, dict))
+_GROWTH = 4             # of slices whose results may be of any size; the first is one row
 
 
 class Call:
@@ -43,7 +46,13 @@ class Call:
     def body(self) -> Callable[..., Any]:
         """Return what is called for a row."""
         body, form = self.function.call, self.shape
+        if form is None and self.want.tag in _CONTAINERS:
+            form = _as_it_is
         return body if form is None else lambda *arguments: form(body(*arguments))
+
+    def changes(self, column: Column) -> bool:
+        """Return whether the function may change a column's values where they are."""
+        return self.function.kind == "columns" or column.tag in _CONTAINERS
 
 
 class Values:
@@ -72,12 +81,15 @@ class Values:
         return self.values
 
     def array(self) -> Any:
-        """Return the values as an array."""
-        if self.vector is None:
-            from .._tables import vectors
+        """Return the values as an array; a call's are another one each time."""
+        if self.vector is not None:
+            return self.vector
+        from .._tables import vectors
 
-            self.vector = vectors.array(self.wire())
-        return self.vector
+        vector = vectors.array(self.wire())
+        if not self.parts:
+            self.vector = vector
+        return vector
 
 
 class Batch:
@@ -103,9 +115,24 @@ class Batch:
             for source in call.sources:
                 if source < 0:
                     self.calls[-1 - source].is_input = True
+        self.separate(payload)
         bounded = all(call.want.tag in wire.FIXED or call.function.kind == "columns"
                       for call in self.calls if call.returned >= 0)
-        self.most = self.end if bounded else _FIRST_ROWS
+        self.most = self.end if bounded else 1
+
+    def separate(self, payload: Buffer) -> None:
+        """Give each argument that a function may change values of its own, if others use them."""
+        uses = Counter(source for call in self.calls for source in (call.guard, *call.sources))
+        for call in self.calls:
+            for place, source in enumerate(call.sources):
+                if source < 0 or uses[source] == 1:
+                    continue
+                column = self.columns[source].column
+                if column is not None and call.changes(column):
+                    uses[source] -= 1
+                    call.sources[place] = len(self.columns)
+                    column = decode_batch(bytearray(payload))[2 + len(self.calls) + source]
+                    self.columns.append(Values(column, column.count, []))
 
     def ended(self) -> bool:
         """Return whether nothing is left to be done in this answer."""
@@ -129,7 +156,7 @@ class Batch:
         size = sum(map(len, batch))
         self.next += count
         self.sent += size
-        self.most = max(1, min(2 * self.most, _ANSWER * count // size))
+        self.most = max(1, min(_GROWTH * self.most, _ANSWER * count // size))
         return batch
 
     def make(self, call: Call, results: list[Values],
@@ -178,7 +205,7 @@ class Batch:
         if number == 0:
             return Values(None, count, encode_column(call.want, [None] * count)), None
         try:
-            parts = vectors.encode(call.want, call.function.call(*arrays), number)
+            parts = list(map(bytes, vectors.encode(call.want, call.function.call(*arrays), number)))
         except Exception as error:
             self.told = f"{number} rows"
             return Values(None, 0, encode_column(call.want, [])), error
@@ -218,7 +245,18 @@ def _run(body: Callable[..., Any], inputs: list[list[Any]],
         values.extend(map(body, *inputs) if inputs else (body() for _ in range(count)))
     except Exception as error:
         return values, error
-    return values, None
+    # What ends an iteration has been taken for its end.
+    return values, None if len(values) == count else StopIteration()
+
+
+def _as_it_is(value: Any) -> Any:
+    """Return a copy of lists, dicts and arrays: the function may change them for another row."""
+    if isinstance(value, list):
+        return value.copy() if _CHANGEABLE.isdisjoint(map(type, value)) else \
+            list(map(_as_it_is, value))
+    if isinstance(value, dict):
+        return {key: _as_it_is(item) for key, item in value.items()}
+    return value.copy() if type(value).__module__ == "numpy" else value
 
 
 def _scatter(found: list[Any], places: list[int], count: int) -> list[Any]:
