@@ -40,3 +40,22 @@ SELECT plan_of('SELECT v, g(v) FROM (SELECT fails(id) AS v FROM r) AS l WHERE g(
 SELECT * FROM compare('SELECT v, g(v) FROM (SELECT fails(id) AS v FROM r) AS l WHERE g(v) < 0 LIMIT 1');
 SELECT * FROM compare('SELECT v, g(v) FROM (SELECT fails(id) AS v FROM r OFFSET 0) AS l WHERE g(v) < 0 LIMIT 1');
 SELECT * FROM compare('SELECT v, g(v) FROM (SELECT fails(id) AS v, generate_series(1, 2) FROM r) AS l WHERE g(v) < 0 LIMIT 3');
+-- a cursor whose message was broken off by another statement asks anew
+CREATE FUNCTION sleepy(a int) RETURNS int LANGUAGE hxpy STABLE AS $$
+import time
+slept = SD.setdefault('slept', 0)
+time.sleep(0 if a < 600 or slept > 20 else 0.05)
+SD['slept'] = slept + (a >= 600)
+return a
+$$;
+BEGIN;
+DECLARE c NO SCROLL CURSOR FOR SELECT i, sleepy(i) FROM generate_series(1, 3000) AS i;
+MOVE 400 FROM c;
+SAVEPOINT a;
+SET LOCAL statement_timeout = '100ms';
+SELECT py_eval('1');
+ROLLBACK TO a;
+SELECT py_exec('default', 'pass') IS NOT NULL AS alive;
+MOVE 1000 FROM c;
+FETCH 1 FROM c;
+COMMIT;

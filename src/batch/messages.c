@@ -227,9 +227,9 @@ end_step(ProgramStep *step)
 	error_context_stack = &callback;
 	saved = hxpy_environment_enter(program->environment);
 	INSTR_TIME_SET_CURRENT(start);
-	step->exchange = NULL;
 	while (hxpy_exchange_step(exchange, false))
 		;
+	step->exchange = NULL;
 	if (exchange->failed)
 		keep_error(step, exchange);
 	else
@@ -305,12 +305,14 @@ begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 
 /*
  * Send the first message for the rows that were not given out, unless that was done, without
- * waiting for an answer.
+ * waiting for an answer.  Again where whoever needed the session has failed to read one.
  */
 void
 hxpy_messages_start(BatchProgram *program)
 {
-	if (program->is_started)
+	Exchange   *exchange = program->steps[0].exchange;
+
+	if (program->is_started && (exchange == NULL || exchange->state != EXCHANGE_BROKEN))
 		return;
 	Assert(program->given == program->answered);
 	MemoryContextReset(program->answers);
