@@ -40,6 +40,15 @@ CREATE FUNCTION stops(a int) RETURNS int LANGUAGE hxpy STABLE AS 'return next(it
 SELECT * FROM compare('SELECT stops(id) FROM r');
 SELECT stops(id) FROM r;
 SELECT * FROM compare('SELECT stops(id) FROM r ORDER BY id LIMIT 3');
+-- whatever error a result raises is one of its row
+CREATE FUNCTION odd(a int) RETURNS int LANGUAGE hxpy STABLE AS $$
+class Odd:
+    def __index__(self):
+        raise ValueError(a)
+return Odd() if a == 4 else a
+$$;
+SELECT * FROM compare('SELECT odd(id) FROM r WHERE odd(id) > 2 LIMIT 1');
+SELECT odd(id) FROM r;
 -- large values
 CREATE FUNCTION blows_up(a int) RETURNS text LANGUAGE hxpy STABLE AS $$ return 'x' * (a * 5_000_000) $$;
 SELECT id, length(blows_up(id)), length(blows_up(2)) FROM r;

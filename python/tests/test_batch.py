@@ -14,9 +14,11 @@ SOURCES = {"f": "return a + b", "g": "return a * 2", "h": "return len(args) or N
            "k": "kept = GD.setdefault('kept', [])\nkept.append(a)\nreturn kept",
            "l": "a += 1\nreturn a",
            "m": "kept = GD.setdefault('row', {'k': [0]})\nkept['k'][0] += a\nreturn kept",
-           "n": "return len(a)"}
+           "n": "return len(a)",
+           "o": "class Odd:\n def __index__(self): raise ValueError(a)\nreturn Odd() if a > 2 else a",
+           "p": "return (kept := [a] if a < 3 else []) or kept.append(kept) or kept"}
 PARAMETERS = {"f": "ab", "h": ""}
-KEYS = {name: f"0000400{number}" + "0" * 24 for number, name in enumerate(SOURCES)}
+KEYS = {name: f"000040{number:02}" + "0" * 24 for number, name in enumerate(SOURCES)}
 
 
 @pytest.fixture
@@ -101,6 +103,15 @@ def test_what_ends_an_iteration_is_an_error(known):
     assert answer(request) == [[[1, 2]]]
     assert isinstance(request.error, StopIteration)
     assert request.told == "3"
+
+
+def test_any_error_of_a_result_is_one_of_its_row(known):
+    request = make(known, ["o 0 0 -1 0"], [(wire.INT32, [1, 2, 3, 4])])
+    assert answer(request) == [[[1, 2]]]
+    assert (repr(request.error), request.told) == ("ValueError(3)", "3")
+    request = make(known, ["p 0 0 -1 0"], [(wire.INT32, [3, 1])], [wire.JSON])
+    assert answer(request) == [[[]]]
+    assert "contains itself" in str(request.error)
 
 
 def array_of(tag):

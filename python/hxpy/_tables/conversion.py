@@ -11,7 +11,7 @@ import datetime as dt
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import hayson
 from ..errors import ConversionError
@@ -23,6 +23,8 @@ from .scalars import is_null, no_mapping
 from .wire import Buffer, Column
 
 __all__ = ["EXACT", "decode_column", "encode_column", "first_unfit", "flatten"]
+
+Unfit = TypeVar("Unfit", bound=Exception)
 
 
 # Decoding ------------------------------------------------------------------
@@ -355,8 +357,7 @@ def _encode_elements(child: Column, flats: list[Any]) -> list[Buffer]:
         raise found.within(f"[{index}]") from None
 
 
-def first_unfit(want: Column, values: Sequence[Any],
-                error: ConversionError) -> tuple[int, ConversionError]:
+def first_unfit(want: Column, values: Sequence[Any], error: Unfit) -> tuple[int, Unfit]:
     """Return the place of the first value that does not fit, and its error.
 
     error: what encoding all values has raised.
@@ -367,11 +368,11 @@ def first_unfit(want: Column, values: Sequence[Any],
         try:
             encode_column(want, values[low:middle])
             low = middle
-        except ConversionError:
+        except type(error):
             high = middle
     try:
         encode_column(want, values[low:high])
-    except ConversionError as found:
+    except type(error) as found:
         return low, found
     return low, error
 

@@ -16,7 +16,6 @@ from typing import Any
 from .._tables import wire
 from .._tables.conversion import EXACT, decode_column, encode_column, first_unfit
 from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
-from ..errors import ConversionError
 from .functions import Function, shape_of
 
 __all__ = ["Batch"]
@@ -47,7 +46,7 @@ class Call:
         """Return what is called for a row."""
         body, form = self.function.call, self.shape
         if form is None and self.want.tag in _CONTAINERS:
-            form = _as_it_is
+            form = _as_it_is_now
         return body if form is None else lambda *arguments: form(body(*arguments))
 
     def changes(self, column: Column) -> bool:
@@ -179,12 +178,11 @@ class Batch:
             values = _scatter(found, places, count)
             if error is not None:
                 del values[places[len(found)]:]
-        try:
-            parts = encode_column(call.want, values)
-        except ConversionError as unfit:
+        parts, unfit = _encode(call.want, values)
+        if unfit is not None:
             index, error = first_unfit(call.want, values, unfit)
             del values[index:]
-            parts = encode_column(call.want, values)
+            parts, _ = _encode(call.want, values)
         if error is not None:
             self.told = ", ".join(reprlib.repr(column[len(values)]) for column in inputs)
         exact = EXACT.get(call.want.tag)
@@ -249,13 +247,28 @@ def _run(body: Callable[..., Any], inputs: list[list[Any]],
     return values, None if len(values) == count else StopIteration()
 
 
-def _as_it_is(value: Any) -> Any:
+def _encode(want: Column, values: list[Any]) -> tuple[list[Buffer], Exception | None]:
+    """Return values as a column, or what one of them, an object of the user's, has raised."""
+    try:
+        return encode_column(want, values), None
+    except Exception as error:
+        return [], error
+
+
+def _as_it_is_now(value: Any) -> Any:
     """Return a copy of lists, dicts and arrays: the function may change them for another row."""
+    try:
+        return _copy(value)
+    except RecursionError:      # what it is converted to says why
+        return value
+
+
+def _copy(value: Any) -> Any:
     if isinstance(value, list):
         return value.copy() if _CHANGEABLE.isdisjoint(map(type, value)) else \
-            list(map(_as_it_is, value))
+            list(map(_copy, value))
     if isinstance(value, dict):
-        return {key: _as_it_is(item) for key, item in value.items()}
+        return {key: _copy(item) for key, item in value.items()}
     return value.copy() if type(value).__module__ == "numpy" else value
 
 
