@@ -20,10 +20,43 @@ if a == 7:
     raise ValueError('seven')
 return a
 $$;
-CREATE TABLE r (id int PRIMARY KEY, x int, y int, t text, z float8);
-INSERT INTO r SELECT i, nullif(i % 5, 3), nullif(i * 7 % 11, 2), nullif(chr(97 + i % 6), 'd'), i / 7.0 FROM generate_series(1, 40) AS i;
+CREATE FUNCTION field(j jsonb) RETURNS int LANGUAGE hxpy STABLE STRICT AS $$ return j.pop('a', None) if isinstance(j, dict) else 1 $$;
+CREATE FUNCTION put(j jsonb, a int) RETURNS jsonb LANGUAGE hxpy STABLE AS $$
+if isinstance(j, dict):
+    j['b'] = a
+return j
+$$;
+CREATE FUNCTION total(a int[]) RETURNS int LANGUAGE hxpy STABLE AS $$
+if a is None:
+    return None
+a[:1] = [5]
+return int(sum(x or 0 for x in a)) % 1000
+$$;
+CREATE FUNCTION rotated(a int[]) RETURNS int[] LANGUAGE hxpy IMMUTABLE STRICT AS 'return [*a[1:], *a[:1]]';
+CREATE FUNCTION of_pair(p pair) RETURNS int LANGUAGE hxpy STABLE AS $$ return p and p['a'] $$;
+CREATE FUNCTION paired(a int, t text) RETURNS pair LANGUAGE hxpy STABLE AS $$ return {'a': a, 'b': t} $$;
+CREATE FUNCTION later(d date, a int) RETURNS date LANGUAGE hxpy STABLE STRICT AS $$
+import datetime
+return d + datetime.timedelta(a % 1000)
+$$;
+CREATE FUNCTION plus(a int, b int) RETURNS int LANGUAGE hxpy_batch IMMUTABLE STRICT AS $$
+a += b
+return a % 1000
+$$;
+CREATE FUNCTION known(a int) RETURNS bool LANGUAGE hxpy_batch STABLE AS $$
+import pandas
+return ~pandas.isna(a)
+$$;
+CREATE FUNCTION mirrored(t text) RETURNS text LANGUAGE hxpy_batch STABLE AS 'return [x and x[::-1] for x in t]';
+CREATE FUNCTION owned(a int) RETURNS int LANGUAGE hxpy STABLE SECURITY DEFINER AS 'return a';
+CREATE FUNCTION as_pl(n numeric) RETURNS text LANGUAGE hxpy STABLE SET hxpy.types = plpython AS 'return repr(n)';
+CREATE FUNCTION inlined(a int) RETURNS int LANGUAGE sql STABLE AS 'SELECT g(a) + f(a, 1)';
+CREATE TABLE r (id int PRIMARY KEY, x int, y int, t text, z float8, j jsonb, n int[], p pair, d date);
+INSERT INTO r SELECT i, nullif(i % 5, 3), nullif(i * 7 % 11, 2), nullif(chr(97 + i % 6), 'd'), i / 7.0,
+  CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN '[1]' ELSE jsonb_build_object('a', i) END, CASE WHEN i % 3 > 0 THEN ARRAY[i, i % 7, NULL] END,
+  CASE WHEN i % 7 > 0 THEN ROW(i, 'p')::pair END, date '2024-02-27' + i FROM generate_series(1, 25) AS i;
 CREATE TABLE s (id int PRIMARY KEY, v int, w text);
-INSERT INTO s SELECT i, i * 3 % 17, repeat('w', i % 3) FROM generate_series(1, 12) AS i;
+INSERT INTO s SELECT i, i * 3 % 17, repeat('w', i % 3) FROM generate_series(1, 8) AS i;
 CREATE TABLE p (k int, v int) PARTITION BY RANGE (k);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
 CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (1000);
@@ -41,8 +74,70 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
   RETURN ARRAY[format('failed: %s: %s', SQLSTATE, SQLERRM)];
 END $$;
+-- The rows that a cursor gives, some at a time.
+CREATE FUNCTION fetched(query text) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  c refcursor;
+  r record;
+  result text[] := '{}';
+BEGIN
+  OPEN c NO SCROLL FOR EXECUTE query;
+  LOOP
+    FETCH c INTO r;
+    EXIT WHEN NOT FOUND;
+    result := result || r::text;
+  END LOOP;
+  CLOSE c;
+  RETURN result;
+EXCEPTION WHEN OTHERS THEN
+  RETURN result || format('failed: %s: %s', SQLSTATE, SQLERRM);
+END $$;
+-- Those of a plan that lasts.
+CREATE FUNCTION prepared(query text) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  result text[];
+BEGIN
+  DEALLOCATE ALL;
+  EXECUTE 'PREPARE q(int) AS ' || query;
+  SET LOCAL plan_cache_mode = force_generic_plan;
+  FOR i IN 2..4 LOOP
+    result := result || outcome(format('EXECUTE q(%s)', nullif(i, 3) || ''));
+  END LOOP;
+  RESET plan_cache_mode;
+  RETURN result;
+END $$;
+-- What a statement makes of the tables, which is undone.
+CREATE FUNCTION changed(statement text) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  result text[] := '{}';
+BEGIN
+  BEGIN
+    IF statement LIKE '%RETURNING%' THEN
+      result := outcome(statement);
+    ELSE
+      EXECUTE statement;
+    END IF;
+    result := result || outcome('SELECT * FROM r ORDER BY id') || outcome('SELECT * FROM s ORDER BY id') ||
+      outcome('SELECT tableoid::regclass, * FROM p ORDER BY k, v');
+    RAISE EXCEPTION USING ERRCODE = 'UNDO0';
+  EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+    RETURN result;
+  END;
+EXCEPTION WHEN OTHERS THEN
+  RETURN ARRAY[format('failed: %s: %s', SQLSTATE, SQLERRM)];
+END $$;
+CREATE FUNCTION tried(how text, query text) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN CASE how WHEN 'rows' THEN outcome(query) WHEN 'cursor' THEN fetched(query) WHEN 'plan' THEN prepared(query) ELSE changed(query) END;
+END $$;
+-- Return whether results differ.  Of a cursor, an error may come some rows earlier.
+CREATE FUNCTION differ(how text, batched text[], plain text[]) RETURNS bool LANGUAGE sql AS $$
+  SELECT CASE WHEN how = 'cursor' AND batched[cardinality(batched)] LIKE 'failed: %' AND plain[cardinality(plain)] LIKE 'failed: %'
+    THEN batched[:cardinality(batched) - 1] <> plain[:cardinality(batched) - 1] OR cardinality(batched) > cardinality(plain)
+    ELSE batched <> plain END
+$$;
 -- Runs a query both ways, and shows it where the results differ.  Some that are generated are none.
-CREATE PROCEDURE try(number int, query text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE try(number int, how text, query text) LANGUAGE plpgsql AS $$
 DECLARE
   line text;
   n int := 0;
@@ -50,19 +145,20 @@ DECLARE
   plain text[];
 BEGIN
   BEGIN
-    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || replace(query, '$1', '2') LOOP
       n := n + (line LIKE '%(hxpy calls)%')::int;
     END LOOP;
   EXCEPTION WHEN syntax_error_or_access_rule_violation OR feature_not_supported THEN
+    UPDATE tally SET refused = refused + 1;
     RETURN;
   END;
-  batched := outcome(query);
+  batched := tried(how, query);
   SET LOCAL hxpy.batching = off;
-  plain := outcome(query);
+  plain := tried(how, query);
   SET LOCAL hxpy.batching = on;
-  IF batched <> plain THEN
-    RAISE WARNING E'query % differs: %\nbatched: %\nplain:   %', number, query, batched, plain;
+  IF differ(how, batched, plain) THEN
+    RAISE WARNING E'query % (%) differs: %\nbatched: %\nplain:   %', number, how, query, batched, plain;
   END IF;
-  UPDATE tally SET queries = queries + 1, nodes = nodes + n, differ = differ + (batched <> plain)::int,
-    failed = failed + coalesce(batched[1] LIKE 'failed: %', false)::int;
+  UPDATE tally SET queries = queries + 1, nodes = nodes + n, differ = differ + differ(how, batched, plain)::int,
+    failed = failed + coalesce(batched[cardinality(batched)] LIKE 'failed: %', false)::int;
 END $$;
