@@ -23,6 +23,9 @@
 #include "batch/messages.h"
 #include "session/error.h"
 
+#define WRONG_COUNT		"An answer has another number of rows than it was asked for."
+#define MAX_ANSWER		(64 * 1024 * 1024)	/* bytes, after which it ends; workers end it earlier */
+
 /* ---------- rows ---------- */
 
 /* Put the functions' role and settings in force where values are converted. */
@@ -84,21 +87,26 @@ hxpy_messages_size(const BatchProgram *program)
 
 /* Report an answer that is not what was asked for. */
 static void
-invalid_answer(void)
+invalid_answer(const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_PROTOCOL_VIOLATION),
 			 errmsg("invalid frame from the Python worker"),
-			 errdetail("An answer has another number of rows than it was asked for.")));
+			 errdetail_internal("%s", detail)));
 }
 
-/* Take a part of a step's answer. */
+/* Take a part of a step's answer: one without rows, or one after many bytes, is the last one. */
 static void
 take_part(ExchangeSink *sink, const char *payload, size_t length)
 {
 	ProgramStep *step = (ProgramStep *) sink;
 	MemoryContext old = MemoryContextSwitchTo(step->program->answers);
 	AnswerPart *part = palloc(sizeof(AnswerPart));
+
+	if (step->parts != NIL && ((AnswerPart *) llast(step->parts))->nrows == 0)
+		invalid_answer("An answer goes on after a part without rows.");
+	if (step->received > MAX_ANSWER)
+		invalid_answer("An answer is too long.");
 
 	/* The next exchange takes the payload's place. */
 	part->payload = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
@@ -107,10 +115,11 @@ take_part(ExchangeSink *sink, const char *payload, size_t length)
 	MemoryContextSwitchTo(step->program->work);
 	(void) hxpy_datum_readers(step->types, step->nreturned, payload, length, &part->nrows);
 	if (part->nrows > step->asked)
-		invalid_answer();
+		invalid_answer(WRONG_COUNT);
 	step->asked -= part->nrows;
 	MemoryContextSwitchTo(step->program->answers);
 	step->parts = lappend(step->parts, part);
+	step->received += length;
 	step->program->costs->received += length;
 	MemoryContextSwitchTo(old);
 }
@@ -292,6 +301,7 @@ begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 	exchange->spool_arg = step;
 	step->sink.take = take_part;
 	step->parts = NIL;
+	step->received = 0;
 	step->cursor = (AnswerCursor) {0};
 	step->count = step->asked = count;
 	hxpy_exchange_open(exchange);
@@ -360,7 +370,7 @@ run_program(BatchProgram *program)
 	}
 	program->is_started = false;
 	if (count == 0 && program->error.payload == NULL)
-		invalid_answer();
+		invalid_answer(WRONG_COUNT);
 	program->costs->rows += count;
 	program->answered = program->given + count;
 }

@@ -78,6 +78,7 @@ typedef struct ProgramStep
 	Datum	   *values;			/* of a row of these */
 	bool	   *nulls;
 	List	   *parts;			/* AnswerParts */
+	size_t		received;		/* their bytes */
 	Exchange   *exchange;		/* that is under way, or NULL */
 	uint64		count;			/* rows that it is about */
 	uint64		asked;			/* of these, may still come */

@@ -20,6 +20,7 @@ import time
 HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS, PROGRESS, PROOF, MESSAGE = range(0x81, 0x8B)
 (OPEN, DEFINE, EXEC, EVAL, GRID, BATCH, END, ABORT, EVAL_GRID, APPLY, CALL, CODEC, FUNCTION, INVOKE,
  INVOKE_ROWS, INTERRUPT) = range(1, 17)
+CALLS = 0x13
 ANSWER, COLUMNS = 0x20, 0x2F
 QUERY, PREPARE, CURSOR, FETCH, CLOSE, SUBTRANSACTION, TRANSACTION = range(0xA0, 0xA7)
 TABLE = 0xA9
@@ -393,6 +394,17 @@ def first_text(payload):
     return payload[start + 8:start + 8 + length].decode()
 
 
+def row_count(payload):
+    """Return how many rows a request for calls is about: its second text, after their first."""
+    position = 8
+    for _ in range(2):
+        position += 16 + (sum(struct.unpack_from("<HI", payload, position + 2)) + 7) // 8 * 8
+        length, = struct.unpack_from("<Q", payload, position)
+        told = payload[position + 8:position + 8 + length]
+        position += 8 + (length + 7) // 8 * 8
+    return int(told.split()[1])
+
+
 # ---- serving
 
 def memory_mb():
@@ -410,6 +422,7 @@ def connect():
 
 request, kind, streaming, obedient, answered = 0, 0, False, True, 0
 plan = "result()"
+count = 0       # of rows, in a request for calls
 choice = memory_mb()
 if choice == 129:       # nobody connects
     stay()
@@ -474,7 +487,8 @@ while True:
         continue
     kind, request, obedient = what, number, True
     streaming = kind in (GRID, APPLY)
+    count = row_count(payload) if kind == CALLS else 0
     try:
-        exec("result()" if kind == FUNCTION else plan if kind in (INVOKE, INVOKE_ROWS) else first_text(payload))
+        exec("result()" if kind == FUNCTION else plan if kind in (INVOKE, INVOKE_ROWS, CALLS) else first_text(payload))
     except OSError:
         os._exit(0)
