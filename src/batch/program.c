@@ -19,14 +19,6 @@
 #include "hxpy.h"
 #include "batch/build.h"
 #include "batch/program.h"
-#include "guc.h"
-
-/* Return the settings that are in force. */
-static ProgramSettings
-current_settings(void)
-{
-	return (ProgramSettings) {session_timezone, hxpy_numeric, hxpy_types};
-}
 
 /* Return how a call's value travels. */
 static ColumnType *
@@ -270,7 +262,7 @@ hxpy_program_create(List *calls, List *expressions, Snapshot snapshot, ProgramCo
 	program->context = context;
 	program->answers = AllocSetContextCreate(context, "hxpy answers", ALLOCSET_DEFAULT_SIZES);
 	program->work = AllocSetContextCreate(context, "hxpy calls' work", ALLOCSET_SMALL_SIZES);
-	program->settings = current_settings();
+	program->settings = hxpy_setup_settings();
 	program->costs = costs;
 	program->snapshot = snapshot;
 	program->ncalls = list_length(calls);
@@ -310,12 +302,9 @@ hxpy_program_free(BatchProgram *program)
 bool
 hxpy_program_is_current(const BatchProgram *program)
 {
-	if (program->settings.zone != session_timezone || program->settings.numeric != hxpy_numeric ||
-		program->settings.types != hxpy_types)
-		return false;
 	for (int i = 0; i < program->ncalls; i++)
 	{
-		if (!hxpy_function_is_current(program->calls[i].function))
+		if (!hxpy_setup_is_current(&program->settings, program->calls[i].function))
 			return false;
 	}
 	return true;

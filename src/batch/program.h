@@ -5,13 +5,12 @@
 #ifndef HXPY_PROGRAM_H
 #define HXPY_PROGRAM_H
 
-#include "pgtime.h"
 #include "portability/instr_time.h"
 #include "utils/snapshot.h"
 
 #include "batch/environment.h"
 #include "codec/datum.h"
-#include "lang/function.h"
+#include "lang/setup.h"
 
 /* What calls have cost; outlives the program. */
 typedef struct ProgramCosts
@@ -25,14 +24,6 @@ typedef struct ProgramCosts
 } ProgramCosts;
 
 typedef struct BatchProgram BatchProgram;
-
-/* The settings that say how values travel. */
-typedef struct ProgramSettings
-{
-	const pg_tz *zone;
-	int			numeric;
-	int			types;
-} ProgramSettings;
 
 /* A call. */
 typedef struct ProgramCall
@@ -100,7 +91,7 @@ struct BatchProgram
 	MemoryContext context;		/* of all */
 	MemoryContext answers;		/* of what came back */
 	MemoryContext work;			/* of one message */
-	ProgramSettings settings;	/* that were in force */
+	TravelSettings settings;	/* that were in force */
 	ProgramCosts *costs;
 	Environment *environment;	/* of the functions, or NULL */
 	bool		varies;			/* expressions' values have not all the same size */

@@ -16,18 +16,18 @@
 #include "lang/setup.h"
 
 /* Return the settings that are in force. */
-static TravelSettings
-current_settings(void)
+TravelSettings
+hxpy_setup_settings(void)
 {
 	return (TravelSettings) {session_timezone, hxpy_numeric, hxpy_types};
 }
 
-/* Return whether what was set up for calls still holds. */
-static bool
-is_valid(const CallSetup *setup)
+/* Return whether what was set up for calls of a function still holds. */
+bool
+hxpy_setup_is_current(const TravelSettings *settings, const PyFunction *function)
 {
-	return setup->settings.zone == session_timezone && setup->settings.numeric == hxpy_numeric &&
-		setup->settings.types == hxpy_types && hxpy_function_is_current(setup->function);
+	return settings->zone == session_timezone && settings->numeric == hxpy_numeric &&
+		settings->types == hxpy_types && hxpy_function_is_current(function);
 }
 
 /* Set up calls, in a memory context of their own. */
@@ -40,7 +40,7 @@ create_setup(FunctionCallInfo fcinfo, size_t size, SetupComplete complete, Memor
 
 	setup->context = context;
 	setup->work = AllocSetContextCreate(context, "hxpy call's work", ALLOCSET_SMALL_SIZES);
-	setup->settings = current_settings();
+	setup->settings = hxpy_setup_settings();
 	setup->function = hxpy_function_load(fcinfo->flinfo->fn_oid);
 	complete(setup, fcinfo);
 	MemoryContextSwitchTo(old);
@@ -57,7 +57,7 @@ hxpy_setup_get(FunctionCallInfo fcinfo, size_t size, SetupComplete complete)
 	/* One that is busy is left alone: a call has come back to its own expression. */
 	if (setup != NULL && setup->busy)
 		return create_setup(fcinfo, size, complete, CurrentMemoryContext);
-	if (setup != NULL && is_valid(setup))
+	if (setup != NULL && hxpy_setup_is_current(&setup->settings, setup->function))
 		return setup;
 	flinfo->fn_extra = NULL;
 	if (setup != NULL)

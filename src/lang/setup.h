@@ -31,6 +31,8 @@ typedef struct CallSetup
 /* Completes a setup, in its memory context, which is current. */
 typedef void (*SetupComplete) (CallSetup *setup, FunctionCallInfo fcinfo);
 
+extern TravelSettings hxpy_setup_settings(void);
+extern bool hxpy_setup_is_current(const TravelSettings *settings, const PyFunction *function);
 extern CallSetup *hxpy_setup_get(FunctionCallInfo fcinfo, size_t size, SetupComplete complete);
 extern void hxpy_setup_write_head(HeadPrefix *head, const PyFunction *function, List *columns,
 								  MemoryContext context);
