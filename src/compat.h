@@ -63,6 +63,16 @@
 	} while (0)
 #endif
 
+/*
+ * Where COPY FROM has the expression of a column that it fills with a default, by the place
+ * of the column in its defmap.  Users include commands/copyfrom_internal.h.
+ */
+#if PG_VERSION_NUM >= 160000
+#define HxpyCopyDefault(copy, place) (&(copy)->defexprs[(copy)->defmap[place]])
+#else
+#define HxpyCopyDefault(copy, place) (&(copy)->defexprs[place])
+#endif
+
 /* Returns whether an interval is infinite, as from 17 on it may be.  Users include utils/timestamp.h. */
 #if PG_VERSION_NUM >= 170000
 #define HxpyIntervalIsInfinite(interval) INTERVAL_NOT_FINITE(interval)

@@ -58,52 +58,6 @@ hxpy_datum_parse_batch(const char *data, size_t length, uint32 max_columns, uint
 	return columns;
 }
 
-/*
- * Make a reader of a parsed column, whose form must be that of the type.
- */
-static ColumnReader *
-make_reader(ColumnType *type, const WireColumn *wire)
-{
-	ColumnReader *reader = palloc0(sizeof(ColumnReader));
-
-	if (wire->tag != type->tag || wire->nchildren != (uint32) type->nchildren)
-		invalid_frame("A column is not of the type that was asked for.");
-	reader->type = type;
-	reader->wire = wire;
-	reader->text = wire->data;
-	reader->children = palloc(Max(type->nchildren, 1) * sizeof(ColumnReader *));
-	for (int i = 0; i < type->nchildren; i++)
-		reader->children[i] = make_reader(type->children[i], &wire->children[i]);
-	return reader;
-}
-
-/*
- * Make the readers of a batch's columns, which must be of these types and as long as
- * each other: *nrows values.
- */
-ColumnReader **
-hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t length, uint64 *nrows)
-{
-	uint32		ncolumns;
-	uint32		max_columns = 0;
-	WireColumn *columns;
-	ColumnReader **readers = palloc(Max(ntypes, 1) * sizeof(ColumnReader *));
-	bool		matches;
-
-	for (int i = 0; i < ntypes; i++)
-		max_columns += hxpy_coltype_count(types[i]);
-	columns = hxpy_datum_parse_batch(data, length, max_columns, &ncolumns);
-	matches = ncolumns == (uint32) ntypes;
-	*nrows = ncolumns > 0 ? columns[0].count : 0;
-	for (uint32 i = 0; matches && i < ncolumns; i++)
-		matches = columns[i].count == *nrows;
-	if (!matches)
-		invalid_frame("A batch has other columns than asked for.");
-	for (int i = 0; i < ntypes; i++)
-		readers[i] = make_reader(types[i], &columns[i]);
-	return readers;
-}
-
 /* Read a date or time, rounded to the digits that its type holds. */
 static Datum
 read_time(const ColumnType *type, const char *data, uint64 index)
@@ -205,6 +159,18 @@ next_piece(ColumnReader *reader, uint64 index, size_t *length)
 	return piece;
 }
 
+/* Check that a text is not too long for a value. */
+static inline void
+check_text_length(size_t length)
+{
+	if (length >= MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a Python str of %zu bytes is too long for a value of PostgreSQL",
+						length),
+				 errhint("Return it in pieces, as rows.")));
+}
+
 /* Make a value of a text-like tag through its type's input function. */
 static Datum
 make_text(ColumnType *type, const char *piece, size_t length)
@@ -213,12 +179,7 @@ make_text(ColumnType *type, const char *piece, size_t length)
 	char	   *copy;
 	Datum		value;
 
-	if (length >= MaxAllocSize - VARHDRSZ)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a Python str of %zu bytes is too long for a value of PostgreSQL",
-						length),
-				 errhint("Return it in pieces, as rows.")));
+	check_text_length(length);
 	text = pg_any_to_server(piece, length, PG_UTF8);
 	if (text != piece)
 		length = strlen(text);
@@ -409,12 +370,9 @@ skip_value(ColumnReader *reader)
 	}
 }
 
-/*
- * Read the next value.  The caller has not read more values than the column
- * holds.
- */
-Datum
-hxpy_datum_next(ColumnReader *reader, bool *isnull)
+/* Read the next value of a column of any type. */
+static Datum
+read_any(ColumnReader *reader, bool *isnull)
 {
 	ColumnType *type = reader->type;
 	const WireColumn *wire = reader->wire;
@@ -423,7 +381,6 @@ hxpy_datum_next(ColumnReader *reader, bool *isnull)
 	size_t		length;
 
 	check_stack_depth();
-	Assert(index < wire->count);
 	*isnull = type->tag == HXPY_TAG_NULL || (wire->nulls != NULL && wire->nulls[index] != 0);
 	if (*isnull)
 		skip_value(reader);
@@ -449,6 +406,148 @@ hxpy_datum_next(ColumnReader *reader, bool *isnull)
 		domain_check(value, *isnull, type->type_id, &type->domain_cache,
 					 GetMemoryChunkContext(type));
 	return value;
+}
+
+/* Step to the next value; returns its index and whether it is NULL. */
+static inline uint64
+step(ColumnReader *reader, bool *isnull)
+{
+	uint64		index = reader->next++;
+
+	*isnull = reader->wire->nulls != NULL && reader->wire->nulls[index] != 0;
+	return index;
+}
+
+/* Read the next value of 4 bytes, which is any integer. */
+static Datum
+read_int32(ColumnReader *reader, bool *isnull)
+{
+	uint64		index = step(reader, isnull);
+
+	return Int32GetDatum(hxpy_wire_int32(reader->wire->data, index));
+}
+
+/* Read the next value of 8 bytes, which is any integer. */
+static Datum
+read_int64(ColumnReader *reader, bool *isnull)
+{
+	uint64		index = step(reader, isnull);
+
+	return Int64GetDatum(hxpy_wire_int64(reader->wire->data, index));
+}
+
+/* Read the next value of another fixed width. */
+static Datum
+read_other_fixed(ColumnReader *reader, bool *isnull)
+{
+	uint64		index = step(reader, isnull);
+
+	return *isnull ? (Datum) 0 : read_fixed(reader->type, reader->wire->data, index);
+}
+
+/* Read the next text of a column that is all ASCII, which each encoding of a server has. */
+static Datum
+read_ascii(ColumnReader *reader, bool *isnull)
+{
+	uint64		index = step(reader, isnull);
+	size_t		length;
+	const char *piece = next_piece(reader, index, &length);
+
+	if (*isnull)
+		return (Datum) 0;
+	check_text_length(length);
+	return PointerGetDatum(cstring_to_text_with_len(piece, length));
+}
+
+/* Return whether bytes are all ASCII. */
+static bool
+is_ascii(const char *data, size_t length)
+{
+	uint64		bits = 0;
+	size_t		i = 0;
+
+	for (; i + sizeof(bits) <= length; i += sizeof(bits))
+		bits |= (uint64) hxpy_wire_int64(data + i, 0);
+	for (; i < length; i++)
+		bits |= (uint8) data[i];
+	return (bits & UINT64CONST(0x8080808080808080)) == 0;
+}
+
+/* Choose how a column is read: the plainest values come in masses. */
+static void
+choose_read(ColumnReader *reader)
+{
+	const ColumnType *type = reader->type;
+	const WireColumn *wire = reader->wire;
+
+	reader->read = read_any;
+	if (type->type_id != type->base_id)
+		return;
+	switch (type->tag)
+	{
+		case HXPY_TAG_INT32:
+		case HXPY_TAG_FLOAT32:
+			reader->read = read_int32;
+			break;
+		case HXPY_TAG_INT64:
+		case HXPY_TAG_FLOAT64:
+			reader->read = read_int64;
+			break;
+		case HXPY_TAG_TEXT:
+			if (type->base_id == TEXTOID && is_ascii(wire->data, wire->data_length))
+				reader->read = read_ascii;
+			break;
+		default:
+			if (hxpy_wire_width(type->tag) > 0)
+				reader->read = read_other_fixed;
+	}
+}
+
+/*
+ * Make a reader of a parsed column, whose form must be that of the type.
+ */
+static ColumnReader *
+make_reader(ColumnType *type, const WireColumn *wire)
+{
+	ColumnReader *reader = palloc0(sizeof(ColumnReader));
+
+	if (wire->tag != type->tag || wire->nchildren != (uint32) type->nchildren)
+		invalid_frame("A column is not of the type that was asked for.");
+	reader->type = type;
+	reader->wire = wire;
+	reader->text = wire->data;
+	choose_read(reader);
+	reader->children = palloc(Max(type->nchildren, 1) * sizeof(ColumnReader *));
+	for (int i = 0; i < type->nchildren; i++)
+		reader->children[i] = make_reader(type->children[i], &wire->children[i]);
+	return reader;
+}
+
+/*
+ * Make the readers of a batch's columns, which must be of these types and as long as
+ * each other: *nrows values.
+ */
+ColumnReader **
+hxpy_datum_readers(ColumnType **types, int ntypes, const char *data, size_t length, uint64 *nrows)
+{
+	uint32		ncolumns;
+	uint32		max_columns = 0;
+	WireColumn *columns;
+	ColumnReader **readers = palloc(Max(ntypes, 1) * sizeof(ColumnReader *));
+	bool		matches;
+
+	for (int i = 0; i < ntypes; i++)
+		max_columns += hxpy_coltype_count(types[i]);
+	columns = hxpy_datum_parse_batch(data, length, max_columns, &ncolumns);
+	matches = ncolumns == (uint32) ntypes;
+	*nrows = ncolumns > 0 ? columns[0].count : 0;
+	for (uint32 i = 0; matches && i < ncolumns; i++)
+		matches = columns[i].count == *nrows;
+	if (!matches)
+		invalid_frame("A batch has other columns than asked for.");
+	for (int i = 0; i < ntypes; i++)
+		readers[i] = make_reader(types[i], &columns[i]);
+	return readers;
 }
 
 /* Read the one value of a column. */

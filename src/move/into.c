@@ -4,12 +4,12 @@
  *
  * COPY FROM itself reads the rows, batch by batch, so that constraints, defaults,
  * generated and identity columns, triggers, partitions and indexes are served as
- * by any COPY, with multi-inserts.  Its values come from the worker's batch by
- * datum.c, as all others do: COPY is given rows of empty fields in its binary
- * form, which say only what is NULL, and a receive function of ours in the place
- * of the types' own.  (Those take text in the client's encoding, which must not
- * matter here.)  COPY's callback has no argument: the stream under way is a static
- * variable, set around the call.  Row security is refused as COPY does.
+ * by any COPY, with multi-inserts.  What it reads, in its binary form, are rows
+ * without fields; the columns that come from Python are among those that it fills
+ * with defaults, by expressions of ours that read the worker's batch (datum.c).
+ * So no value takes COPY's way through bytes and receive functions.  COPY's
+ * callback has no argument: the stream under way is a static variable, set around
+ * the call.  Row security is refused as COPY does.
  */
 #include "postgres.h"
 
@@ -26,7 +26,6 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
-#include "port/pg_bswap.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -45,7 +44,8 @@
 #include "move/ask.h"
 #include "text.h"
 
-static const char copy_signature[11] = "PGCOPY\n\377\r\n";	/* and its final NUL */
+/* what COPY's binary form begins with: a signature, flags, the length of no extension */
+static const char copy_header[19] = "PGCOPY\n\377\r\n";
 
 /* What to do when the table is there already (pandas' to_sql). */
 typedef enum IfExists
@@ -56,6 +56,15 @@ typedef enum IfExists
 } IfExists;
 
 static const char *const choices[] = {"fail", "replace", "append"};
+
+/* A column of the table that comes from Python, in the place of its default. */
+typedef struct IntoColumn
+{
+	ExprState	expression;		/* must be first: COPY has it evaluated for each row */
+	ColumnReader *reader;		/* of the current batch */
+	CopyFromState copy;
+	const char *name;			/* for errors */
+} IntoColumn;
 
 /* Rows on their way into a table. */
 typedef struct IntoStream
@@ -71,9 +80,9 @@ typedef struct IntoStream
 	TupleDesc	wanted;			/* what the worker was told of the table; NULL of a new one */
 	uint32		max_columns;	/* of an announcement */
 	MemoryContext batch_context;
-	ColumnReader **readers;		/* of the current batch; NULL before the first */
-	ByteBuffer	bytes;			/* COPY's binary form of the batch */
-	size_t		given;			/* bytes of it that COPY has taken */
+	IntoColumn *columns;
+	const char *bytes;			/* what COPY reads next; NULL: zeros */
+	size_t		nbytes;			/* how many of them */
 	bool		ended;
 } IntoStream;
 
@@ -181,58 +190,67 @@ check_insert(ParseState *pstate, Relation rel, const List *attnums)
 
 /* ---------- the rows ---------- */
 
-/*
- * Give COPY the next value of a column; stands in the place of the receive function
- * of the column's type.
- */
+/* Give COPY the next value of a column, as if it were the column's default. */
 static Datum
-receive_value(PG_FUNCTION_ARGS)
+read_value(ExprState *expression, ExprContext *context, bool *isnull)
 {
-	IntoStream *stream = current_stream;
-	int			column = (int) (intptr_t) fcinfo->flinfo->fn_extra;
+	IntoColumn *column = (IntoColumn *) expression;
+	Datum		value;
 
-	return hxpy_datum_next(stream->readers[column], &fcinfo->isnull);
+	column->copy->cur_attname = column->name;
+	value = hxpy_datum_next(column->reader, isnull);
+	column->copy->cur_attname = NULL;
+	return value;
 }
 
-/* Let COPY take the values of the columns from the stream. */
+/*
+ * Let COPY take all columns that it was told of from the stream: its input has no
+ * fields for them, and they go before the columns that it fills with defaults.
+ */
 static void
-replace_receivers(CopyFromState copy, const List *attnums)
+replace_fields(IntoStream *stream, CopyFromState copy, const List *attnums)
 {
+	int			count = list_length(attnums);
 	ListCell   *cell;
 
+	for (int i = copy->num_defaults - 1; i >= 0; i--)
+	{
+		ExprState  *expression = *HxpyCopyDefault(copy, i);
+
+		copy->defmap[count + i] = copy->defmap[i];
+		*HxpyCopyDefault(copy, count + i) = expression;
+	}
 	foreach(cell, attnums)
 	{
-		FmgrInfo   *receiver = &copy->in_functions[lfirst_int(cell) - 1];
+		int			place = foreach_current_index(cell);
+		IntoColumn *column = &stream->columns[place];
 
-		receiver->fn_addr = receive_value;
-		receiver->fn_strict = false;	/* it steps over NULLs, too */
-		receiver->fn_extra = (void *) (intptr_t) foreach_current_index(cell);
+		copy->defmap[place] = lfirst_int(cell) - 1;
+		column->expression.type = T_ExprState;
+		column->expression.evalfunc = read_value;
+		column->copy = copy;
+		column->name = NameStr(TupleDescAttr(RelationGetDescr(copy->rel),
+											 copy->defmap[place])->attname);
+		*HxpyCopyDefault(copy, place) = &column->expression;
 	}
+	copy->num_defaults += count;
+	copy->attnumlist = NIL;
 }
 
-/* Begin a batch: its values wait in the readers, its rows stand in COPY's binary form. */
+/* Begin a batch: its values wait in the readers; its rows are their numbers of fields, 0. */
 static void
 take_batch(IntoStream *stream, const char *payload, size_t length)
 {
 	MemoryContext old = MemoryContextSwitchTo(stream->batch_context);
 	uint64		nrows;
-	uint16		nfields = pg_hton16((uint16) stream->ncolumns);
-	static const uint32 empty = 0;
-	static const uint32 null = PG_UINT32_MAX;
+	ColumnReader **readers = hxpy_datum_readers(stream->types, stream->ncolumns, payload, length,
+												&nrows);
 
-	stream->readers = hxpy_datum_readers(stream->types, stream->ncolumns, payload, length, &nrows);
+	for (int i = 0; i < stream->ncolumns; i++)
+		stream->columns[i].reader = readers[i];
 	MemoryContextSwitchTo(old);
-	for (uint64 row = 0; row < nrows; row++)
-	{
-		hxpy_buffer_append(&stream->bytes, &nfields, sizeof(nfields));
-		for (int i = 0; i < stream->ncolumns; i++)
-		{
-			const uint8 *nulls = stream->readers[i]->wire->nulls;
-
-			hxpy_buffer_append(&stream->bytes, nulls != NULL && nulls[row] != 0 ? &null : &empty,
-							   sizeof(uint32));
-		}
-	}
+	stream->bytes = NULL;
+	stream->nbytes = nrows * sizeof(int16);
 	hxpy_registry_add(stream->exchange.conn->slot, COUNT_ROWS_OUT, nrows);
 }
 
@@ -240,29 +258,30 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 static void
 end_batch(IntoStream *stream)
 {
-	for (int i = 0; stream->readers != NULL && i < stream->ncolumns; i++)
+	for (int i = 0; i < stream->ncolumns; i++)
 	{
-		if (stream->readers[i]->next != stream->readers[i]->wire->count)
+		const ColumnReader *reader = stream->columns[i].reader;
+
+		if (reader != NULL && reader->next != reader->wire->count)
 			elog(ERROR, "COPY has left values of a batch");
+		stream->columns[i].reader = NULL;
 	}
-	stream->readers = NULL;
 	MemoryContextReset(stream->batch_context);
-	stream->bytes.length = 0;
-	stream->given = 0;
 }
 
-/* Get more bytes for COPY; at the end, the form's trailer. */
+/* Get more for COPY: the rows of a batch, or at the end the form's trailer. */
 static void
 refill(IntoStream *stream)
 {
-	int16		trailer = -1;
+	static const int16 trailer = -1;
 
 	end_batch(stream);
 	if (hxpy_exchange_next(&stream->exchange))
 		take_batch(stream, stream->exchange.payload, stream->exchange.length);
 	else
 	{
-		hxpy_buffer_append(&stream->bytes, &trailer, sizeof(trailer));
+		stream->bytes = (const char *) &trailer;
+		stream->nbytes = sizeof(trailer);
 		stream->ended = true;
 	}
 }
@@ -272,22 +291,20 @@ static int
 give_bytes(void *out, int minread, int maxread)
 {
 	IntoStream *stream = current_stream;
-	int			given = 0;
+	size_t		given;
 
-	while (given < minread)
+	while (stream->nbytes == 0 && !stream->ended)
+		refill(stream);
+	given = Min(stream->nbytes, (size_t) maxread);
+	if (stream->bytes == NULL)
+		memset(out, 0, given);
+	else
 	{
-		size_t		have = stream->bytes.length - stream->given;
-		size_t		step = Min(have, (size_t) (maxread - given));
-
-		memcpy((char *) out + given, stream->bytes.data + stream->given, step);
-		stream->given += step;
-		given += (int) step;
-		if (given < minread && stream->ended)
-			break;
-		if (given < minread)
-			refill(stream);
+		memcpy(out, stream->bytes, given);
+		stream->bytes += given;
 	}
-	return given;
+	stream->nbytes -= given;
+	return (int) given;
 }
 
 /* Write the rows of the stream into columns of a table; returns how many. */
@@ -298,15 +315,14 @@ copy_rows(IntoStream *stream, ParseState *pstate, Relation rel, List *names, Lis
 	IntoStream *outer = current_stream; /* a trigger of its table has called */
 	CopyFromState copy;
 	uint64		count;
-	uint32		zeros[2] = {0, 0};
 
-	hxpy_buffer_append(&stream->bytes, copy_signature, sizeof(copy_signature));
-	hxpy_buffer_append(&stream->bytes, zeros, sizeof(zeros));
+	stream->bytes = copy_header;
+	stream->nbytes = sizeof(copy_header);
 	PG_TRY();
 	{
 		current_stream = stream;
 		copy = BeginCopyFrom(pstate, rel, NULL, NULL, false, give_bytes, names, options);
-		replace_receivers(copy, attnums);
+		replace_fields(stream, copy, attnums);
 		count = CopyFrom(copy);
 		EndCopyFrom(copy);
 	}
@@ -356,6 +372,7 @@ write_table(IntoStream *stream, const WireColumn *columns, uint32 ncolumns)
 
 	stream->ncolumns = (int) ncolumns;
 	stream->types = palloc(Max(ncolumns, 1) * sizeof(ColumnType *));
+	stream->columns = palloc0(Max(ncolumns, 1) * sizeof(IntoColumn));
 	for (uint32 i = 0; i < ncolumns; i++)
 	{
 		char	   *name = column_name(&columns[i]);
@@ -474,7 +491,6 @@ run_stream(IntoStream *stream, const char *table, const char *if_exists)
 	stream->if_exists = exists ? choice : IF_EXISTS_FAIL;
 	stream->batch_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
 												  ALLOCSET_DEFAULT_SIZES);
-	hxpy_buffer_init(&stream->bytes, CurrentMemoryContext);
 	hxpy_exchange_add_text(&stream->exchange, "mode",
 						   stream->if_exists == IF_EXISTS_APPEND ? "append" : "create");
 	stream->exchange.sink = &stream->sink;
@@ -483,7 +499,6 @@ run_stream(IntoStream *stream, const char *table, const char *if_exists)
 		want_columns(stream);
 	hxpy_exchange_run(&stream->exchange);
 	MemoryContextDelete(stream->batch_context);
-	hxpy_buffer_free(&stream->bytes);
 	return stream->count;
 }
 
