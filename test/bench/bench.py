@@ -1,7 +1,8 @@
 """What script/bench runs: hxpy beside its peers, in turns, on the same data.
 
 Wants libpq's environment (PGHOST …) of a server of its own with a superuser,
-HXPY_IMAGE and HXPY_SECCOMP.  A case is a function that makes its data and
+HXPY_IMAGE and HXPY_SECCOMP, and in HXPY_BARE_HOST the directory of the socket of a like
+server that has no hxpy.  A case is a function that makes its data and
 returns measurements; a measurement has contestants, of which "hxpy" is ours.
 Each round runs every contestant once; the first round warms up and does not count.
 """
@@ -185,13 +186,19 @@ def say(text: str) -> None:
 # ---- the server -------------------------------------------------------------
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used."""
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e9
+
+
 class Server:
     """A connection, in autocommit mode."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: str = "") -> None:
         import psycopg2
 
-        self.connection = psycopg2.connect("")
+        self.connection = psycopg2.connect(where)
         self.connection.autocommit = True
         self.pid = self.connection.get_backend_pid()
 
@@ -985,6 +992,90 @@ def calls(bench: Bench) -> Iterator[Measurement | Row]:
         raise RuntimeError("the trigger has not modified all rows")
     yield Measurement("plpy.execute('SELECT 1'), mean of many in a call", functions("{}_select"),
                       [Target("py_eval, typed", 2.0)])
+
+
+@case("query", "1M calls of a function that stands in a query")
+def query_calls(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(1_000_000)
+    bench.table("pairs", "SELECT i::int8 AS id, random() AS x, random() AS y, 'item ' || i AS label"
+                f" FROM generate_series(1, {rows}) i")
+    for prefix, language in LANGUAGES.items():
+        bench.plain.run(f"""
+            CREATE FUNCTION {prefix}_f(a float8, b float8) RETURNS float8 IMMUTABLE
+                LANGUAGE {language} AS $$ return 2.0 * a + b $$;
+            CREATE FUNCTION {prefix}_g(a float8) RETURNS float8 IMMUTABLE
+                LANGUAGE {language} AS $$ return a + 1.0 $$;
+            CREATE FUNCTION {prefix}_text(a text) RETURNS text IMMUTABLE
+                LANGUAGE {language} AS $$ return a.upper() $$;
+            CREATE TABLE {prefix}_updated (LIKE pairs);""")
+    bench.plain.run("CREATE FUNCTION hxpy_whole(a float8, b float8) RETURNS float8 IMMUTABLE"
+                    " LANGUAGE hxpy_batch AS $$ return 2.0 * a + b $$")
+    bench.hxpy.run("SET hxpy.session = 's'")
+
+    def refill(prefix: str) -> Callable[[], None]:
+        def both() -> None:
+            bench.plain.run(f"TRUNCATE {prefix}_updated; INSERT INTO {prefix}_updated"
+                            f" SELECT * FROM pairs LIMIT {bench.rows(100_000)}")
+            bench.plain.run(f"VACUUM ANALYZE {prefix}_updated")
+        return both
+
+    # All results are made, counted in the server.
+    column = "SELECT count(v) FROM (SELECT {} AS v FROM pairs OFFSET 0) q"
+    jobs = [
+        ("f(x, y) in a SELECT list", column.format("{0}_f(x, y)"), 1 / 5),
+        ("f(x, y) of hxpy_batch", column.format("{1}(x, y)"), 1 / 8),
+        ("WHERE f(x, y) > 1", "SELECT count(*) FROM pairs WHERE {0}_f(x, y) > 1.0", 1 / 8),
+        ("f(g(x), g(y))", column.format("{0}_f({0}_g(x), {0}_g(y))"), 1 / 8),
+        ("text in and out", column.format("{0}_text(label)"), 1 / 2),
+        ("sum(f(x, y))", "SELECT sum({0}_f(x, y)) FROM pairs", 1 / 5),
+        ("ORDER BY f(x, y) LIMIT 10", "SELECT id FROM pairs ORDER BY {0}_f(x, y) LIMIT 10", 1 / 4),
+        ("UPDATE of 100k", "UPDATE {0}_updated SET x = {0}_f(x, y)", 1 / 1.3),
+    ]
+    for title, sql, ratio in jobs:
+        contestants = []
+        for name, server, prefix, whole in (("PL/Python", bench.plpython, "plpy", "plpy_f"),
+                                            (OURS, bench.hxpy, "hxpy", "hxpy_whole")):
+            text = sql.format(prefix, whole)
+            contestants.append(Contestant(
+                name, lambda server=server, text=text: server.run(text),  # type: ignore[misc]
+                before=refill(prefix) if "UPDATE" in title else None))
+        yield Measurement(title, contestants, [Target("PL/Python", ratio)])
+    for sql in ("SELECT sum({0}_f({0}_g(x), {0}_g(y))), max({0}_text(label)) FROM pairs",
+                "SELECT sum(x) FROM {0}_updated"):
+        ours, theirs = bench.hxpy.run(sql.format("hxpy")), bench.plpython.run(sql.format("plpy"))
+        if ours != theirs:
+            raise RuntimeError(f"{sql} gives {ours}, not {theirs}")
+
+
+@case("hook", "what queries without functions of the languages cost when hxpy is preloaded")
+def hook(bench: Bench) -> Iterator[Measurement | Row]:
+    count = 200 if bench.quick else 20_000
+    servers = {"without hxpy": Server("host=" + os.environ["HXPY_BARE_HOST"]),
+               OURS: bench.server("hook")}
+    for server in servers.values():
+        server.run("CREATE TABLE hook AS SELECT i AS id, i % 10 AS k FROM generate_series(1, 100) i")
+        server.run("CREATE FUNCTION hook_add(a int, b int) RETURNS int IMMUTABLE LANGUAGE plpgsql"
+                   " AS 'BEGIN RETURN a + b; END'")
+        server.run("PREPARE one AS SELECT 1")
+
+    def repeat(server: Server, sql: str) -> float:
+        """Return the backend's CPU time for one of them, from many in one message."""
+        text = ";".join([sql] * 100)
+        start = cpu_seconds(server.pid)
+        for _ in range(count // 100):
+            server.run(text)
+        return (cpu_seconds(server.pid) - start) / count
+
+    # Within 3 % is as good as the same.
+    for title, sql in (("SELECT 1", "SELECT 1"), ("SELECT 1, prepared", "EXECUTE one"),
+                       ("a join of tables, grouped",
+                        "SELECT a.k, count(*) FROM hook a JOIN hook b USING (id) GROUP BY a.k"),
+                       ("a call of a function in PL/pgSQL",
+                        "SELECT hook_add(id, k) FROM hook WHERE id = 1")):
+        yield Measurement(f"{title}, the backend's CPU time", [
+            Contestant(name, lambda server=server, sql=sql: repeat(server, sql),  # type: ignore[misc]
+                       own_time=True) for name, server in servers.items()],
+            [Target("without hxpy", 1.03)])
 
 
 @case("sql", "1M × (int8, float8, timestamptz, text, bool) in by hxpy.sql")
