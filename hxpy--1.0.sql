@@ -95,6 +95,37 @@ RETURNS anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST
 COMMENT ON FUNCTION py_eval(text, text, anyelement) IS
   'value of a Python expression in a session, as the type of the last argument';
 
+-- The type of the result is one of the arguments, so that they are none of the callable's;
+-- "any" takes no fewer than one, so that calls without arguments are functions of their own.
+CREATE FUNCTION py_call(func text)
+RETURNS jsonb AS 'MODULE_PATHNAME', 'py_call_default' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_call(text) IS
+  'what a callable of the session of hxpy.session returns, in Hayson';
+
+CREATE FUNCTION py_call(session text, func text)
+RETURNS jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_call(text, text) IS 'what a callable of a session returns, in Hayson';
+
+CREATE FUNCTION py_call(func text, "as" anyelement)
+RETURNS anyelement AS 'MODULE_PATHNAME', 'py_call_default' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_call(text, anyelement) IS
+  'what a callable of the session of hxpy.session returns, as the type of a NULL; for text name the session, too';
+
+CREATE FUNCTION py_call(session text, func text, "as" anyelement)
+RETURNS anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_call(text, text, anyelement) IS
+  'what a callable of a session returns, as the type of a NULL';
+
+CREATE FUNCTION py_call(func text, "as" anyelement, VARIADIC "any")
+RETURNS anyelement AS 'MODULE_PATHNAME', 'py_call_default' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_call(text, anyelement, VARIADIC "any") IS
+  'what a callable of the session of hxpy.session returns for the arguments, as the type of a NULL before them; for text name the session, too';
+
+CREATE FUNCTION py_call(session text, func text, "as" anyelement, VARIADIC "any")
+RETURNS anyelement AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION py_call(text, text, anyelement, VARIADIC "any") IS
+  'what a callable of a session returns for the arguments, as the type of a NULL before them';
+
 -- Tables -------------------------------------------------------------------------
 
 CREATE FUNCTION py_define_grid(name text, query text, meta jsonb DEFAULT NULL)
@@ -854,6 +885,8 @@ REVOKE ALL ON FUNCTION
   py_init(text), py_init(text, text), py_init(text, "any"), py_init(text, text, "any"), py_timeout(interval), py_timeout(text, interval),
   py_define(text, "any"), py_define(text, text, "any"), py_exec(text), py_exec(text, text),
   py_eval(text), py_eval(text, text), py_eval(text, anyelement), py_eval(text, text, anyelement),
+  py_call(text), py_call(text, text), py_call(text, anyelement), py_call(text, text, anyelement),
+  py_call(text, anyelement, "any"), py_call(text, text, anyelement, "any"),
   py_support(internal), py_define_grid(text, text, jsonb), py_define_grid(text, text, text, jsonb),
   py_define_matrix(text, text), py_define_matrix(text, text, text),
   py_eval_grid(text), py_eval_grid(text, text), py_eval_grid(text, anyelement),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import SQLError
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from ._worker.sql import Sql
 
-__all__ = ["SQLError", "progress", "sql", "sql_batches", "to_table"]
+__all__ = ["SQLError", "batch", "progress", "sql", "sql_batches", "to_table"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 # Set by the worker; None where there is no server to tell or to ask.
 _report: Callable[[float, float | None, str | None], None] | None = None
@@ -69,6 +72,25 @@ def to_table(value: Any, name: str, if_exists: str = "fail") -> int:
     if if_exists not in ("fail", "append", "replace"):
         raise ValueError(f"if_exists must be 'fail', 'append' or 'replace', not {if_exists!r}")
     return _server().write(value, name, if_exists)
+
+
+def batch(function: _F) -> _F:
+    """Mark a callable as one that takes columns: a decorator for what py_call calls.
+
+    Its arguments are arrays of equal length, as those of a function in LANGUAGE hxpy_batch,
+    and it returns an array, a Series or a list with a value for each row.  How many rows it
+    is given must not matter.  What cannot be marked itself, as a function of numpy, is wrapped.
+    """
+    try:
+        function._hxpy_batch = True     # type: ignore[attr-defined]
+    except AttributeError:
+        return batch(functools.partial(function))   # type: ignore[return-value]
+    return function
+
+
+def _is_batch(function: Any) -> bool:
+    """Return whether a callable is marked by batch()."""
+    return getattr(function, "_hxpy_batch", None) is True
 
 
 def progress(done: float, total: float | None = None, message: str | None = None) -> None:

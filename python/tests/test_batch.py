@@ -8,6 +8,7 @@ from hxpy._tables.wire import Column, decode_batch, encode_batch
 from hxpy._worker import batch
 from hxpy._worker.batch import Batch
 from hxpy._worker.functions import Functions
+from hxpy._worker.session import Session
 
 SOURCES = {"f": "return a + b", "g": "return a * 2", "h": "return len(args) or None",
            "i": "return next(iter([a] if a < 3 else []))", "j": "a.append(0)\nreturn len(a)",
@@ -23,13 +24,13 @@ KEYS = {name: f"000040{number:02}" + "0" * 24 for number, name in enumerate(SOUR
 
 @pytest.fixture
 def known():
-    functions = Functions({})
+    functions = Functions(Session())
     for name, source in SOURCES.items():
         functions.define(b"".join(encode_batch([
             text("columns" if name == "l" else "value"), text(KEYS[name]), text(name), text(source),
             encode_column(Column(wire.TEXT, "", "", 0), list(PARAMETERS.get(name, "a"))),
             encode_column(Column(wire.TEXT, "", "", 0), [])])))
-    return functions.known
+    return functions
 
 
 def text(value):
@@ -37,11 +38,15 @@ def text(value):
 
 
 def make(known, lines, columns, wants=(wire.INT32,), rows=None, start=0):
-    """Make a request; keys are names of functions, columns (tag, values)."""
-    program = "\n".join(KEYS[line[0]] + line[1:] for line in lines)
+    """Make a request; lines begin with the name of a function or callable, columns are (tag, values)."""
+    names = [line.split(" ", 1)[0] for line in lines]
+    program = "\n".join(f"{int(name not in KEYS)} {line.split(' ', 1)[1]}"
+                        for name, line in zip(names, lines))
     count = len(columns[0][1]) if rows is None else rows
     parts = [text(program), text(f"{start} {count}")]
     parts += [encode_column(Column(tag, "", "", 0), []) for tag in wants]
+    parts.append(encode_column(Column(wire.TEXT, "", "", 0),
+                               [KEYS.get(name, name) for name in names]))
     parts += [encode_column(Column(tag, "", "", 0), values) for tag, values in columns]
     return Batch(known, bytearray(b"".join(encode_batch(parts))))
 
@@ -157,3 +162,38 @@ def test_large_answers_end_early(known, monkeypatch):
     assert [len(part[0]) for part in parts[:3]] == [1, 4, 16]
     assert parts[0][0] == ["x" * 2000]
     assert 0 < sum(len(part[0]) for part in parts) < 200
+
+
+def test_callables(known):
+    known.session.execute("""
+        import hxpy
+        seen = []
+        def add(x, y):
+            seen.append(x)
+            return x + y
+        @hxpy.batch
+        def size(x): return x * 0 + len(x)
+    """)
+    columns = [(wire.INT32, [1, 2, None, 3]), (wire.BOOL, [True, True, False, True])]
+    assert answer(make(known, ["add 0 0 1 0 0", "size 0 1 -1 -1", "size 0 2 1 0"], columns,
+                       [wire.INT32] * 3)) == [[[2, 4, None, 6], [4, 4, None, 4], [3, 3, None, 3]]]
+    assert known.session.namespace["seen"] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("source, message", [
+    ("nosuch", "name 'nosuch' is not defined"), ("len.x", "has no attribute"),
+    ("1", "is not callable"), ("(", "was never closed")])
+def test_what_is_no_callable_fails_for_the_first_row_that_needs_it(known, source, message):
+    columns = [(wire.INT32, [1, 2]), (wire.BOOL, [False, True]), (wire.BOOL, [False, False])]
+    request = make(known, [f"{source} 0 0 1 0"], columns)
+    assert answer(request) == [[[None]]]
+    assert message in str(request.error)
+    request = make(known, [f"{source} 0 0 2 0"], columns)
+    assert answer(request) == [[[None, None]]] and request.error is None
+
+
+def test_an_answer_tells_the_time_that_it_took(known):
+    known.session.execute("import time")
+    request = make(known, ["time.sleep 0 0 -1 0"], [(wire.FLOAT64, [0.02, 0.03])])
+    _, took = wire.BATCH.unpack_from(b"".join(map(bytes, request.step())))
+    assert 50_000 <= took < 5_000_000

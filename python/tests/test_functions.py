@@ -8,6 +8,7 @@ from hxpy._tables import wire
 from hxpy._tables.conversion import decode_column, encode_column
 from hxpy._tables.wire import Column, decode_batch, encode_batch
 from hxpy._worker.functions import Functions, Table, batches
+from hxpy._worker.session import Session
 from hxpy.errors import HxpyError
 
 VERSIONS = ("00004001" + "0" * 24, "00004001" + "1" * 24)
@@ -15,7 +16,7 @@ VERSIONS = ("00004001" + "0" * 24, "00004001" + "1" * 24)
 
 @pytest.fixture
 def functions():
-    return Functions({})
+    return Functions(Session())
 
 
 def text_column(name, *texts):
@@ -38,15 +39,55 @@ def instruct(functions, common, arguments):
     return decode_batch(b"".join(map(bytes, functions.invoke(bytearray(payload)))))
 
 
-def invoke(functions, *arguments, want=wire.INT64, key=VERSIONS[0]):
+def invoke(functions, *arguments, want=wire.INT64, key=VERSIONS[0], name="key"):
     """Call by columns given as (tag, values); return the values of the result."""
-    common = [text_column("key", key)]
+    common = [text_column(name, key)]
     if want is not None:
         wanted = want if isinstance(want, Column) else Column(want, "", "", 0)
         common.append(encode_column(wanted, []))
     result = instruct(functions, common, [
         encode_column(Column(tag, "", "", 0), values) for tag, values in arguments])
     return [decode_column(column) for column in result]
+
+
+def call(functions, source, *arguments, want=wire.INT64):
+    """Call a callable as invoke() does."""
+    return invoke(functions, *arguments, want=want, key=source, name="func")
+
+
+def test_callables_are_looked_up_each_time(functions):
+    functions.session.execute("def f(x): return x + 1")
+    assert call(functions, "f", (wire.INT32, [1])) == [[2]]
+    functions.session.execute("def f(x): return x + 10")
+    assert call(functions, "f", (wire.INT32, [1])) == [[11]]
+    assert call(functions, "lambda *x: len(x)") == [[0]]
+    functions.session.execute("del f")
+    with pytest.raises(HxpyError, match="name 'f' is not defined") as error:
+        call(functions, "f", (wire.INT32, [1]))
+    assert error.value.sqlstate == "42883" and "py_exec" in error.value.hint
+    with pytest.raises(NameError):
+        call(functions, "(lambda: nosuch)()")
+    with pytest.raises(HxpyError, match='"int" is not callable'):
+        call(functions, "1")
+
+
+def test_a_callable_may_take_columns(functions):
+    functions.session.execute("""
+        import hxpy, numpy
+        @hxpy.batch
+        def f(x, y): return [f"{type(x).__name__} {len(x)} {x[0] + y[0]}"]
+        hypot = hxpy.batch(numpy.hypot)
+        class Odd:
+            def __getattr__(self, name): return 1
+            def __call__(self, x): return x
+        odd = Odd()
+    """)
+    one, two = (wire.INT32, [1]), (wire.INT32, [2])
+    assert call(functions, "f", one, two, want=wire.TEXT) == [["ndarray 1 3"]]
+    assert call(functions, "hypot", two, (wire.INT32, [0]), want=wire.FLOAT64) == [[2.0]]
+    assert call(functions, "odd", (wire.INT32, [1])) == [[1]]
+    with pytest.raises(HxpyError, match="returned 2 values for 1 rows"):
+        call(functions, "hxpy.batch(lambda x: [1, 2])", (wire.INT32, [1]))
 
 
 def test_short_and_long_ways_agree(functions):
@@ -147,9 +188,9 @@ def test_errors_name_the_line(functions):
 
 def test_do_runs_once_and_leaves_nothing(functions):
     define(functions, "GD['x'] = 1\nreturn\nGD['x'] = 2", kind="do", key="")
-    assert functions.namespace["x"] == 1 and not functions.known
+    assert functions.session.namespace["x"] == 1 and not functions.known
     define(functions, "GD['x'] = 3", key="")
-    assert functions.namespace["x"] == 1 and not functions.known
+    assert functions.session.namespace["x"] == 1 and not functions.known
 
 
 def record(*names):
@@ -168,7 +209,7 @@ class Holder:
     "__import__('pandas').Series({'y': 2, 'x': 1})", "__import__('numpy').array([1, 2])",
     "__import__('numpy').array([(2, 1)], dtype=[('y', 'i8'), ('x', 'i8')])[0]"])
 def test_rows(functions, source):
-    functions.namespace["Holder"] = Holder
+    functions.session.namespace["Holder"] = Holder
     define(functions, f"return {source}")
     assert invoke(functions, want=record("x", "y")) == [[{"x": 1, "y": 2}]]
     many = Column(wire.ARRAY, "", "", 0)
@@ -261,13 +302,14 @@ def test_rows_of_a_trigger(functions):
     for event, rows in (("INSERT", {"new": row}), ("UPDATE", {"new": row, "old": other}),
                         ("DELETE", {"old": other}), ("UPDATE", {"new": other, "old": row})):
         fire(functions, "ab" if "new" in rows else "", level="ROW", event=event, **rows)
-        assert functions.namespace["rows"] == (rows.get("new"), rows.get("old"))
+        assert functions.session.namespace["rows"] == (rows.get("new"), rows.get("old"))
     assert len(functions.calls) == 3
 
 
 def test_trigger_of_a_statement(functions):
     define(functions, "GD['td'] = TD", kind="trigger")
     assert fire(functions, "", level="STATEMENT", event="TRUNCATE") == [("", "OK")]
-    assert functions.namespace["td"]["event"] == "TRUNCATE" and functions.namespace["td"]["new"] is None
+    data = functions.session.namespace["td"]
+    assert data["event"] == "TRUNCATE" and data["new"] is None
     assert fire(functions, "", level="ROW", event="DELETE", old={"a": 1, "b": 2}) == [("", "OK")]
-    assert functions.namespace["td"]["old"] == {"a": 1, "b": 2}
+    assert functions.session.namespace["td"]["old"] == {"a": 1, "b": 2}

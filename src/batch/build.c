@@ -244,7 +244,7 @@ describe_call(List *calls, int index, Replacement *columns, List **expressions)
 	numbers = lappend_int(numbers, guard == NULL ? -1 :
 						  add_expression(expressions, (Node *) guard));
 	numbers = lappend_int(numbers, call->places == NIL ? -1 : output_number(calls, index));
-	foreach(cell, call->call->args)
+	foreach(cell, hxpy_calls_arguments(call->call))
 	{
 		Node	   *argument = lfirst(cell);
 		int			inner = hxpy_calls_is_batched(argument) ?

@@ -1,6 +1,6 @@
 /*
  * calls.c
- *	  Calls of functions of the language in an expression.
+ *	  Calls of functions of the language, and of callables, in an expression.
  *
  * A call can be made for many rows at once, ahead of the expression that it stands in, if
  * that changes neither a result nor an error.  So what is between it and the top of its
@@ -10,9 +10,12 @@
  * What is volatile is evaluated as often as the query says, at its place: a call with such
  * an argument, or below such a condition, is not batched.  Sub-selects may hide such things.
  *
+ * py_call is volatile, and batched all the same: what it calls is evaluated as often as the
+ * query says, but not at its place.
+ *
  * A call is ready when its arguments and its guards have no calls but for those that are
- * its arguments themselves, and run with the same role and settings.  Others come in a later
- * round, when the values of the first are there.
+ * its arguments themselves, and run at the same place: with the same role and settings, in the
+ * same session.  Others come in a later round, when the values of the first are there.
  */
 #include "postgres.h"
 
@@ -31,6 +34,7 @@
 #include "batch/calls.h"
 #include "batch/environment.h"
 #include "guc.h"
+#include "lang/callable.h"
 #include "lang/language.h"
 
 /* A search for calls. */
@@ -74,6 +78,40 @@ is_function(Oid oid)
 	return batched;
 }
 
+/* Return whether an expression has one value throughout a query, which may be NULL or is not. */
+static bool
+is_fixed(Node *node, bool isnull)
+{
+	if (IsA(node, RelabelType))
+		return is_fixed((Node *) ((RelabelType *) node)->arg, isnull);
+	if (IsA(node, CoerceToDomain))
+		return is_fixed((Node *) ((CoerceToDomain *) node)->arg, isnull);
+	return IsA(node, Const) ? ((Const *) node)->constisnull == isnull :
+		IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN;
+}
+
+/*
+ * Return whether a node is a py_call that can be made for many rows at once; what is wrong
+ * about another one shows where it is evaluated.
+ */
+static bool
+is_callable(Node *node)
+{
+	FuncExpr   *call = (FuncExpr *) node;
+	CallableArguments arguments;
+
+	if (!IsA(node, FuncExpr) || call->funcid < FirstGenbkiObjectId || call->funcvariadic ||
+		!hxpy_callable_arguments(call->funcid, list_length(call->args), &arguments) ||
+		FmgrHookIsNeeded(call->funcid))
+		return false;
+	for (int i = 0; i < arguments.nfixed; i++)
+	{
+		if (!is_fixed(list_nth(call->args, i), i > arguments.has_session))
+			return false;
+	}
+	return true;
+}
+
 /* Return whether a function is volatile and not batched. */
 static bool
 is_volatile(Oid oid, void *context)
@@ -88,7 +126,7 @@ must_stay(Node *node, void *context)
 	if (node == NULL)
 		return false;
 	return IsA(node, SubPlan) || IsA(node, AlternativeSubPlan) || IsA(node, NextValueExpr) ||
-		check_functions_in_node(node, is_volatile, context) ||
+		(check_functions_in_node(node, is_volatile, context) && !is_callable(node)) ||
 		expression_tree_walker(node, must_stay, context);
 }
 
@@ -99,7 +137,20 @@ must_stay(Node *node, void *context)
 static bool
 has_type(Node *expression)
 {
-	return get_typtype(exprType(expression)) != TYPTYPE_PSEUDO;
+	Oid			type = exprType(expression);
+
+	/* a literal's, where any type may be */
+	return type == UNKNOWNOID || get_typtype(type) != TYPTYPE_PSEUDO;
+}
+
+/* Return the arguments that a call sends. */
+List *
+hxpy_calls_arguments(const FuncExpr *call)
+{
+	CallableArguments arguments;
+
+	return hxpy_callable_arguments(call->funcid, list_length(call->args), &arguments) ?
+		list_copy_tail(call->args, arguments.nfixed) : call->args;
 }
 
 /* Return whether a node is a call that can be made for many rows at once. */
@@ -111,17 +162,32 @@ hxpy_calls_is_batched(Node *node)
 	Oid			type;
 	TupleDesc	tupdesc;
 
-	if (node == NULL || !IsA(node, FuncExpr) || !is_function(call->funcid))
+	if (node == NULL || !IsA(node, FuncExpr) || !(is_function(call->funcid) || is_callable(node)))
 		return false;
 	if (!has_type(node) &&
 		get_expr_result_type(node, &type, &tupdesc) != TYPEFUNC_COMPOSITE)
 		return false;
-	foreach(cell, call->args)
+	foreach(cell, hxpy_calls_arguments(call))
 	{
 		if (!has_type(lfirst(cell)) || must_stay(lfirst(cell), NULL))
 			return false;
 	}
 	return true;
+}
+
+/* Return whether two calls run at the same place. */
+static bool
+is_same_place(FuncExpr *one, FuncExpr *two)
+{
+	CallableArguments first;
+	CallableArguments second;
+	bool		is_call = hxpy_callable_arguments(one->funcid, list_length(one->args), &first);
+
+	if (is_call != hxpy_callable_arguments(two->funcid, list_length(two->args), &second) ||
+		!hxpy_environment_is_same(one->funcid, two->funcid))
+		return false;
+	return !is_call || (first.has_session == second.has_session &&
+						(!first.has_session || equal(linitial(one->args), linitial(two->args))));
 }
 
 /* Return whether a call is ready. */
@@ -135,19 +201,18 @@ is_ready(FuncExpr *call)
 		Node	   *argument = lfirst(cell);
 
 		if (hxpy_calls_is_batched(argument) &&
-			hxpy_environment_is_same(((FuncExpr *) argument)->funcid, call->funcid) ?
+			is_same_place((FuncExpr *) argument, call) ?
 			!is_ready((FuncExpr *) argument) : hxpy_calls_in(argument))
 			return false;
 	}
 	return true;
 }
 
-/* Return whether a call runs with the role and settings of others that were found. */
+/* Return whether a call runs at the place of others that were found. */
 static bool
 fits(FuncExpr *call, const List *calls)
 {
-	return calls == NIL ||
-		hxpy_environment_is_same(((BatchCall *) linitial(calls))->call->funcid, call->funcid);
+	return calls == NIL || is_same_place(((BatchCall *) linitial(calls))->call, call);
 }
 
 /* Return where a call is among others, or -1; equal calls that are not volatile are one. */

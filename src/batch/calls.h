@@ -1,6 +1,6 @@
 /*
  * calls.h
- *	  Calls of functions of the language in an expression.
+ *	  Calls of functions of the language, and of callables, in an expression.
  */
 #ifndef HXPY_CALLS_H
 #define HXPY_CALLS_H
@@ -18,6 +18,7 @@ typedef struct BatchCall
 } BatchCall;
 
 extern bool hxpy_calls_is_batched(Node *node);
+extern List *hxpy_calls_arguments(const FuncExpr *call);
 extern bool hxpy_calls_in(Node *expression);
 extern List *hxpy_calls_ready(Node *expression);
 extern int	hxpy_calls_find(const List *calls, const FuncExpr *call);

@@ -121,6 +121,8 @@ take_part(ExchangeSink *sink, const char *payload, size_t length)
 	step->parts = lappend(step->parts, part);
 	step->received += length;
 	step->program->costs->received += length;
+	/* In the place of what other batches do not use stands the time. */
+	step->program->costs->worked += (uint32) hxpy_wire_int32(payload, 1);
 	MemoryContextSwitchTo(old);
 }
 
@@ -197,6 +199,7 @@ step_session(const ProgramStep *step)
 
 	foreach(cell, step->calls)
 		session = hxpy_function_session(step->program->calls[lfirst_int(cell)].function);
+	strlcpy(step->program->costs->session, session->key.name, NAMEDATALEN);
 	return session;
 }
 
@@ -294,7 +297,7 @@ begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 	hxpy_exchange_add_text(exchange, "rows", psprintf(UINT64_FORMAT " " UINT64_FORMAT,
 													  program->given, count));
 	exchange->wants = step->wants;
-	exchange->columns = step->columns;
+	exchange->columns = list_concat(list_make1(step->functions), step->columns);
 	exchange->keeps_error = true;
 	exchange->sink = &step->sink;
 	exchange->spool = spool_step;

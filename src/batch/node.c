@@ -38,6 +38,7 @@
 #include "batch/messages.h"
 #include "batch/node.h"
 #include "guc.h"
+#include "lang/callable.h"
 
 #define FIRST_ROWS		16
 #define GROWTH			4
@@ -342,16 +343,14 @@ static void
 prepare_program(BatchState *state, Batch *batch)
 {
 	CustomScan *scan = (CustomScan *) state->custom.ss.ps.plan;
-	EState	   *estate = state->custom.ss.ps.state;
 
 	if (batch->program != NULL && hxpy_program_is_current(batch->program))
 		return;
 	if (batch->program != NULL)
 		hxpy_program_free(batch->program);
 	batch->program = NULL;
-	batch->program = hxpy_program_create(HXPY_CALLS(scan), scan->custom_exprs,
-										 estate->es_snapshot, &state->costs,
-										 estate->es_query_cxt);
+	batch->program = hxpy_program_create(&state->custom.ss.ps, HXPY_CALLS(scan),
+										 scan->custom_exprs, &state->costs);
 }
 
 /* Forget the rows of a batch. */
@@ -597,6 +596,29 @@ rescan_node(CustomScanState *node)
 
 /* ---------- EXPLAIN ---------- */
 
+/* Return the name of the session in which calls run, or the parameter that has it. */
+static const char *
+session_name(const BatchState *state, FuncExpr *call, List *context)
+{
+	CallableArguments arguments;
+	Environment *environment;
+	SavedEnvironment saved;
+	const char *name;
+
+	if (state->costs.session[0])
+		return state->costs.session;
+	if (hxpy_callable_arguments(call->funcid, list_length(call->args), &arguments) &&
+		arguments.has_session)
+		return IsA(linitial(call->args), Const) ?
+			TextDatumGetCString(linitial_node(Const, call->args)->constvalue) :
+			deparse_expression(linitial(call->args), context, true, false);
+	environment = hxpy_environment_load(call->funcid);
+	saved = hxpy_environment_enter(environment);
+	name = pstrdup(hxpy_session);
+	hxpy_environment_leave(environment, saved);
+	return name;
+}
+
 /* Show the calls, and what they have cost. */
 static void
 explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
@@ -617,6 +639,10 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 													  true, false));
 	}
 	ExplainPropertyList("Calls", calls, es);
+	if (es->verbose)
+		ExplainPropertyText("Session", session_name(state, HXPY_CALL_EXPR((List *)
+																		  linitial(HXPY_CALLS(scan))),
+													context), es);
 	if (!es->analyze)
 		return;
 	ExplainPropertyUInteger("Batches", NULL, state->costs.messages, es);
@@ -625,9 +651,11 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 	ExplainPropertyUInteger("Rows in Batches", NULL, state->costs.rows, es);
 	ExplainPropertyUInteger("Sent", "bytes", state->costs.sent, es);
 	ExplainPropertyUInteger("Received", "bytes", state->costs.received, es);
-	if (es->timing)
-		ExplainPropertyFloat("Waited for Python", "ms",
-							 INSTR_TIME_GET_MILLISEC(state->costs.time), 3, es);
+	if (!es->timing)
+		return;
+	ExplainPropertyFloat("Time in Python", "ms", state->costs.worked / 1000.0, 3, es);
+	ExplainPropertyFloat("Waited for Python", "ms",
+						 INSTR_TIME_GET_MILLISEC(state->costs.time), 3, es);
 }
 
 /* Make the node known. */

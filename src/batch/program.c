@@ -9,16 +9,19 @@
  */
 #include "postgres.h"
 
+#include "executor/executor.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "hxpy.h"
 #include "batch/build.h"
 #include "batch/program.h"
+#include "lang/callable.h"
 
 /* Return how a call's value travels. */
 static ColumnType *
@@ -69,14 +72,30 @@ create_column(const BatchProgram *program, Oid type)
 	return hxpy_column_create(travel, "", CurrentMemoryContext);
 }
 
+/* Return what a call is of: a callable's session and expression have one value in a query. */
+static PyFunction *
+load_function(PlanState *node, FuncExpr *call)
+{
+	CallableArguments arguments;
+	Datum		values[HXPY_MAX_FIXED];
+	bool		nulls[HXPY_MAX_FIXED];
+
+	if (!hxpy_callable_arguments(call->funcid, list_length(call->args), &arguments))
+		return hxpy_function_load(call->funcid);
+	for (int i = 0; i < arguments.nfixed; i++)
+		values[i] = ExecEvalExprSwitchContext(ExecInitExpr(list_nth(call->args, i), node),
+											  node->ps_ExprContext, &nulls[i]);
+	return hxpy_callable_create(call->funcid, &arguments, values, nulls);
+}
+
 /* Set up a call as the plan has it. */
 static void
-create_call(ProgramCall *call, List *planned)
+create_call(PlanState *node, ProgramCall *call, List *planned)
 {
 	FuncExpr   *expression = HXPY_CALL_EXPR(planned);
 	List	   *numbers = HXPY_CALL_NUMBERS(planned);
 
-	call->function = hxpy_function_load(expression->funcid);
+	call->function = load_function(node, expression);
 	call->type = result_type(call->function, expression);
 	call->guard = linitial_int(numbers);
 	call->output = lsecond_int(numbers);
@@ -198,7 +217,7 @@ connect_step(BatchProgram *program, int number)
 	}
 }
 
-/* Write what the worker is to do in a step: a line for each call. */
+/* Write what the worker is to do in a step: a line and a function for each call. */
 static void
 describe_step(BatchProgram *program, int number)
 {
@@ -211,6 +230,8 @@ describe_step(BatchProgram *program, int number)
 	step->types = palloc(Max(step->nreturned, 1) * sizeof(ColumnType *));
 	step->values = palloc(Max(step->nreturned, 1) * sizeof(Datum));
 	step->nulls = palloc(Max(step->nreturned, 1) * sizeof(bool));
+	step->functions = hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "functions",
+										 CurrentMemoryContext);
 	foreach(cell, step->calls)
 	{
 		ProgramCall *call = &program->calls[lfirst_int(cell)];
@@ -219,8 +240,10 @@ describe_step(BatchProgram *program, int number)
 			step->types[call->returned] = call->type;
 		step->wants = lappend(step->wants,
 							  hxpy_column_create(call->type, "", CurrentMemoryContext));
-		appendStringInfo(&text, "%s%s %d %d %d", text.len > 0 ? "\n" : "", call->function->key,
-						 func_strict(call->function->oid), call->returned,
+		hxpy_column_append(step->functions,
+						   CStringGetTextDatum(hxpy_function_key(call->function)), false);
+		appendStringInfo(&text, "%s%d %d %d %d", text.len > 0 ? "\n" : "",
+						 call->function->is_callable, func_strict(call->function->oid), call->returned,
 						 call->guard < 0 ? -1 : step_column(program, step, call->guard));
 		foreach(source, call->arguments)
 		{
@@ -248,12 +271,12 @@ has_conversions(const BatchProgram *program)
 	return found;
 }
 
-/* Set up a program, from what the plan says, in a memory context of its own. */
+/* Set up a node's program, from what the plan says, in a memory context of its own. */
 BatchProgram *
-hxpy_program_create(List *calls, List *expressions, Snapshot snapshot, ProgramCosts *costs,
-					MemoryContext parent)
+hxpy_program_create(PlanState *node, List *calls, List *expressions, ProgramCosts *costs)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "hxpy calls", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = AllocSetContextCreate(node->state->es_query_cxt, "hxpy calls",
+												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	BatchProgram *program = palloc0(sizeof(BatchProgram));
 	SavedEnvironment saved;
@@ -264,14 +287,14 @@ hxpy_program_create(List *calls, List *expressions, Snapshot snapshot, ProgramCo
 	program->work = AllocSetContextCreate(context, "hxpy calls' work", ALLOCSET_SMALL_SIZES);
 	program->settings = hxpy_setup_settings();
 	program->costs = costs;
-	program->snapshot = snapshot;
+	program->snapshot = node->state->es_snapshot;
 	program->ncalls = list_length(calls);
 	program->calls = palloc0(program->ncalls * sizeof(ProgramCall));
 	program->environment =
 		hxpy_environment_load(HXPY_CALL_EXPR((List *) linitial(calls))->funcid);
 	saved = hxpy_environment_enter(program->environment);
 	foreach(cell, calls)
-		create_call(&program->calls[foreach_current_index(cell)], lfirst(cell));
+		create_call(node, &program->calls[foreach_current_index(cell)], lfirst(cell));
 	program->columns = palloc(Max(list_length(expressions), 1) * sizeof(Column *));
 	foreach(cell, expressions)
 	{

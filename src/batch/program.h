@@ -5,6 +5,7 @@
 #ifndef HXPY_PROGRAM_H
 #define HXPY_PROGRAM_H
 
+#include "nodes/execnodes.h"
 #include "portability/instr_time.h"
 #include "utils/snapshot.h"
 
@@ -20,6 +21,8 @@ typedef struct ProgramCosts
 	uint64		sent;			/* bytes */
 	uint64		received;
 	instr_time	time;			/* that was waited for answers */
+	uint64		worked;			/* µs, by Python's own account */
+	char		session[NAMEDATALEN];	/* of the last one */
 	bool		runs_sql;		/* Python has asked for SQL in one of them */
 } ProgramCosts;
 
@@ -62,6 +65,7 @@ typedef struct ProgramStep
 	bool		read_only;		/* their SQL changes nothing */
 	char	   *text;			/* what the worker is to do */
 	List	   *wants;			/* a column for each call */
+	Column	   *functions;		/* by what the worker finds them, a value for each call */
 	List	   *columns;		/* that are sent */
 	List	   *sources;		/* of these: expression, or -1 minus the call's number */
 	int			nreturned;
@@ -112,8 +116,8 @@ struct BatchProgram
 	RowError	error;			/* of row `answered` */
 };
 
-extern BatchProgram *hxpy_program_create(List *calls, List *expressions, Snapshot snapshot,
-										 ProgramCosts *costs, MemoryContext parent);
+extern BatchProgram *hxpy_program_create(PlanState *node, List *calls, List *expressions,
+										 ProgramCosts *costs);
 extern void hxpy_program_free(BatchProgram *program);
 extern bool hxpy_program_is_current(const BatchProgram *program);
 

@@ -1,6 +1,6 @@
 /*
  * call.c
- *	  Calls of functions of the language.
+ *	  Calls of functions of the language, and of callables.
  *
  * A warm call, whose setup (setup.c) and session are what they were, fills the columns of
  * the arguments and does one exchange.  Its memory is reset before the next one.
@@ -13,14 +13,16 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "hxpy.h"
+#include "lang/call.h"
 #include "lang/language.h"
 #include "lang/set.h"
-#include "lang/setup.h"
 #include "lang/trigger.h"
 
 /* What an expression's calls have in common. */
@@ -30,6 +32,7 @@ typedef struct PyCall
 	ColumnType *result;			/* NULL for none */
 	List	   *wants;			/* the column of the result, or none */
 	List	   *arguments;		/* Columns */
+	bool		spreads;		/* the arguments stand in an array, VARIADIC */
 	HeadPrefix	head;			/* of an instruction, up to the arguments */
 } PyCall;
 
@@ -41,9 +44,8 @@ argument_type(FunctionCallInfo fcinfo, const PyFunction *function, int argument)
 {
 	Oid			type = function->types[argument];
 
-	if (!IsPolymorphicType(type))
-		return type;
-	type = get_fn_expr_argtype(fcinfo->flinfo, argument);
+	if (IsPolymorphicType(type))
+		type = get_fn_expr_argtype(fcinfo->flinfo, argument);
 	if (!OidIsValid(type))
 		ereport(ERROR,
 				(errcode(ERRCODE_INDETERMINATE_DATATYPE),
@@ -91,7 +93,8 @@ complete_call(CallSetup *setup, FunctionCallInfo fcinfo)
 		call->result = hxpy_function_type(function, result_type(fcinfo));
 		call->wants = list_make1(hxpy_column_create(call->result, "", setup->context));
 	}
-	for (int i = 0; i < function->nargs; i++)
+	call->spreads = function->is_callable && get_fn_expr_variadic(fcinfo->flinfo);
+	for (int i = 0; i < function->nargs && !call->spreads; i++)
 	{
 		Oid			type = argument_type(fcinfo, function, i);
 		ColumnType *travel = hxpy_function_type(function,
@@ -102,20 +105,56 @@ complete_call(CallSetup *setup, FunctionCallInfo fcinfo)
 	hxpy_setup_write_head(&call->head, function, call->wants, setup->context);
 }
 
-/* Fill the columns of the arguments. */
-static void
+/* Return the elements of an array that is an argument as columns; there are none in NULL. */
+static List *
+spread_array(FunctionCallInfo fcinfo, int argument)
+{
+	List	   *columns = NIL;
+	ArrayType  *array;
+	int16		length;
+	bool		by_value;
+	char		alignment;
+	Datum	   *values;
+	bool	   *nulls;
+	int			count;
+
+	if (PG_ARGISNULL(argument))
+		return NIL;
+	array = PG_GETARG_ARRAYTYPE_P(argument);
+	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &alignment);
+	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, alignment, &values, &nulls,
+					  &count);
+	if (count > FUNC_MAX_ARGS)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_ARGUMENTS),
+				 errmsg("cannot pass more than %d arguments", FUNC_MAX_ARGS)));
+	for (int i = 0; i < count; i++)
+	{
+		ColumnType *type = hxpy_coltype_create(ARR_ELEMTYPE(array), -1, false);
+		Column	   *column = hxpy_column_create(type, "", CurrentMemoryContext);
+
+		hxpy_column_append(column, values[i], nulls[i]);
+		columns = lappend(columns, column);
+	}
+	return columns;
+}
+
+/* Fill the columns of the arguments; returns all of them. */
+static List *
 fill_arguments(FunctionCallInfo fcinfo, const PyCall *call)
 {
+	int			first = call->setup.function->first;
 	ListCell   *cell;
 
 	foreach(cell, call->arguments)
 	{
-		int			i = foreach_current_index(cell);
+		int			i = first + foreach_current_index(cell);
 		Column	   *column = lfirst(cell);
 
 		hxpy_column_reset(column);
 		hxpy_column_append(column, PG_GETARG_DATUM(i), PG_ARGISNULL(i));
 	}
+	return call->spreads ? spread_array(fcinfo, first) : call->arguments;
 }
 
 /* Return whether a procedure is called so that it may end the transaction. */
@@ -134,18 +173,18 @@ run_call(FunctionCallInfo fcinfo, PyCall *call, bool *isnull)
 	const PyFunction *function = call->setup.function;
 	PySession  *session = hxpy_function_session(function);
 	Datum		value = (Datum) 0;
+	List	   *arguments = fill_arguments(fcinfo, call);
 	Exchange	exchange;
 
-	fill_arguments(fcinfo, call);
 	*isnull = false;
 	if (function->kind == FUNCTION_SET)
-		hxpy_set_return(fcinfo, function, session, call->arguments);
+		hxpy_set_return(fcinfo, function, session, arguments);
 	else
 	{
 		hxpy_function_exchange(&exchange, function, session, HXPY_FRAME_INVOKE);
 		exchange.prefix = &call->head;
 		exchange.wants = call->wants;
-		exchange.columns = call->arguments;
+		exchange.columns = arguments;
 		exchange.nonatomic = is_nonatomic(fcinfo);
 		if (call->result != NULL)
 			hxpy_exchange_values(&exchange, &value, isnull);
@@ -159,29 +198,35 @@ run_call(FunctionCallInfo fcinfo, PyCall *call, bool *isnull)
 	return value;
 }
 
-/*
- * Call a function of the language.
- */
+/* Call a function, which `load` gives where nothing is set up yet. */
 Datum
-hxpy_call_handler(PG_FUNCTION_ARGS)
+hxpy_call_function(FunctionCallInfo fcinfo, SetupLoad load)
 {
-	PyCall	   *call;
-	ErrorContextCallback callback = {error_context_stack, hxpy_function_context};
-	Datum		value = (Datum) 0;
+	PyCall	   *call = (PyCall *) hxpy_setup_get(fcinfo, sizeof(PyCall), load, complete_call);
+	ErrorContextCallback callback = {error_context_stack, hxpy_function_context,
+	call->setup.function};
+	Datum		value;
 
-	if (CALLED_AS_TRIGGER(fcinfo))
-		return hxpy_trigger_call(fcinfo);
-	if (CALLED_AS_EVENT_TRIGGER(fcinfo))
-	{
-		hxpy_trigger_call_event(fcinfo);
-		return value;
-	}
-	call = (PyCall *) hxpy_setup_get(fcinfo, sizeof(PyCall), complete_call);
-	callback.arg = call->setup.function;
 	call->setup.busy = true;
 	error_context_stack = &callback;
 	value = run_call(fcinfo, call, &fcinfo->isnull);
 	error_context_stack = callback.previous;
 	call->setup.busy = false;
 	return value;
+}
+
+/*
+ * Call a function of the language.
+ */
+Datum
+hxpy_call_handler(PG_FUNCTION_ARGS)
+{
+	if (CALLED_AS_TRIGGER(fcinfo))
+		return hxpy_trigger_call(fcinfo);
+	if (CALLED_AS_EVENT_TRIGGER(fcinfo))
+	{
+		hxpy_trigger_call_event(fcinfo);
+		return (Datum) 0;
+	}
+	return hxpy_call_function(fcinfo, hxpy_setup_load);
 }

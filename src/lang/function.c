@@ -169,14 +169,34 @@ hxpy_function_load(Oid oid)
 	return function;
 }
 
+/* Return a function's source. */
+char *
+hxpy_function_source(const PyFunction *function)
+{
+	HeapTuple	row = get_row(function->oid);
+	bool		isnull;
+	Datum		source = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_prosrc, &isnull);
+	char	   *body;
+
+	if (isnull)
+		elog(ERROR, "null prosrc");
+	body = TextDatumGetCString(source);
+	ReleaseSysCache(row);
+	return body;
+}
+
 /* Return whether a function is still what was loaded. */
 bool
 hxpy_function_is_current(const PyFunction *function)
 {
-	HeapTuple	row = get_row(function->oid);
-	bool		current = function->xmin == HeapTupleHeaderGetRawXmin(row->t_data) &&
-		ItemPointerEquals(&row->t_self, unconstify(ItemPointerData *, &function->tid));
+	HeapTuple	row;
+	bool		current;
 
+	if (function->is_callable)
+		return true;
+	row = get_row(function->oid);
+	current = function->xmin == HeapTupleHeaderGetRawXmin(row->t_data) &&
+		ItemPointerEquals(&row->t_self, unconstify(ItemPointerData *, &function->tid));
 	ReleaseSysCache(row);
 	return current;
 }
@@ -185,6 +205,8 @@ hxpy_function_is_current(const PyFunction *function)
 ColumnType *
 hxpy_function_type(const PyFunction *function, ColumnType *type)
 {
+	if (function->is_callable)
+		return type;
 	if (hxpy_types == HXPY_TYPES_PLPYTHON || function->transforms != NIL)
 		hxpy_coltype_adapt(type, hxpy_types == HXPY_TYPES_PLPYTHON, function->transforms);
 	return type;
@@ -336,30 +358,33 @@ compile_function(const PyFunction *function, PySession *session, const char *key
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	HeapTuple	row = get_row(function->oid);
-	bool		isnull;
-	Datum		source = SysCacheGetAttr(PROCOID, row, Anum_pg_proc_prosrc, &isnull);
-	char	   *body;
-	Column	   *parameters;
+	Column	   *parameters = parameter_column(row);
 
-	if (isnull)
-		elog(ERROR, "null prosrc");
-	body = TextDatumGetCString(source);
-	parameters = parameter_column(row);
 	ReleaseSysCache(row);
 	send_source(session, function->takes_columns ? "columns" : kind_names[function->kind], key,
-				function->name, body, parameters, false);
+				function->name, hxpy_function_source(function), parameters, false);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+/* Return by what a worker finds a function: its key, or a callable's expression. */
+const char *
+hxpy_function_key(const PyFunction *function)
+{
+	return function->is_callable ? function->name : function->key;
 }
 
 /* Return the session in which a function runs, whose worker knows it. */
 PySession *
 hxpy_function_session(const PyFunction *function)
 {
-	PySession  *session = get_session(function->pins_image);
+	PySession  *session;
 	KnownFunction *known;
 	bool		found;
 
+	if (function->is_callable)
+		return hxpy_session_get(function->session != NULL ? function->session : hxpy_session);
+	session = get_session(function->pins_image);
 	if (session->functions == NULL)
 	{
 		HASHCTL		control = {
@@ -389,7 +414,7 @@ hxpy_function_exchange(Exchange *exchange, const PyFunction *function, PySession
 	exchange->shown = function->name;
 	exchange->read_only = function->read_only;
 	exchange->transforms = function->transforms;
-	exchange->isolated = true;
+	exchange->isolated = !function->is_callable;
 }
 
 /* Have the worker look whether it could compile a function. */
@@ -414,5 +439,6 @@ hxpy_function_context(void *function)
 {
 	const PyFunction *own = function;
 
-	errcontext("hxpy %s \"%s\"", own->is_procedure ? "procedure" : "function", own->name);
+	errcontext("hxpy %s \"%s\"", own->is_callable ? "callable" :
+			   own->is_procedure ? "procedure" : "function", own->name);
 }

@@ -20,14 +20,20 @@ typedef enum FunctionKind
 	FUNCTION_EVENT_TRIGGER
 } FunctionKind;
 
-/* A function; lives in the memory context that was current when it was loaded. */
+/*
+ * A function, or a callable of a session; lives in the memory context that was current when
+ * it was loaded.
+ */
 typedef struct PyFunction
 {
-	Oid			oid;
+	Oid			oid;			/* of a callable that of py_call */
 	TransactionId xmin;			/* of its row in pg_proc, with `tid` its version */
 	ItemPointerData tid;
 	FunctionKind kind;
-	char	   *name;
+	char	   *name;			/* of a callable the expression that gives it */
+	bool		is_callable;
+	char	   *session;		/* of a callable, or NULL for that of hxpy.session */
+	int			first;			/* argument of a callable, after those of py_call */
 	bool		is_procedure;
 	bool		read_only;		/* STABLE or IMMUTABLE: its SQL changes nothing */
 	bool		pins_image;		/* its own SET chooses the image */
@@ -40,10 +46,12 @@ typedef struct PyFunction
 } PyFunction;
 
 extern PyFunction *hxpy_function_load(Oid oid);
+extern char *hxpy_function_source(const PyFunction *function);
 extern bool hxpy_function_is_current(const PyFunction *function);
 extern PySession *hxpy_function_session(const PyFunction *function);
 extern void hxpy_function_exchange(Exchange *exchange, const PyFunction *function,
 								   PySession *session, uint8 type);
+extern const char *hxpy_function_key(const PyFunction *function);
 extern ColumnType *hxpy_function_type(const PyFunction *function, ColumnType *type);
 extern void hxpy_function_check(const PyFunction *function);
 extern void hxpy_function_do(const char *source, bool nonatomic);

@@ -30,9 +30,17 @@ hxpy_setup_is_current(const TravelSettings *settings, const PyFunction *function
 		settings->types == hxpy_types && hxpy_function_is_current(function);
 }
 
+/* Return the function of the language that is called. */
+PyFunction *
+hxpy_setup_load(FunctionCallInfo fcinfo)
+{
+	return hxpy_function_load(fcinfo->flinfo->fn_oid);
+}
+
 /* Set up calls, in a memory context of their own. */
 static CallSetup *
-create_setup(FunctionCallInfo fcinfo, size_t size, SetupComplete complete, MemoryContext parent)
+create_setup(FunctionCallInfo fcinfo, size_t size, SetupLoad load, SetupComplete complete,
+			 MemoryContext parent)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "hxpy call", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -41,28 +49,38 @@ create_setup(FunctionCallInfo fcinfo, size_t size, SetupComplete complete, Memor
 	setup->context = context;
 	setup->work = AllocSetContextCreate(context, "hxpy call's work", ALLOCSET_SMALL_SIZES);
 	setup->settings = hxpy_setup_settings();
-	setup->function = hxpy_function_load(fcinfo->flinfo->fn_oid);
+	setup->function = load(fcinfo);
 	complete(setup, fcinfo);
 	MemoryContextSwitchTo(old);
 	return setup;
 }
 
+/* Forget what was set up, unless it is busy. */
+void
+hxpy_setup_forget(FunctionCallInfo fcinfo)
+{
+	CallSetup  *setup = fcinfo->flinfo->fn_extra;
+
+	if (setup == NULL || setup->busy)
+		return;
+	fcinfo->flinfo->fn_extra = NULL;
+	MemoryContextDelete(setup->context);
+}
+
 /* Return what was set up, of this size, anew where it does not hold. */
 CallSetup *
-hxpy_setup_get(FunctionCallInfo fcinfo, size_t size, SetupComplete complete)
+hxpy_setup_get(FunctionCallInfo fcinfo, size_t size, SetupLoad load, SetupComplete complete)
 {
 	FmgrInfo   *flinfo = fcinfo->flinfo;
 	CallSetup  *setup = flinfo->fn_extra;
 
 	/* One that is busy is left alone: a call has come back to its own expression. */
 	if (setup != NULL && setup->busy)
-		return create_setup(fcinfo, size, complete, CurrentMemoryContext);
+		return create_setup(fcinfo, size, load, complete, CurrentMemoryContext);
 	if (setup != NULL && hxpy_setup_is_current(&setup->settings, setup->function))
 		return setup;
-	flinfo->fn_extra = NULL;
-	if (setup != NULL)
-		MemoryContextDelete(setup->context);
-	setup = create_setup(fcinfo, size, complete, flinfo->fn_mcxt);
+	hxpy_setup_forget(fcinfo);
+	setup = create_setup(fcinfo, size, load, complete, flinfo->fn_mcxt);
 	flinfo->fn_extra = setup;
 	return setup;
 }
@@ -76,7 +94,8 @@ hxpy_setup_write_head(HeadPrefix *head, const PyFunction *function, List *column
 	ListCell   *cell;
 
 	hxpy_gather_init(&list, CurrentMemoryContext);
-	hxpy_column_write_text("key", function->key, &list);
+	hxpy_column_write_text(function->is_callable ? "func" : "key",
+						   hxpy_coltype_to_utf8(hxpy_function_key(function)), &list);
 	foreach(cell, columns)
 		hxpy_column_write(lfirst(cell), &list);
 	head->ncolumns = 1 + list_length(columns);

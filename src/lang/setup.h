@@ -28,12 +28,18 @@ typedef struct CallSetup
 	PyFunction *function;
 } CallSetup;
 
+/* Returns what is called, in the current memory context. */
+typedef PyFunction *(*SetupLoad) (FunctionCallInfo fcinfo);
+
 /* Completes a setup, in its memory context, which is current. */
 typedef void (*SetupComplete) (CallSetup *setup, FunctionCallInfo fcinfo);
 
 extern TravelSettings hxpy_setup_settings(void);
 extern bool hxpy_setup_is_current(const TravelSettings *settings, const PyFunction *function);
-extern CallSetup *hxpy_setup_get(FunctionCallInfo fcinfo, size_t size, SetupComplete complete);
+extern PyFunction *hxpy_setup_load(FunctionCallInfo fcinfo);
+extern CallSetup *hxpy_setup_get(FunctionCallInfo fcinfo, size_t size, SetupLoad load,
+								 SetupComplete complete);
+extern void hxpy_setup_forget(FunctionCallInfo fcinfo);
 extern void hxpy_setup_write_head(HeadPrefix *head, const PyFunction *function, List *columns,
 								  MemoryContext context);
 

@@ -296,7 +296,8 @@ Datum
 hxpy_trigger_call(FunctionCallInfo fcinfo)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
-	PyTrigger  *trigger = (PyTrigger *) hxpy_setup_get(fcinfo, sizeof(PyTrigger), complete_trigger);
+	PyTrigger  *trigger = (PyTrigger *) hxpy_setup_get(fcinfo, sizeof(PyTrigger),
+													   hxpy_setup_load, complete_trigger);
 	PyFunction *function = trigger->setup.function;
 	ErrorContextCallback callback = {error_context_stack, hxpy_function_context, function};
 	MemoryContext old = MemoryContextSwitchTo(trigger->setup.work);

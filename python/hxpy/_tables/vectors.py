@@ -1,4 +1,4 @@
-"""A column as an array, and back: what functions of the language hxpy_batch take and give."""
+"""A column as an array, and back: what functions of columns take and give."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def encode(want: Column, value: Any, count: int) -> list[Buffer]:
     """Return a list, array or Series as a column of so many values."""
     if isinstance(value, (str, bytes, dict)) or not isinstance(value, Sized) or \
             getattr(value, "ndim", 1) != 1:
-        raise HxpyError("42804", f"a function of the language hxpy_batch returned "
+        raise HxpyError("42804", f"a function of columns returned "
                         f"{type(value).__name__}, not a column", "",
                         "Return an array, a Series or a list, with a value for each row.")
     if len(value) != count:

@@ -1,26 +1,30 @@
 """Calls of functions for many rows, and of some with the values of others, in one request.
 
-A request (CALLS) has a line for each call, which columns a call takes, and rows of these
-columns.  Calls are made one after the other, each for all rows of a slice.  A row for which
-one fails ends the answer: what comes before it is sent, then the error.
+A request (CALLS) has a line for each call, which columns a call takes, which functions or
+callables they are of, and rows of these columns.  Calls are made one after the other, each
+for all rows of a slice.  A row for which one fails ends the answer: what comes before it is
+sent, then the error.
 """
 
 from __future__ import annotations
 
+import functools
 import reprlib
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import compress, repeat
-from typing import Any
+from typing import Any, NoReturn
 
 from .._tables import wire
 from .._tables.conversion import EXACT, decode_column, encode_column, first_unfit
 from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
-from .functions import Function, shape_of
+from .functions import Function, Functions, shape_of
 
 __all__ = ["Batch"]
 
 _ANSWER = 16 << 20      # bytes of results after which an answer ends, with rows left
+_MOST_TIME = 2**32 - 1  # that a batch can tell
 _CONTAINERS = frozenset((wire.ARRAY, wire.RECORD, wire.JSON))
 _CHANGEABLE = frozenset((list, dict))
 _GROWTH = 4             # of slices whose results may be of any size; the first is one row
@@ -31,13 +35,13 @@ class Call:
 
     __slots__ = ("function", "guard", "is_input", "returned", "shape", "sources", "strict", "want")
 
-    def __init__(self, line: str, known: dict[str, Function], want: Column) -> None:
-        key, strict, returned, guard, *sources = line.split(" ")
-        self.function = known[key]
-        self.strict = strict == "1"         # not called where an argument is None
-        self.returned = int(returned)       # which column of the answer, -1 for none
-        self.guard = int(guard)             # column that says for which rows, -1 for all
-        self.sources = [int(source) for source in sources]  # columns; -1 minus a call's number
+    def __init__(self, function: Function, strict: int, returned: int, guard: int,
+                 sources: list[int], want: Column) -> None:
+        self.function = function
+        self.strict = bool(strict)          # not called where an argument is None
+        self.returned = returned            # which column of the answer, -1 for none
+        self.guard = guard                  # column that says for which rows, -1 for all
+        self.sources = sources              # columns; -1 minus a call's number
         self.want = want
         self.shape = shape_of(want)
         self.is_input = False               # of another call
@@ -98,12 +102,18 @@ class Batch:
     number of the call, and its arguments.
     """
 
-    def __init__(self, known: dict[str, Function], payload: Buffer) -> None:
+    def __init__(self, functions: Functions, payload: Buffer) -> None:
+        self.began = time.perf_counter_ns()
         program, rows, *columns = decode_batch(payload)
         lines = decode_column(program)[0].split("\n")
         start, count = decode_column(rows)[0].split(" ")
-        self.calls = [Call(line, known, want) for line, want in zip(lines, columns)]
-        self.columns = [Values(column, column.count, []) for column in columns[len(lines):]]
+        names, *sent = columns[len(lines):]
+        self.calls: list[Call] = []
+        for line, name, want in zip(lines, decode_column(names), columns):
+            is_callable, strict, returned, guard, *sources = map(int, line.split(" "))
+            function = _callable(functions, name) if is_callable else functions.known[name]
+            self.calls.append(Call(function, strict, returned, guard, sources, want))
+        self.columns = [Values(column, column.count, []) for column in sent]
         self.next = int(start)              # row
         self.end = self.next + int(count)
         self.error: BaseException | None = None
@@ -130,7 +140,7 @@ class Batch:
                 if column is not None and call.changes(column):
                     uses[source] -= 1
                     call.sources[place] = len(self.columns)
-                    column = decode_batch(bytearray(payload))[2 + len(self.calls) + source]
+                    column = decode_batch(bytearray(payload))[3 + len(self.calls) + source]
                     self.columns.append(Values(column, column.count, []))
 
     def ended(self) -> bool:
@@ -138,7 +148,12 @@ class Batch:
         return self.error is not None or self.next >= self.end or self.sent >= _ANSWER
 
     def step(self) -> Sequence[Buffer]:
-        """Make the calls for the next rows; return a batch of the values that are to come back."""
+        """Make the calls for the next rows; return a batch of the values that are to come back.
+
+        Where other batches have a 0 it has the µs that this has taken.
+        """
+        began = self.began or time.perf_counter_ns()
+        self.began = 0
         count = min(self.most, self.end - self.next)
         results: list[Values] = []
         for number, call in enumerate(self.calls):
@@ -156,6 +171,8 @@ class Batch:
         self.next += count
         self.sent += size
         self.most = max(1, min(_GROWTH * self.most, _ANSWER * count // size))
+        took = (time.perf_counter_ns() - began) // 1000
+        batch[0] = wire.BATCH.pack(len(answer), min(took, _MOST_TIME))
         return batch
 
     def make(self, call: Call, results: list[Values],
@@ -233,6 +250,18 @@ class Batch:
     def rows(self, source: int, count: int) -> slice:
         """Return which of them are about the next rows."""
         return slice(self.next, self.next + count) if source >= 0 else slice(0, count)
+
+
+def _callable(functions: Functions, source: str) -> Function:
+    """Return a callable; where there is none, what raises that for the first row."""
+    try:
+        return functions.callable(source)
+    except Exception as error:
+        return Function(functools.partial(_fail, error), 0, False, "value", "")
+
+
+def _fail(error: Exception, *arguments: Any) -> NoReturn:
+    raise error
 
 
 def _run(body: Callable[..., Any], inputs: list[list[Any]],

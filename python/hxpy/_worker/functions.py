@@ -1,8 +1,8 @@
-"""Functions of the language hxpy: compiled once, called by their keys.
+"""Functions of the language hxpy: compiled once, called by their keys; and callables.
 
 The body of a function becomes that of a Python function, whose parameters are those of
 SQL.  Each has globals of its own: SD, a dict for its own use; GD, the session's
-namespace; and the module plpy.
+namespace; and the module plpy.  A callable is what an expression gives in the session.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import hxpy
+
 from .. import plpy
 from .._tables import wire
 from .._tables.conversion import decode_column, encode_column, first_unfit
 from .._tables.single import RowReader, ValueWriter
 from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
 from ..errors import ConversionError, HxpyError
-from .session import dedent
+from .session import Session, dedent
 
 __all__ = ["Function", "Functions", "Table", "batches", "call_with_columns", "compile_function",
            "shape_of"]
@@ -69,11 +71,15 @@ def _complete(body: Callable[..., Any], lists: bool, kind: str) -> Callable[...,
 
 
 class Call:
-    """What calls of a function have in common: the columns before the arguments."""
+    """What calls of a function have in common: the columns before the arguments.
 
-    def __init__(self, function: Function, columns: list[Column], count: int) -> None:
+    find: returns it; function: so, if that is always the same one.
+    """
+
+    def __init__(self, function: Function | None, find: Callable[[], Function],
+                 columns: list[Column], count: int) -> None:
         self.function = function
-        self.call = function.call
+        self.find = find
         self.reader = RowReader(count)
         self.want = columns[1] if len(columns) > 1 else None
         self.shape = None if self.want is None else shape_of(self.want)
@@ -82,14 +88,15 @@ class Call:
 
     def answer(self, payload: bytes | bytearray, position: int) -> Sequence[Buffer]:
         """Call the function for each row of the arguments; return a RESULT's payload."""
-        if self.function.kind == "columns" and self.want is not None:
+        function = self.function or self.find()
+        if function.kind == "columns" and self.want is not None:
             columns, _ = decode_columns(memoryview(payload), position, len(self.reader.names))
-            return encode_batch([call_with_columns(self.function, self.want, columns, 1)])
+            return encode_batch([call_with_columns(function, self.want, columns, 1)])
         row = self.reader.read(payload, position)
         if row is not None:
-            return self.write([self.call(*row)])
+            return self.write([function.call(*row)])
         arguments, _ = decode_columns(memoryview(payload), position, len(self.reader.names))
-        return self.write([self.call(*row) for row in zip(*map(decode_column, arguments))])
+        return self.write([function.call(*row) for row in zip(*map(decode_column, arguments))])
 
     def write(self, values: list[Any]) -> Sequence[Buffer]:
         """Return the payload of a RESULT with the function's values."""
@@ -163,8 +170,8 @@ class TriggerCall:
 class Functions:
     """The functions that a session's worker knows."""
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self.namespace = namespace
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.known: dict[str, Function] = {}        # by key
         self.versions: dict[str, str] = {}          # the oid in the key → the key
         self.calls: dict[bytes, Call | TriggerCall] = {}    # by what their payloads begin with
@@ -196,7 +203,7 @@ class Functions:
             number += 1
             filename = f"<function {name} {number}>"
         namespace = {"__builtins__": builtins, "__name__": "__main__", "plpy": plpy, "SD": {},
-                     "GD": self.namespace}
+                     "GD": self.session.namespace}
         text = dedent(source)
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         if kind in _TRIGGERS:
@@ -218,6 +225,11 @@ class Functions:
             self.calls = {head: call for head, call in self.calls.items()
                           if call.function is not function}
 
+    def callable(self, source: str) -> Function:
+        """Return the callable that an expression gives; one of hxpy.batch takes columns."""
+        body = self.session.callable(source)
+        return Function(body, 0, False, "columns" if hxpy._is_batch(body) else "value", "")
+
     def invoke(self, payload: bytes | bytearray) -> Sequence[Buffer]:
         """Call a function for each row of its arguments, one if it has none."""
         head = bytes(payload[:int.from_bytes(payload[4:8], "little")])
@@ -235,17 +247,26 @@ class Functions:
         return value, decode_column(mode)[0] == "row", rest[:split]
 
     def begin(self, head: bytes) -> Call | TriggerCall:
-        """Read what the payloads of some calls begin with, and keep it."""
+        """Read what the payloads of some calls begin with, and keep it.
+
+        The first column is the key of a function, or, by the name func, an expression.
+        """
         count, position = wire.BATCH.unpack_from(head)[0], wire.BATCH.size
         columns: list[Column] = []
         while position < len(head):
             (column,), position = decode_columns(memoryview(head), position, 1)
             columns.append(column)
-        function = self.known[decode_column(columns[0])[0]]
-        kind = TriggerCall if function.kind in _TRIGGERS else Call
+        name, count = decode_column(columns[0])[0], count - len(columns)
+        call: Call | TriggerCall
+        if columns[0].name == "func":
+            call = Call(None, lambda: self.callable(name), columns, count)
+        elif self.known[name].kind in _TRIGGERS:
+            call = TriggerCall(self.known[name], columns, count)
+        else:
+            call = Call(self.known[name], lambda: self.known[name], columns, count)
         if len(self.calls) >= _MOST_CALLS:
             self.calls.clear()
-        call = self.calls[head] = kind(function, columns, count - len(columns))
+        self.calls[head] = call
         return call
 
 

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import types
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import Error, HxpyError, SQLError
@@ -63,6 +63,20 @@ class Session:
     def evaluate(self, source: str) -> Any:
         """Return an expression's value; whatever it raises passes through."""
         return eval(self._compile(source, "eval"), self.namespace)
+
+    def callable(self, source: str) -> Callable[..., Any]:
+        """Return the callable that an expression gives (42809: it is none)."""
+        try:
+            value = self.evaluate(source)
+        except NameError as error:
+            if source.strip() != error.name:
+                raise
+            raise HxpyError("42883", f"NameError: {error}", "",
+                            "Define it first, with py_exec in the same session.") from None
+        if not callable(value):
+            raise HxpyError("42809", f"Python type \"{type(value).__name__}\" is not callable")
+        function: Callable[..., Any] = value
+        return function
 
     def _compile(self, source: str, mode: str) -> types.CodeType:
         """Compile a source once, under a file name of its own for tracebacks."""

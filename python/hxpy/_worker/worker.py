@@ -59,7 +59,7 @@ class Worker(Channel):
         super().__init__(connection, shared)
         self.last_words = last_words
         self.session = Session()
-        self.functions = functions.Functions(self.session.namespace)
+        self.functions = functions.Functions(self.session)
         self.sql = Sql(self)
         self.streams = (Output(self, 1), Output(self, 2))
         self.replaced: Any = None   # the old value of the variable that the next request sets
@@ -426,9 +426,7 @@ class Worker(Channel):
         source, how, count, *schema = decode_batch(payload)
         split = len(schema) - int(decode_column(count)[0])
         schema, want = schema[:split], schema[split:]
-        function = self.session.evaluate(decode_column(source)[0])
-        if not callable(function):
-            raise HxpyError("42809", f"Python type \"{type(function).__name__}\" is not callable")
+        function = self.session.callable(decode_column(source)[0])
         reader = tables.TableReader(schema)
         arrays = decode_column(how)[0] == "arrays"
         rows = 0
@@ -444,7 +442,7 @@ class Worker(Channel):
         """Return what a callable makes of the columns after the wanted one."""
         tables = import_tables()
         source, want, *arguments = decode_batch(payload)
-        function = self.session.evaluate(decode_column(source)[0])
+        function = self.session.callable(decode_column(source)[0])
         reader = tables.TableReader(arguments)
         reader.add(arguments)
         value = function(*reader.arrays().values())
@@ -465,7 +463,7 @@ class Worker(Channel):
 
     def make_calls(self, payload: Buffer) -> Sequence[Buffer]:
         """Call functions for many rows, up to one that fails, and send their values."""
-        batch = Batch(self.functions.known, payload)
+        batch = Batch(self.functions, payload)
         answer = batch.step()
         while not batch.ended():
             self.leave_if_forked()
