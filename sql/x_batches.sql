@@ -115,5 +115,25 @@ SELECT * FROM compare('SELECT s.id, l.* FROM s, LATERAL (SELECT f(r.x, s.v) FROM
 -- 12, 13: conditions: cheap ones first, later ones see survivors only, the target list too
 SELECT id FROM r WHERE noted(x) > 0 AND noted(y) > 10 AND id > 1 ORDER BY id;
 SELECT seen();
+EXPLAIN (COSTS OFF) SELECT id FROM r WHERE noted(x) > 0 AND y < 25;
+EXPLAIN (COSTS OFF) SELECT id FROM r WHERE y < 25 AND noted(x) > 0;
+-- what calls cost is their node's: 5 rows at 100 * cpu_operator_cost
+CREATE FUNCTION costs(query text, OUT node numeric, OUT child numeric, OUT off numeric) LANGUAGE plpgsql AS $$
+DECLARE
+  plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+  node := plan #>> '{0,Plan,Total Cost}';
+  child := plan #>> '{0,Plan,Plans,0,Total Cost}';
+  SET hxpy.batching = off;
+  EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+  off := plan #>> '{0,Plan,Total Cost}';
+  RESET hxpy.batching;
+END $$;
+SELECT node - child AS calls, node - off AS more FROM costs('SELECT f(x, y), f(x, y) + 1 FROM r');
+SELECT node - child AS calls, node - off AS more FROM costs('SELECT f(g(x), y) FROM r WHERE f(x, y) > 0');
+SELECT node - child AS calls FROM costs('SELECT sum(f(x, y)) FROM r');
+SELECT node - child AS calls, node - off AS more FROM costs('SELECT f(g(s), 1) FROM (SELECT x + 1 AS s FROM r OFFSET 0) AS q');
+DROP FUNCTION costs;
 SELECT * FROM compare('SELECT 12 / x, g(12 / x) FROM r WHERE f(x, 0) <> 0');
 SELECT * FROM compare('SELECT id FROM r WHERE g(g(x) + 1) > 4 AND f(y, 1) > 11');

@@ -15,6 +15,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/plancat.h"
 
 #include "hxpy.h"
 #include "batch/build.h"
@@ -261,12 +262,21 @@ describe_call(List *calls, int index, Replacement *columns, List **expressions)
 	return list_make2(replace((Node *) call->call, columns), numbers);
 }
 
-/* Return a copy of what a plan costs and gives, for a node above it. */
+/* Set what a node above a plan costs, with the calls that it makes, and gives. */
 static void
-copy_costs(Plan *plan, const Plan *child)
+set_costs(Plan *plan, const Plan *child, List *calls)
 {
-	plan->startup_cost = child->startup_cost;
-	plan->total_cost = child->total_cost;
+	QualCost	cost = {0};
+	ListCell   *cell;
+
+	foreach(cell, calls)
+	{
+		FuncExpr   *call = ((BatchCall *) lfirst(cell))->call;
+
+		add_function_cost(NULL, call->funcid, (Node *) call, &cost);
+	}
+	plan->startup_cost = child->startup_cost + cost.startup;
+	plan->total_cost = child->total_cost + cost.startup + cost.per_tuple * child->plan_rows;
 	plan->plan_rows = child->plan_rows;
 	plan->plan_width = child->plan_width;
 	plan->parallel_safe = child->parallel_safe;
@@ -309,7 +319,7 @@ hxpy_build_batch(Plan *child, bool fixed, List *calls, Node **expressions)
 	scan->custom_scan_tlist = make_target_list(tuple);
 	scan->custom_private = list_make2(described, NIL);
 	scan->methods = &hxpy_batch_methods;
-	copy_costs(&scan->scan.plan, child);
+	set_costs(&scan->scan.plan, child, calls);
 	scan->scan.plan.lefttree = child;
 	*expressions = replace(*expressions, &values);
 	return scan;

@@ -351,6 +351,23 @@ put_above(Plan *plan, bool is_first, List *calls, Node **expressions)
 	return scan;
 }
 
+/*
+ * Have a plan and the nodes above it cost what the plan did alone: what its calls cost is
+ * now in those.
+ */
+static void
+share_costs(Plan *top, Plan *plan, Cost total)
+{
+	Cost		excess = top->total_cost - total;
+
+	for (Plan *node = top;; node = node->lefttree)
+	{
+		node->total_cost = Max(node->total_cost - excess, node->startup_cost);
+		if (node == plan)
+			break;
+	}
+}
+
 /* Move a node's calls to nodes above it; returns the highest. */
 static Plan *
 move_up(Plan *plan, const Place *place)
@@ -394,6 +411,9 @@ move_up(Plan *plan, const Place *place)
 		top = &scan->scan.plan;
 	}
 	top->targetlist = tlist;
+	/* A node that did nothing else is gone. */
+	if (!only_projects(plan))
+		share_costs(top, plan, plan->total_cost);
 	return top;
 }
 
