@@ -215,6 +215,18 @@ def test_table_null(column, values, null):
     assert trip(column) == []
 
 
+@pytest.mark.parametrize("tag, values", [
+    (P.INT32, [[1, 2], [3, None], [], [[4], [5]]]), (P.BOOL, [[True], [None, False]]),
+    (P.FLOAT64, [[1.0], [None, 2.0]]),
+    (P.NUMERIC, [[1, 2], [1.5, 2], [None, 3], [None, 1.5], [], [10**30]]),
+])
+def test_an_array_does_not_depend_on_those_of_other_rows(tag, values):
+    alone = [trip(array_of(tag), value)[0] for value in values]
+    beside = trip(array_of(tag), *values)
+    assert [value.dtype for value in beside] == [value.dtype for value in alone]
+    assert list(map(repr, beside)) == list(map(repr, alone))
+
+
 def test_nan():
     assert math.isnan(trip(want(P.FLOAT64), math.nan)[0])
     assert math.isnan(trip(want(P.NUMERIC), math.nan)[0])

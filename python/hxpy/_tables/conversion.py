@@ -141,45 +141,46 @@ def _decode_bytea(column: Column) -> list[Any]:
 
 
 def _decode_array(column: Column) -> list[Any]:
-    """Return each value as an ndarray (numbers, booleans) or as (nested) lists."""
+    """Return each value as an ndarray (numbers, booleans) or as (nested) lists.
+
+    The dtype of each is that of its own elements.
+    """
     child = column.children[0]
-    elements: Any
-    if column.extra == "list":
-        elements = decode_column(child)
-    elif child.tag in wire.NATIVE:
-        elements = _native_array(child)
-    elif child.tag == wire.NUMERIC and child.extra != "decimal":
-        elements = _numeric_array(decode_column(child))
+    part: Callable[[slice], Any]
+    if column.extra != "list" and child.tag in wire.NATIVE:
+        part = _native_arrays(child)
+    elif column.extra != "list" and child.tag == wire.NUMERIC and child.extra != "decimal":
+        part = _numeric_arrays(decode_column(child))
     else:
-        elements = decode_column(child)
+        part = decode_column(child).__getitem__
     shapes = _shapes(column)
     values = []
     for i, shape in enumerate(shapes):
-        value = elements[column.offsets[i]:column.offsets[i + 1]]
+        value = part(slice(column.offsets[i], column.offsets[i + 1]))
         if len(shape) != 1:
             value = _nest(value, shape) if isinstance(value, list) else value.reshape(shape)
         values.append(value)
     return values
 
 
-def _native_array(column: Column) -> Any:
-    """Return a native column as a writable ndarray that shares the frame's memory.
+def _native_arrays(column: Column) -> Callable[[slice], Any]:
+    """Return what gives parts of a native column as writable ndarrays that share the frame's memory.
 
-    NULLs become NaN in a float column; an integer or boolean column with
+    NULLs become NaN in a float column; a part of an integer or boolean column with
     NULLs becomes an object array that holds None.
     """
     import numpy
 
     array = numpy.frombuffer(column.data, dtype=wire.NATIVE[column.tag])
-    if column.mask is not None:
-        null = numpy.frombuffer(column.mask, dtype="?")
-        if null.any():
-            if column.tag in (wire.FLOAT32, wire.FLOAT64):
-                array[null] = numpy.nan
-            else:
-                array = array.astype(object)
-                array[null] = None
-    return array
+    if column.mask is None:
+        return array.__getitem__
+    null = numpy.frombuffer(column.mask, dtype="?")
+    if column.tag in (wire.FLOAT32, wire.FLOAT64):
+        array[null] = numpy.nan
+        return array.__getitem__
+    objects = array.astype(object)
+    objects[null] = None
+    return lambda part: (objects if null[part].any() else array)[part]
 
 
 def _shapes(column: Column) -> Iterator[tuple[int, ...]]:
@@ -198,6 +199,13 @@ def _nest(flat: list[Any], shape: tuple[int, ...]) -> list[Any]:
     for size in reversed(shape[1:]):
         flat = [flat[i:i + size] for i in range(0, len(flat), size or 1)]
     return flat
+
+
+def _numeric_arrays(values: list[Any]) -> Callable[[slice], Any]:
+    """Return what gives parts of numerics as ndarrays."""
+    if values and set(map(type, values)) == {float}:
+        return _numeric_array(values).__getitem__   # type: ignore[no-any-return]
+    return lambda part: _numeric_array(values[part])
 
 
 def _numeric_array(values: list[Any]) -> Any:
