@@ -35,7 +35,7 @@ $$;
 SELECT round(train('train')::numeric, 3) AS accuracy;
 
 -- Scoring in a plain query: a row is a dict.
-CREATE OR REPLACE FUNCTION score(t tumour) RETURNS float8 LANGUAGE hxpy AS $$
+CREATE OR REPLACE FUNCTION score(t tumour) RETURNS float8 LANGUAGE hxpy STABLE AS $$
 return GD['model'].predict_proba([[t[name] for name in GD['features']]])[0, 1]
 $$;
 SELECT id, benign, round(score(t)::numeric, 3) AS score

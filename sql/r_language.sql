@@ -116,6 +116,32 @@ SET ROLE hxpy_regress_caller;
 SELECT of_owner();
 RESET ROLE;
 DROP ROLE hxpy_regress_caller;
+-- who creates one that is called row by row is told so, unless it may have to be
+CREATE SCHEMA advice;
+SET search_path = advice, public;
+CREATE FUNCTION told(a int) RETURNS int LANGUAGE hxpy AS 'return a';
+CREATE OR REPLACE FUNCTION told(a int) RETURNS int LANGUAGE hxpy_batch VOLATILE AS 'return a';
+CREATE OR REPLACE FUNCTION told(a int) RETURNS int LANGUAGE hxpy STABLE AS 'return a';
+CREATE FUNCTION runs_sql(a int) RETURNS int LANGUAGE hxpy AS $$ return plpy.execute('SELECT 1').nrows() $$;
+CREATE FUNCTION runs_more(a int) RETURNS int LANGUAGE hxpy AS $$ from hxpy import sql; return len(sql('SELECT 1')) $$;
+CREATE FUNCTION without_arguments() RETURNS int LANGUAGE hxpy AS 'return 1';
+CREATE FUNCTION gives_nothing(a int) RETURNS void LANGUAGE hxpy AS 'pass';
+CREATE FUNCTION gives_rows(a int) RETURNS SETOF int LANGUAGE hxpy AS 'return [a]';
+CREATE FUNCTION is_trigger() RETURNS trigger LANGUAGE hxpy AS 'return None';
+CREATE PROCEDURE is_called(INOUT a int) LANGUAGE hxpy AS 'return a,';
+SET check_function_bodies = off;
+CREATE FUNCTION restored(a int) RETURNS int LANGUAGE hxpy AS 'return a';
+RESET check_function_bodies;
+SET hxpy.batch_volatile = on;
+CREATE FUNCTION batched(a int) RETURNS int LANGUAGE hxpy AS 'return a';
+RESET hxpy.batch_volatile;
+SET hxpy.batching = off;
+CREATE FUNCTION unbatched(a int) RETURNS int LANGUAGE hxpy AS 'return a';
+RESET hxpy.batching;
+RESET search_path;
+\set VERBOSITY terse
+DROP SCHEMA advice CASCADE;
+\set VERBOSITY default
 SELECT py_close_all();
 DROP FUNCTION add, strip(text, text), broken, unseen, divide, nothing, something, score, elsewhere, pinned,
   twice, of_owner;

@@ -57,15 +57,14 @@ hxpy_callable_arguments(Oid function, int nargs, CallableArguments *arguments)
 	return info.fn_addr == py_call || info.fn_addr == py_call_default;
 }
 
-/* Return a fixed argument that is a text. */
-static char *
-fixed_text(const Datum *values, const bool *nulls, int argument, const char *name)
+/* Raise the error for a session or a callable that is NULL. */
+pg_noreturn static void
+raise_null(const char *name, const char *hint)
 {
-	if (nulls[argument])
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-	return TextDatumGetCString(values[argument]);
+	ereport(ERROR,
+			(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+			 errmsg("%s must not be null", name),
+			 hint == NULL ? 0 : errhint("%s", hint)));
 }
 
 /* Describe a callable, by the fixed arguments of a py_call, in the current memory context. */
@@ -79,9 +78,14 @@ hxpy_callable_create(Oid oid, const CallableArguments *arguments, const Datum *v
 	function->oid = oid;
 	function->kind = FUNCTION_VALUE;
 	function->is_callable = true;
+	if (arguments->has_session && nulls[0])
+		raise_null("session", NULL);
+	if (nulls[func])
+		raise_null("function", !arguments->has_session ? NULL :
+				   "For a result of type text the session must be named: py_call('session', 'func', NULL::text, 1, 2).");
 	if (arguments->has_session)
-		function->session = fixed_text(values, nulls, 0, "session");
-	function->name = fixed_text(values, nulls, func, "function");
+		function->session = TextDatumGetCString(values[0]);
+	function->name = TextDatumGetCString(values[func]);
 	function->first = arguments->nfixed;
 	/* What was meant as the first argument is here. */
 	if (arguments->has_type && !nulls[func + 1])

@@ -11,6 +11,7 @@
 #include "utils/resowner.h"
 
 #include "hxpy.h"
+#include "guc.h"
 #include "lang/function.h"
 
 PG_FUNCTION_INFO_V1(hxpy_validator);
@@ -56,6 +57,26 @@ check_function(const PyFunction *function)
 }
 
 /*
+ * Tell who creates a function that is called for each row by itself how it need not be.  One
+ * that runs SQL, as its source seems to, may have to be; one without arguments is about no row.
+ */
+static void
+advise(const PyFunction *function)
+{
+	const char *source;
+
+	if (function->kind != FUNCTION_VALUE || function->is_procedure || function->nargs == 0 ||
+		function->read_only || !hxpy_batching || hxpy_batch_volatile)
+		return;
+	source = hxpy_function_source(function);
+	if (strstr(source, "plpy") == NULL && strstr(source, "hxpy") == NULL)
+		ereport(NOTICE,
+				(errmsg("function \"%s\" is VOLATILE, so that a query calls it for each row by itself",
+						function->name),
+				 errhint("Declare it IMMUTABLE or STABLE if it is: then queries call it for many rows at once. hxpy.batch_volatile has VOLATILE ones called so, too.")));
+}
+
+/*
  * Check a function that is being created.
  */
 Datum
@@ -68,7 +89,10 @@ hxpy_validator(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	function = hxpy_function_load(oid);
 	if (check_function_bodies)
+	{
 		check_function(function);
+		advise(function);
+	}
 	PG_RETURN_VOID();
 }
 
