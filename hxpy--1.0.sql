@@ -599,7 +599,7 @@ RETURN CASE
   WHEN lat IS NOT NULL AND lng IS NOT NULL
   THEN hs_fail('C(' OPERATOR(pg_catalog.||) lat::text OPERATOR(pg_catalog.||) ','
                OPERATOR(pg_catalog.||) lng::text OPERATOR(pg_catalog.||)
-               ') lies outside of ±90 and ±180 degrees') END;
+               ') lies outside of [-90, 90] and [-180, 180] degrees') END;
 COMMENT ON FUNCTION hs_coord(float8, float8) IS
   'Hayson of a Coord: latitude and longitude in degrees';
 
@@ -672,7 +672,7 @@ BEGIN ATOMIC
    WHERE (r.rec OPERATOR(pg_catalog.->) col.name) OPERATOR(pg_catalog.<>) 'null';
 END;
 COMMENT ON FUNCTION hs_his(jsonb) IS
-  'samples of a grid of histories: ts and val, or ts, v0, v1 …, the ids in the meta';
+  'samples of a grid of histories: ts and val, or ts, v0, v1 and so on, the ids in the meta';
 
 CREATE FUNCTION hs_meta(relation regclass) RETURNS jsonb LANGUAGE sql STABLE STRICT PARALLEL SAFE
 RETURN (
