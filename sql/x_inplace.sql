@@ -50,8 +50,8 @@ $$;
 SELECT * FROM compare('SELECT odd(id) FROM r WHERE odd(id) > 2 LIMIT 1');
 SELECT odd(id) FROM r;
 -- large values
-CREATE FUNCTION blows_up(a int) RETURNS text LANGUAGE hxpy STABLE AS $$ return 'x' * (a * 5_000_000) $$;
+CREATE FUNCTION blows_up(a int) RETURNS text LANGUAGE hxpy STABLE AS $$ return 'x' * (a * 2_000_000) $$;
 SELECT id, length(blows_up(id)), length(blows_up(2)) FROM r;
-SELECT length(up(repeat('x', 6000000 + id))) FROM r;
+SELECT length(up(repeat('x', 3000000 + id))) FROM r;
 CREATE FUNCTION skewed(a int) RETURNS text LANGUAGE hxpy STABLE AS $$ return 'x' * (1 if a < 2000 else 20_000) $$;
 SELECT count(*), sum(length(skewed(i))), sum(length(up(repeat('x', CASE WHEN i < 2000 THEN 1 ELSE 20000 END)))) FROM generate_series(1, 3000) AS i;

@@ -59,3 +59,15 @@ SELECT py_exec('default', 'pass') IS NOT NULL AS alive;
 MOVE 1000 FROM c;
 FETCH 1 FROM c;
 COMMIT;
+-- functions that are changed while a cursor calls them: a role is that of one function only
+CREATE FUNCTION changing(a int) RETURNS int LANGUAGE hxpy STABLE AS 'return a';
+BEGIN;
+DECLARE c NO SCROLL CURSOR FOR SELECT changing(i), g(i) FROM generate_series(1, 1000) AS i;
+FETCH 1 FROM c;
+CREATE OR REPLACE FUNCTION changing(a int) RETURNS int LANGUAGE hxpy STABLE AS 'return -a';
+MOVE 20 FROM c;
+FETCH 1 FROM c;
+ALTER FUNCTION changing SECURITY DEFINER;
+MOVE 100 FROM c;
+ROLLBACK;
+SELECT * FROM compare('SELECT changing(id), g(id) FROM r');

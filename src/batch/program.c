@@ -258,6 +258,23 @@ describe_step(BatchProgram *program, int number)
 	step->text = text.data;
 }
 
+/* Check that functions still have the role and settings in common by which they were planned. */
+static void
+check_environment(List *calls)
+{
+	Oid			first = HXPY_CALL_EXPR((List *) linitial(calls))->funcid;
+	ListCell   *cell;
+
+	foreach(cell, calls)
+	{
+		if (!hxpy_environment_is_same(first, HXPY_CALL_EXPR((List *) lfirst(cell))->funcid))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("role or settings of a function were changed while a query calls it"),
+					 errhint("Run the query again.")));
+	}
+}
+
 /* Return whether settings or the role have a say in what values become on their way. */
 static bool
 has_conversions(const BatchProgram *program)
@@ -282,6 +299,7 @@ hxpy_program_create(PlanState *node, List *calls, List *expressions, ProgramCost
 	SavedEnvironment saved;
 	ListCell   *cell;
 
+	check_environment(calls);
 	program->context = context;
 	program->answers = AllocSetContextCreate(context, "hxpy answers", ALLOCSET_DEFAULT_SIZES);
 	program->work = AllocSetContextCreate(context, "hxpy calls' work", ALLOCSET_SMALL_SIZES);
