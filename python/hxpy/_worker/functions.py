@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import datetime
 import itertools
 import linecache
 import time
@@ -39,10 +38,8 @@ _ROWS = {"new": ("INSERT", "UPDATE"), "old": ("UPDATE", "DELETE")}
 # What RESULT tells of a trigger's row: that payload, or its first column.
 _OK, _SKIP = ([b"".join(encode_batch([encode_column(Column(wire.TEXT, "", "", 1), [status])]))]
               for status in ("OK", "SKIP"))
-_MODIFY = b"".join(encode_column(Column(wire.TEXT, "", "", 1), ["MODIFY"]))
-_UNSET: Any = object()      # in the place of a column that TD["new"] has not
-_CONSTANTS = frozenset((type(None), bool, int, float, str, bytes, datetime.date, datetime.time,
-                        datetime.datetime, datetime.timedelta))
+_MODIFY: list[Buffer] = [b"".join(encode_column(Column(wire.TEXT, "", "", 1), ["MODIFY"]))]
+_UNSET: Any = object()      # what a column has whose value is not known to be the same
 # A body that uses one of these may see the list of its arguments.
 _LOOKS_AROUND = frozenset(("args", "dir", "eval", "exec", "locals", "vars"))
 
@@ -117,7 +114,9 @@ class TriggerCall:
         self.call = function.call
         split = 1 + _TRIGGERS[function.kind]
         self.data = {column.name: decode_column(column)[0] for column in columns[1:split]}
-        self.wants = {want.name: (ValueWriter(want), shape_of(want)) for want in columns[split:]}
+        self.writers = [_field_writer(want) for want in columns[split:]]
+        self.changing = [place for place, want in enumerate(columns[split:])
+                         if not _is_constant(want)]
         self.reader = RowReader(count)
         self.rows: list[str] = []       # that there are: new, old
         if function.kind == "trigger":
@@ -125,12 +124,13 @@ class TriggerCall:
         if self.data.get("level") == "ROW":
             self.rows += [name for name, events in _ROWS.items() if self.data["event"] in events]
         self.width = count // max(len(self.rows), 1)
+        self.names: list[str] = []      # of a row's columns, from the first call on
         self.args: list[Any] | None = self.data.get("args")
 
     def answer(self, payload: bytes | bytearray, position: int) -> Sequence[Buffer]:
         """Call the function; return a RESULT's payload, which tells what to do with the row."""
         values = self.reader.read(payload, position) or []
-        names = self.reader.names[:self.width]
+        names = self.names = self.names or self.reader.names[:self.width]
         data = self.data.copy()
         for name in self.rows:
             data[name] = dict(zip(names, values if name == self.rows[0] else values[self.width:]))
@@ -143,28 +143,28 @@ class TriggerCall:
             raise _unexpected("Expected None or a string.")
         status = answer.upper()
         if status == "MODIFY":
-            return self.modified(_new_row(data, self.wants), values) if self.wants else _OK
+            return self.modified(data, values) if self.writers else _OK
         if status not in ("OK", "SKIP"):
             raise _unexpected('Expected None, "OK", "SKIP", or "MODIFY".')
         return _OK if status == "OK" else _SKIP
 
-    def modified(self, new: dict[str, Any], original: list[Any]) -> list[Buffer]:
-        """Return a RESULT's payload, with the columns of TD["new"] that were set."""
-        parts: list[Buffer] = [b"", _MODIFY]
-        count = 1
-        for (name, (writer, shape)), value in zip(self.wants.items(), original):
-            item = new.get(name, _UNSET)
-            # What can change within itself counts as set.
-            if item is value and (type(value) in _CONSTANTS or _is_constant(value)) \
-                    or item is _UNSET:
-                continue
-            try:
-                parts += writer.write(item if shape is None else shape(item))
-            except ConversionError as error:
-                raise error.within(f".{name}") from None
-            count += 1
-        parts[0] = wire.BATCH.pack(count, 0)
-        return parts
+    def modified(self, data: dict[str, Any], values: list[Any]) -> list[Buffer]:
+        """Return a RESULT's payload, with the columns of TD["new"] that are no longer `values`."""
+        new = data.get("new")
+        if type(new) is not dict:
+            new = _new_row(data)
+        for place in self.changing:     # what can change within itself counts as set
+            if values[place] is not None:
+                values[place] = _UNSET
+        items = new.values() if list(new) == self.names else _in_order(new, self.names, values)
+        columns = [_MODIFY]
+        try:
+            for name, item, value, write in zip(self.names, items, values, self.writers):
+                if item is not value:
+                    columns.append(write(item))
+        except ConversionError as error:
+            raise error.within(f".{name}") from None
+        return encode_batch(columns)
 
 
 class Functions:
@@ -232,7 +232,7 @@ class Functions:
 
     def invoke(self, payload: bytes | bytearray) -> Sequence[Buffer]:
         """Call a function for each row of its arguments, one if it has none."""
-        head = bytes(payload[:int.from_bytes(payload[4:8], "little")])
+        head = bytes(payload[:wire.BATCH.unpack_from(payload)[1]])
         call = self.calls.get(head)
         if call is None:
             call = self.begin(head)
@@ -337,28 +337,38 @@ def _unexpected(detail: str) -> HxpyError:
     return HxpyError("39P01", "unexpected return value from trigger procedure", detail)
 
 
-def _new_row(data: dict[str, Any], columns: dict[str, Any]) -> dict[str, Any]:
-    """Return TD["new"], all of whose keys are columns."""
+def _new_row(data: dict[str, Any]) -> dict[str, Any]:
+    """Return TD["new"]."""
     if "new" not in data:
         raise HxpyError("39P01", 'TD["new"] deleted, cannot modify row')
     new = data["new"]
     if not isinstance(new, dict):
         raise HxpyError("42804", 'TD["new"] is not a dictionary')
-    if new.keys() <= columns.keys():
-        return new
-    for i, key in enumerate(new):
-        if not isinstance(key, str):
-            raise HxpyError("42804", f'TD["new"] dictionary key at ordinal position {i} '
-                            "is not a string")
-        if key not in columns:
-            raise HxpyError("42703", f'key "{key}" found in TD["new"] does not exist as a column '
-                            "in the triggering row")
     return new
 
 
-def _is_constant(value: Any) -> bool:
-    """Return whether a value of a row that is none of _CONSTANTS cannot change within itself."""
-    return type(value).__name__ in ("Decimal", "UUID", "Ref", "Uri", "Symbol")
+def _in_order(new: dict[Any, Any], names: list[str], values: list[Any]) -> list[Any]:
+    """Return the items of TD["new"] in the order of the columns; `values` for those it lacks."""
+    for place, key in enumerate(new):
+        if not isinstance(key, str):
+            raise HxpyError("42804", f'TD["new"] dictionary key at ordinal position {place} '
+                            "is not a string")
+        if key not in names:
+            raise HxpyError("42703", f'key "{key}" found in TD["new"] does not exist as a column '
+                            "in the triggering row")
+    return [new.get(name, value) for name, value in zip(names, values)]
+
+
+def _is_constant(want: Column) -> bool:
+    """Return whether values of a type cannot change within themselves."""
+    return want.tag not in (wire.JSON, wire.ARRAY, wire.RECORD) and \
+        not (want.tag == wire.PLAIN and want.extra)
+
+
+def _field_writer(want: Column) -> Callable[[Any], list[Buffer]]:
+    """Return what writes a column of one value of a row."""
+    write, shape = ValueWriter(want).write, shape_of(want)
+    return write if shape is None else lambda value: write(shape(value))
 
 
 # Rows ------------------------------------------------------------------------
