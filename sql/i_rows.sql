@@ -95,6 +95,22 @@ FETCH 1 FROM c;
 CLOSE c;
 SELECT py_eval('g', 'state');
 ROLLBACK;
+-- slow rows come soon, and LIMIT pays for few of them
+SELECT py_exec('g', $$
+import time
+drawn = 0
+def draw(row):
+    global drawn
+    for drawn in range(10000):
+        time.sleep(0.01)
+        yield row
+$$);
+SELECT * FROM py_eval_grid('g', 'draw((1, "x"))') AS t(a int, b text) LIMIT 1;
+SELECT py_eval('g', 'drawn < 2000');
+SELECT * FROM py_eval_grid('g', 'draw({"b": "x", "a": 1})') AS t(a int, b text) LIMIT 1;
+SELECT py_eval('g', 'drawn < 2000');
+SELECT * FROM py_eval_rows('g', 'draw({"b": "x", "a": 1})') LIMIT 1;
+SELECT py_eval('g', 'drawn < 2000');
 -- the session can be used while its rows are read
 SELECT a.id, b.s, py_eval('g', 'len(df)') AS n
   FROM py_eval_grid('g', 'df', NULL::three) AS a JOIN py_eval_grid('g', 'df', NULL::three) AS b USING (id);

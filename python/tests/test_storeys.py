@@ -12,7 +12,7 @@ TOP = Path(hxpy.__file__).parent
 ORDER = [
     ["errors"], ["__init__", "haystack", "spiexceptions"], ["plpy"], ["_codecs"], ["hayson"],
     ["zinc", "v3", "brio"], ["trio", "csv"],
-    ["_tables.__init__", "_tables.wire", "_tables.transforms"], ["_tables.scalars"],
+    ["_tables.__init__", "_tables.wire", "_tables.transforms", "_tables.pace"], ["_tables.scalars"],
     ["_tables.arrays"],
     ["_tables.conversion"], ["_tables.single", "_tables.chunks", "_tables.reader"],
     ["_tables.infer", "_tables.encode"], ["_tables.tables", "_tables.vectors"],

@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import gc
 import math
+import time
 import uuid
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ pandas = pytest.importorskip("pandas")
 
 from hxpy._tables import wire  # noqa: E402
 from hxpy._tables.conversion import decode_column, encode_column  # noqa: E402
+from hxpy._tables.pace import blocks  # noqa: E402
 from hxpy._tables.scalars import time_zone  # noqa: E402
 from hxpy._tables.tables import (TableReader, chunks, encode_chunk, encode_rows, infer,  # noqa: E402
                                  inferred, match)
@@ -522,6 +524,56 @@ def test_streams_are_lazy():
     taken.clear()
     stream = chunks(frames(), 10)
     assert [next(stream).start for _ in range(2)] == [0, 3] and len(taken) == 2
+
+
+def test_rows_come_soon():
+    """Of an iterator whose columns are certain, few rows are taken first, then more."""
+    taken = []
+
+    def rows(row, count=100_000):
+        for i in range(count):
+            taken.append(i)
+            yield row(i)
+
+    for row, soon in ((lambda i: (i, 1), ["a", "b"]), (lambda i: i, ["a"]), (Decimal, ["a"]),
+                      (lambda i: {"a": i, "b": 1}, ["b"]), (lambda i: {"a": i}, []),
+                      (lambda i: [i, "x"], []), (lambda i: Point(i, 1), ["x", "y"])):
+        taken.clear()
+        stream = chunks(rows(row), 1000, soon)
+        assert [next(stream).count for _ in range(8)] == [16, 32, 64, 128, 256, 512, 1000, 1000]
+        assert len(taken) == 3008
+    assert [chunk.count for chunk in chunks(rows(lambda i: i, 40), 1000, ["a"])] == [16, 24]
+    # What cannot be known yet, a new table's types, and rows that are there.
+    for value, soon in ((rows(lambda i: {"a": i}), ["a", "b"]), (rows(lambda i: (i,)), None),
+                        (rows(lambda i: pandas.Series([i])), ["v0"]), ([(1,)] * 5000, ["a"])):
+        assert next(chunks(value, 1000, soon)).count == 1000
+
+
+def test_keys_of_rows_that_come_soon():
+    """Late keys: those that are wanted count, others are left out, unless the first rows lack one."""
+    late = [{"a": 1, "b": 2}] * 20 + [{"b": 3}, {"a": 4, "c": 5}, {"a": 6, "b": 7, "c": 8}]
+    taken = list(chunks(iter(late), 1000, ["b", "a"]))
+    assert [chunk.names for chunk in taken] == [["b", "a"]] * 2
+    assert taken[1].columns[0][4:] == [3, None, 7] and taken[1].columns[1][4:] == [None, 4, 6]
+    taken = list(chunks(iter(late), 1000, []))
+    assert [chunk.names for chunk in taken] == [["a", "b"], ["a", "b", "c"]]
+    (whole,) = chunks(iter([{"a": 1}] * 20 + [{"b": 2}]), 1000, ["a", "b"])
+    assert whole.names == ["a", "b"] and whole.columns[1][20] == 2
+
+
+def test_slow_rows_are_not_held_up():
+    """What has come goes out in a moment, also when rows become slow."""
+    def rows(fast, seconds):
+        for i in range(fast):
+            yield i
+        for i in range(4):
+            time.sleep(seconds)
+            yield i
+
+    assert [len(block) for block in blocks(rows(0, 0.11), 1000)] == [1] * 4
+    assert [len(block) for block in blocks(rows(16 + 32 + 5, 0.11), 1000)][:2] == [16, 32]
+    assert max(len(block) for block in blocks(rows(5000, 0.11), 1000)) == 1000
+    assert list(blocks(iter([]), 1000)) == []
 
 
 def test_match():

@@ -1,7 +1,7 @@
 """Python's tables as a stream of chunks, whatever form they have.
 
-    chunks(value, rows)     DataFrame, Grid, arrays, dicts, rows, generators → Chunks
-    match(want, names)      which of a chunk's columns is which wanted one
+    chunks(value, rows, soon)   DataFrame, Grid, arrays, dicts, rows, generators → Chunks
+    match(want, names)          which of a chunk's columns is which wanted one
 
 encode turns a chunk into the buffers of a batch, infer tells the types of a new table.
 """
@@ -22,6 +22,7 @@ import pandas
 from ..errors import ConversionError, way_out
 from ..haystack._cells import bare, label_text, to_list
 from ..haystack.grid import Grid
+from .pace import blocks
 from .wire import Column
 
 __all__ = ["Chunk", "chunks", "is_held", "match"]
@@ -55,8 +56,11 @@ class _Level(str):
     """The name given to a level of an index that has none."""
 
 
-def chunks(value: Any, rows: int) -> Iterator[Chunk]:
+def chunks(value: Any, rows: int, soon: Sequence[str] | None = None) -> Iterator[Chunk]:
     """Yield a table as chunks of at most `rows` rows, without copying columns.
+
+    soon: the names of the wanted columns, none if all are, when rows of an iterator are to be
+    given out soon after they have come.
 
     A table is one of these:
         DataFrame       its columns; before them its index, unless that only counts the rows:
@@ -70,7 +74,8 @@ def chunks(value: Any, rows: int) -> Iterator[Chunk]:
                         arrays, dicts of only Series and arrays; taken as it comes
     A row is a dict (or GridRow), dataclass, namedtuple, tuple, list, deque, 1-D ndarray
     or Series (its name is the index).  Rows that are dicts or Series may lack keys (NULL);
-    the columns are the keys of all rows, of the first chunk's in an iterator.
+    the columns are the keys of all rows, of the first chunk's in an iterator; with `soon` they
+    are the wanted ones if the first rows have these keys, and each chunk's if all are wanted.
     Labels are str(label), those of a MultiIndex joined by "_", 0, 1 … are v0, v1 …  A
     table of no rows is one chunk of count 0, an iterable without items none.
 
@@ -90,7 +95,8 @@ def chunks(value: Any, rows: int) -> Iterator[Chunk]:
     for first in iterator:
         items = itertools.chain((first,), iterator)
         if _whole_item(first, 0) is None:
-            yield from _row_chunks(items, rows, value if isinstance(value, _IN_MEMORY) else None)
+            known = value if isinstance(value, _IN_MEMORY) else None
+            yield from _row_chunks(items, rows, known, None if known is not None else soon)
         else:
             yield from _table_chunks(items, rows)
 
@@ -263,15 +269,23 @@ def _mapping(value: Mapping[Any, Any]) -> Chunk:
 # Rows ----------------------------------------------------------------------
 
 
-def _row_chunks(items: Iterator[Any], rows: int, known: Iterable[Any] | None) -> Iterator[Chunk]:
+def _row_chunks(items: Iterator[Any], rows: int, known: Iterable[Any] | None,
+                soon: Sequence[str] | None) -> Iterator[Chunk]:
     """Yield the chunks of a stream of rows; all are of the kind of the first chunk's.
 
-    known: all the rows, if they are in memory.
+    known: all the rows, if they are in memory.  soon: see chunks.
     """
     start = 0
     kind = None
     labels: list[Any] = []
-    while block := list(itertools.islice(items, rows)):
+    certain = False
+    stream = blocks(items, rows) if soon is not None else \
+        iter(lambda: list(itertools.islice(items, rows)), [])
+    for block in stream:
+        if start == 0 and soon is not None:
+            certain = _are_certain(block, soon)
+            if not certain:
+                block += itertools.islice(items, rows - len(block))
         kinds = {_row_kind(cls) for cls in set(map(type, block))}
         if kinds <= {"none", "scalar"}:
             kinds = {"scalar"}
@@ -283,12 +297,23 @@ def _row_chunks(items: Iterator[Any], rows: int, known: Iterable[Any] | None) ->
                                 if _row_kind(type(row)) != kind)
             raise _mismatch(f'a stream of rows ("{kind}") holds a "{_type_name(strange)}"',
                             start + row)
-        labels = labels or _row_labels(kind, block, block if known is None else known)
-        cells = _ROWS[kind](block, labels, start)
+        if kind == "dict" and certain:
+            labels = list(soon or _row_labels(kind, block, block))
+            cells = _from_dicts(block, labels, start, True)
+        else:
+            labels = labels or _row_labels(kind, block, block if known is None else known)
+            cells = _ROWS[kind](block, labels, start)
         chunk = _chunk(labels, cells, [False] * len(labels), len(block))
         chunk.start = start
         yield chunk
         start += len(block)
+
+
+def _are_certain(block: list[Any], soon: Sequence[str]) -> bool:
+    """Return whether the first rows tell which columns come: dicts if they have the wanted keys."""
+    kinds = {_row_kind(cls) for cls in set(map(type, block))}
+    return "series" not in kinds and (
+        "dict" not in kinds or set(soon) <= set(_row_labels("dict", block, block)))
 
 
 def _row_kind(cls: type) -> str:
@@ -363,7 +388,8 @@ def _from_arrays(block: list[Any], labels: list[Any], start: int) -> list[Any]:
     return list(numpy.stack(block).T)
 
 
-def _from_dicts(block: list[Any], labels: list[Any], start: int) -> list[Any]:
+def _from_dicts(block: list[Any], labels: list[Any], start: int,
+                may_differ: bool = False) -> list[Any]:
     if len(labels) > 1 and sum(map(len, block)) == len(block) * len(labels):
         try:
             return list(map(list, zip(*map(operator.itemgetter(*labels), block))))
@@ -371,7 +397,7 @@ def _from_dicts(block: list[Any], labels: list[Any], start: int) -> list[Any]:
             pass
     known = set(labels)
     for place, row in enumerate(block):
-        if not known.issuperset(row):
+        if not may_differ and not known.issuperset(row):
             unknown = next(label for label in row if label not in known)
             error = _mismatch(f'a row has the key "{unknown}", which no row of the first chunk has',
                               start + place)

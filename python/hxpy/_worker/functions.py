@@ -11,7 +11,6 @@ import ast
 import builtins
 import itertools
 import linecache
-import time
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ import hxpy
 from .. import plpy
 from .._tables import wire
 from .._tables.conversion import decode_column, encode_column, first_unfit
+from .._tables.pace import blocks
 from .._tables.single import RowReader, ValueWriter
 from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
 from ..errors import ConversionError, HxpyError
@@ -435,9 +435,7 @@ def _row(value: Any, names: list[str], shapes: list[Callable[[Any], Any] | None]
 
 # Sets ------------------------------------------------------------------------
 
-_FIRST_ROWS = 16        # of a batch, then twice as many each time
-_MOST_ROWS = 16384
-_PATIENCE = 0.1         # seconds until what is there is sent
+_MOST_ROWS = 16384      # of a batch
 
 
 class Table(NamedTuple):
@@ -495,20 +493,12 @@ def _row_batches(items: Iterator[Any], is_row: bool,
     shapes = [shape_of(column) for column in want]
     names = [column.name for column in want]
     record = Column(wire.RECORD, "", "the row", 0)
-    rows: list[Any] = []
-    start, most, deadline = 0, _FIRST_ROWS, time.monotonic() + _PATIENCE
-    for item in items:
-        if is_row:
-            rows.append(_row(item, names, shapes, record))
-        else:
-            rows.append(item if shapes[0] is None else shapes[0](item))
-        if len(rows) >= most or time.monotonic() > deadline:
-            yield _encode_rows(rows, is_row, want, start)
-            start += len(rows)
-            rows = []
-            most, deadline = min(2 * most, _MOST_ROWS), time.monotonic() + _PATIENCE
-    if rows:
-        yield _encode_rows(rows, is_row, want, start)
+    rows = (_row(item, names, shapes, record) for item in items) if is_row else \
+        items if shapes[0] is None else map(shapes[0], items)
+    start = 0
+    for block in blocks(rows, _MOST_ROWS):
+        yield _encode_rows(block, is_row, want, start)
+        start += len(block)
 
 
 def _encode_rows(rows: list[Any], is_row: bool, want: list[Column], start: int) -> Sequence[Buffer]:

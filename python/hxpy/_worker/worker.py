@@ -392,7 +392,8 @@ class Worker(Channel):
         names: list[str] | None = None
         mapping: list[int] = []
         rows = 0
-        stream = tables.chunks(value, _CHUNK_ROWS)
+        soon = {"table": [column.name for column in want], "rows": []}.get(mode)
+        stream = tables.chunks(value, _CHUNK_ROWS, soon)
         if mode == "create":
             want, stream = tables.inferred(value, stream)
         for chunk in stream:
