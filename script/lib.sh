@@ -26,6 +26,9 @@
 #   hx_cluster_create NAME [SETTING …]         initdb, once; settings as in postgresql.conf
 #   hx_cluster_conf NAME SETTING …             adds settings (for the next start)
 #   hx_cluster_start, hx_cluster_running NAME
+#   hx_cluster_renew NAME DATABASE             starts it with what is installed now: anew where the
+#                                              library has changed, without the database where the
+#                                              script has by which its extension was made
 #   hx_cluster_stop NAME [MODE]                fast (default), smart or immediate
 #   hx_cluster_remove NAME                     stops it and removes all of it
 #   hx_cluster_env NAME                        exports PGHOST, PGPORT, PGUSER for it
@@ -325,6 +328,27 @@ hx_cluster_start() {
 	fi
 }
 
+# What was installed at the last time stands in a file beside the data; a cluster without one
+# is of a time before that.
+hx_cluster_renew() {
+	local library script had_library='' had_script=''
+	hx_pg_config
+	hx_cluster_dir "$1" || hx_die "no cluster \"$1\" to start"
+	library=$(sha256sum <"$("$HX_PG_CONFIG" --pkglibdir)/hxpy.so")
+	script=$(sha256sum <"$("$HX_PG_CONFIG" --sharedir)/extension/hxpy--$HX_VERSION.sql")
+	{ read -r had_library && read -r had_script; } 2>/dev/null <"$HX_DIR/installed" || true
+	if [ "$library" != "$had_library" ]; then
+		hx_cluster_stop "$1"
+	fi
+	hx_cluster_start "$1"
+	if [ "$script" != "$had_script" ] &&
+		[ -n "$(hx_psql "$1" -d postgres -Atc "SELECT 1 FROM pg_database WHERE datname = '$2'")" ]; then
+		hx_say "makes the database \"$2\" anew: its extension is of another version of hxpy--$HX_VERSION.sql"
+		hx_psql "$1" -q -d postgres -c "DROP DATABASE \"$2\" WITH (FORCE)"
+	fi
+	printf '%s\n' "$library" "$script" >"$HX_DIR/installed"
+}
+
 hx_cluster_stop() {
 	hx_cluster_running "$1" || return 0
 	hx_as_pg "$HX_PG_BIN/pg_ctl" -D "$HX_DIR/data" -m "${2:-fast}" -w -t 60 -s stop
@@ -339,7 +363,7 @@ hx_cluster_remove() {
 	if [ -L "$HX_DIR/socket" ]; then
 		rm -rf --one-file-system "$(readlink -f "$HX_DIR/socket")"
 	fi
-	rm -rf --one-file-system "$HX_DIR"/{data,data.new,socket,log,initdb.log}
+	rm -rf --one-file-system "$HX_DIR"/{data,data.new,socket,log,initdb.log,installed}
 	rmdir --ignore-fail-on-non-empty "$HX_DIR"
 	if [ -L "$link" ]; then
 		rm "$link"
