@@ -139,6 +139,55 @@ SELECT py_eval('w', 'state(df[["s"]], "table_a", "append")');
 RESET SESSION AUTHORIZATION;
 REVOKE pg_write_server_files FROM table_user;
 SET SESSION AUTHORIZATION table_user;
+-- triggers, checks and defaults in Python, in the session that the rows come from: the rest is stored first
+CREATE TABLE table_i (id int CHECK (id >= 0), n int, s text DEFAULT 'none');
+CREATE FUNCTION table_count() RETURNS trigger LANGUAGE hxpy AS $$
+SD['n'] = SD.get('n', 0) + 1
+TD['new']['n'] = SD['n']
+return 'MODIFY'
+$$;
+CREATE FUNCTION table_even(i int) RETURNS bool LANGUAGE hxpy IMMUTABLE AS 'return i % 2 == 0';
+CREATE FUNCTION table_default() RETURNS text LANGUAGE hxpy AS 'return "of Python"';
+CREATE TRIGGER count BEFORE INSERT ON table_i FOR EACH ROW EXECUTE FUNCTION table_count();
+ALTER TABLE table_i ADD CHECK (table_even(id)), ALTER s SET DEFAULT table_default();
+SET hxpy.session = 'w';
+SELECT py_exec('w', $$
+def parts(count, wrong=-1, failing=-1):
+    for part in range(0, count, 10):
+        yield pd.DataFrame({'id': [2 * i + (i == wrong) for i in range(part, part + 10)]}, index=range(part, part + 10 // (part != failing)))
+$$);
+SELECT py_eval('w', 'hxpy.to_table(parts(100), "table_i", "append")'), py_eval_into('w', 'parts(100)', 'table_i', 'append');
+SELECT count(*), sum(id), min(n), max(n), count(DISTINCT n), min(s), max(s) FROM table_i;
+SELECT py_eval('w', '[state(v, "table_i", "append") for v in (parts(100, wrong=55), parts(100, failing=50))]');
+SELECT py_eval_into('w', 'parts(100, wrong=55)', 'table_i', 'append');
+SELECT py_eval_into('w', 'parts(100, failing=50)', 'table_i', 'append');
+-- one that catches the error does not have the rest of the rows
+CREATE TABLE table_j (id int);
+CREATE FUNCTION table_catch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM py_eval('w', '1');
+  RETURN NEW;
+EXCEPTION WHEN external_routine_exception THEN
+  RAISE NOTICE '%', SQLERRM;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER catch BEFORE INSERT ON table_j FOR EACH ROW EXECUTE FUNCTION table_catch();
+SELECT py_eval_into('w', 'parts(100, failing=50)', 'table_j', 'append');
+\echo :LAST_ERROR_SQLSTATE
+SELECT py_eval('w', 'state(parts(100, failing=50), "table_j", "append")');
+SELECT py_eval('w', 'state(parts(100), "table_j", "append")'), count(*) FROM table_j;
+-- a trigger that writes a table itself, and one that would close the session
+CREATE FUNCTION table_pass_on() RETURNS trigger LANGUAGE hxpy AS $$
+import hxpy
+hxpy.to_table([{'id': TD['new']['id']}], 'table_j', 'append')
+return 'SKIP'
+$$;
+CREATE TRIGGER pass_on BEFORE INSERT ON table_i FOR EACH ROW EXECUTE FUNCTION table_pass_on();
+SELECT py_eval('w', 'hxpy.to_table(parts(30), "table_i", "append")');
+SELECT (SELECT count(*) FROM table_i), count(*), sum(id) FROM table_j;
+CREATE OR REPLACE FUNCTION table_catch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM py_close(''w''); RETURN NEW; END';
+SELECT py_eval_into('w', 'parts(100)', 'table_j', 'append');
+RESET hxpy.session;
 -- a generator goes on in another statement: as the role of its session only
 RESET SESSION AUTHORIZATION;
 CREATE ROLE table_other;
@@ -161,8 +210,8 @@ SELECT py_eval('w', 'hxpy.to_table(({"a": time.sleep(10)} for i in range(2)), "t
 RESET hxpy.eval_timeout;
 SELECT py_eval('w', '[len(hxpy._sql.kept), state(df, "table_h")]');
 SELECT py_close_all();
-DROP TABLE table_t, table_a, table_b, "Table ""B""", table_c, table_f, table_g, table_h;
-DROP FUNCTION table_log;
+DROP TABLE table_t, table_a, table_b, "Table ""B""", table_c, table_f, table_g, table_h, table_i, table_j;
+DROP FUNCTION table_log, table_count, table_even, table_default, table_catch, table_pass_on;
 RESET SESSION AUTHORIZATION;
 DROP TABLE table_secret;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM table_user;

@@ -10,6 +10,9 @@
  * So no value takes COPY's way through bytes and receive functions.  COPY's
  * callback has no argument: the stream under way is a static variable, set around
  * the call.  Row security is refused as COPY does.
+ *
+ * What the rows meet on their way (triggers, checks, defaults) may need the session that
+ * they come from: then the rest of them goes to a temporary file first.
  */
 #include "postgres.h"
 
@@ -26,6 +29,7 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
+#include "storage/buffile.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -84,6 +88,7 @@ typedef struct IntoStream
 	const char *bytes;			/* what COPY reads next; NULL: zeros */
 	size_t		nbytes;			/* how many of them */
 	bool		ended;
+	BufFile    *rest;			/* batches, each after its length; NULL while they come */
 } IntoStream;
 
 static IntoStream *current_stream = NULL;
@@ -237,6 +242,75 @@ replace_fields(IntoStream *stream, CopyFromState copy, const List *attnums)
 	copy->attnumlist = NIL;
 }
 
+/* Put the rest of the batches into a file, since the session is needed. */
+static void
+spool_rest(void *arg)
+{
+	IntoStream *stream = arg;
+	Exchange   *exchange = &stream->exchange;
+	MemoryContext old = MemoryContextSwitchTo(exchange->context);
+	BufFile    *file = BufFileCreateTemp(false);
+
+	exchange->resting = false;
+	hxpy_clock_count_all(&exchange->clock);
+	while (hxpy_exchange_next(exchange))
+	{
+		BufFileWrite(file, &exchange->length, sizeof(exchange->length));
+		BufFileWrite(file, unconstify(char *, exchange->payload), exchange->length);
+	}
+	if (BufFileSeek(file, 0, 0, SEEK_SET) != 0)
+		elog(ERROR, "could not rewind a temporary file");
+	stream->rest = file;
+	MemoryContextSwitchTo(old);
+}
+
+/* Read from the file; what is not there is an error. */
+static void
+read_file(BufFile *file, void *data, size_t length)
+{
+	if (BufFileRead(file, data, length) != length)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read from a temporary file: %m")));
+}
+
+/* Get the next batch of rows out of the file; false at their end. */
+static bool
+next_of_rest(IntoStream *stream)
+{
+	Exchange   *exchange = &stream->exchange;
+	char	   *payload;
+
+	if (BufFileRead(stream->rest, &exchange->length, sizeof(exchange->length)) !=
+		sizeof(exchange->length))
+		return false;
+	payload = MemoryContextAllocHuge(stream->batch_context, Max(exchange->length, 1));
+	read_file(stream->rest, payload, exchange->length);
+	exchange->payload = payload;
+	return true;
+}
+
+/* Get the next batch of rows; false at their end.  Until the next call spool_rest() may run. */
+static bool
+next_batch(IntoStream *stream)
+{
+	Exchange   *exchange = &stream->exchange;
+	MemoryContext old;
+
+	if (stream->rest != NULL)
+		return next_of_rest(stream);
+	/* An error in spool_rest() was caught by what had needed the session. */
+	hxpy_exchange_check(exchange);
+	exchange->resting = false;
+	if (!hxpy_exchange_next(exchange))
+		return false;
+	exchange->resting = true;
+	old = MemoryContextSwitchTo(stream->batch_context);
+	hxpy_exchange_keep(exchange);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
 /* Begin a batch: its values wait in the readers; its rows are their numbers of fields, 0. */
 static void
 take_batch(IntoStream *stream, const char *payload, size_t length)
@@ -251,7 +325,8 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 	MemoryContextSwitchTo(old);
 	stream->bytes = NULL;
 	stream->nbytes = nrows * sizeof(int16);
-	hxpy_registry_add(stream->exchange.conn->slot, COUNT_ROWS_OUT, nrows);
+	if (stream->exchange.conn != NULL)
+		hxpy_registry_add(stream->exchange.conn->slot, COUNT_ROWS_OUT, nrows);
 }
 
 /* End a batch, of which COPY has taken every value: it reads no further than it has got. */
@@ -276,7 +351,7 @@ refill(IntoStream *stream)
 	static const int16 trailer = -1;
 
 	end_batch(stream);
-	if (hxpy_exchange_next(&stream->exchange))
+	if (next_batch(stream))
 		take_batch(stream, stream->exchange.payload, stream->exchange.length);
 	else
 	{
@@ -423,11 +498,11 @@ static void
 receive_rows(ExchangeSink *sink, Exchange *exchange)
 {
 	IntoStream *stream = (IntoStream *) sink;
-	char	   *announced;
 	WireColumn *columns;
 	uint32		ncolumns;
 
-	if (!hxpy_exchange_next(exchange))
+	exchange->owner = CurrentResourceOwner;
+	if (!next_batch(stream))
 	{
 		if (stream->if_exists == IF_EXISTS_APPEND)
 			return;
@@ -436,10 +511,10 @@ receive_rows(ExchangeSink *sink, Exchange *exchange)
 				 errmsg("the value has no rows, so that its columns are not known"),
 				 errhint("Create the table first and append to it.")));
 	}
-	/* The payload goes with the next frame. */
-	announced = MemoryContextAllocHuge(CurrentMemoryContext, Max(exchange->length, 1));
-	memcpy(announced, exchange->payload, exchange->length);
-	columns = hxpy_datum_parse_batch(announced, exchange->length, stream->max_columns, &ncolumns);
+	/* The batch goes with the next one. */
+	hxpy_exchange_keep(exchange);
+	columns = hxpy_datum_parse_batch(exchange->payload, exchange->length, stream->max_columns,
+									 &ncolumns);
 	if (stream->if_exists == IF_EXISTS_REPLACE)
 		run_statement(psprintf("DROP TABLE %s", quote_range_var(stream->table)));
 	if (stream->if_exists != IF_EXISTS_APPEND)
@@ -494,10 +569,14 @@ run_stream(IntoStream *stream, const char *table, const char *if_exists)
 	hxpy_exchange_add_text(&stream->exchange, "mode",
 						   stream->if_exists == IF_EXISTS_APPEND ? "append" : "create");
 	stream->exchange.sink = &stream->sink;
+	stream->exchange.spool = spool_rest;
+	stream->exchange.spool_arg = stream;
 	stream->max_columns = 2 * HXPY_MAX_COLUMNS; /* each may be an array */
 	if (stream->if_exists == IF_EXISTS_APPEND)
 		want_columns(stream);
 	hxpy_exchange_run(&stream->exchange);
+	if (stream->rest != NULL)
+		BufFileClose(stream->rest);
 	MemoryContextDelete(stream->batch_context);
 	return stream->count;
 }

@@ -717,7 +717,7 @@ def table_out(bench: Bench) -> Iterator[Measurement | Row]:
     columns = "id int8, v float8, ts timestamptz, label text, ok bool"
     bench.plain.run(f"COPY {name} TO %s (FORMAT binary)", path)
     bench.hxpy.run("SELECT py_define_grid('s', 'g', %s)", f"SELECT {WIDE} FROM {name}")
-    bench.hxpy.python("df = g.to_dataframe(); g = None")
+    bench.hxpy.python("import hxpy; df = g.to_dataframe(); g = None")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         frame = pandas.read_sql(f"SELECT {WIDE} FROM {name}", bench.server("client").connection)
@@ -741,6 +741,8 @@ def table_out(bench: Bench) -> Iterator[Measurement | Row]:
             f"CREATE TABLE out_copy ({columns});"
             "COPY out_copy FROM %s (FORMAT binary)", path), before=clean, note="from a file"),
         Contestant(OURS, lambda: bench.hxpy.run("SELECT py_eval_into('s', 'df', 'out_hxpy')"),
+                   before=clean),
+        Contestant("hxpy.to_table", lambda: bench.hxpy.python("hxpy.to_table(df, 'out_hxpy')"),
                    before=clean),
         Contestant("psycopg2 + pandas", copy_stdin, before=clean,
                    note="to_csv, then COPY FROM STDIN"),

@@ -13,7 +13,7 @@ import itertools
 import operator
 from array import array as Array
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from typing import Any
 
 import numpy
@@ -428,9 +428,10 @@ def _from_records(block: list[Any], labels: list[Any], start: int) -> list[Any]:
     return [[row[label] for row in block] for label in labels]
 
 
-_ROWS = {"scalar": _from_scalars, "sequence": _from_sequences, "array": _from_arrays,
-         "dict": _from_dicts, "dataclass": _from_dataclasses, "record": _from_records,
-         "series": _from_series}
+_ROWS: dict[str, Callable[[list[Any], list[Any], int], list[Any]]] = {
+    "scalar": _from_scalars, "sequence": _from_sequences, "array": _from_arrays,
+    "dict": _from_dicts, "dataclass": _from_dataclasses, "record": _from_records,
+    "series": _from_series}
 
 
 # Columns ---------------------------------------------------------------
