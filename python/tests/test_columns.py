@@ -7,6 +7,7 @@ import datetime as dt
 import decimal
 import json
 import math
+import struct
 import uuid
 import zoneinfo
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from hxpy._tables import conversion, scalars, wire as P
 from hxpy._tables.conversion import decode_column, encode_column
 from hxpy._tables.scalars import time_zone
+from hxpy._tables.single import ValueWriter
 from hxpy._tables.wire import Column, ProtocolError, decode_batch, encode_batch
 from hxpy.errors import ConversionError
 from hxpy.haystack.marker import Marker
@@ -607,3 +609,35 @@ def test_moment_outside_of_pythons_years():
 def test_ill_formed(data, message):
     with pytest.raises(ProtocolError, match=message):
         decode_batch(data)
+
+
+def test_first_text():
+    text, other = Column(P.TEXT, "expr", "", 1), Column(P.INT64, "", "", 1)
+    for value in ("", "x", "1 + 1", "é" * 4, "12345678"):
+        payload = b"".join(encode_batch([encode_column(text, [value]), encode_column(other, [5])]))
+        found, end = P.first_text(bytearray(payload))
+        assert found == value
+        (rest,), position = P.decode_columns(memoryview(payload), end, 1)
+        assert decode_column(rest) == [5] and position == len(payload)
+        for length in range(40):
+            with pytest.raises((ProtocolError, struct.error)):
+                P.first_text(payload[:min(length, end - 1)])
+    for column, values in ((other, [5]), (text, [None]), (text, ["a", "b"])):
+        with pytest.raises(ProtocolError):
+            P.first_text(b"".join(encode_batch([encode_column(column, values)])))
+
+
+@pytest.mark.parametrize("value", [
+    1, -5, 10 ** 30, True, 1.5, float("nan"), float("inf"), "", "é\n\"", "1234567", None, [], [1, None],
+    {}, {"a": [1.0]}, (1, 2), decimal.Decimal("1.5"), "nul\0", "\ud800", {1: 2}, {"_kind": "x"}, object()])
+@pytest.mark.parametrize("tag", [P.JSON, P.TEXT, P.INT64, P.FLOAT64, P.BOOL])
+def test_a_single_value_is_written_as_in_a_column(tag, value):
+    want = Column(tag, "", "", 0)
+    try:
+        expected = b"".join(encode_column(want, [value]))
+    except ConversionError as error:
+        with pytest.raises(ConversionError) as raised:
+            ValueWriter(want).write(value)
+        assert (raised.value.sqlstate, raised.value.message) == (error.sqlstate, error.message)
+    else:
+        assert b"".join(ValueWriter(want).write(value)) == expected

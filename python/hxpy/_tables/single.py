@@ -1,8 +1,8 @@
 """Columns of one value each: read and written by templates of their bytes.
 
 The calls of a function have the same columns: only the values differ, and NULLs.  What
-begins like a column before is read by that one's template, and numbers, booleans and texts
-are written so.  All else goes the way of all columns (conversion).
+begins like a column before is read by that one's template, and numbers, booleans, texts and
+Hayson are written so.  All else goes the way of all columns (conversion).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from . import wire
+from . import scalars, wire
 from .conversion import decode_column, encode_column
 from .wire import Buffer, Column, column_head, decode_columns
 
@@ -24,6 +24,9 @@ _NUMBERS = {
 }
 # Tags whose values are the texts themselves.
 _TEXTS = (wire.TEXT, wire.OTHER, wire.PLAIN)
+# Types whose values are never NULL where Hayson is wanted.
+_HAYSON = frozenset((bool, int, float, str, list, dict))
+_TO_HAYSON = scalars.CONVERTERS[wire.JSON]      # a text without NUL characters
 _NULL_MASK = bytes((wire.MASK_NULL,))
 _LENGTH = wire.U64.unpack_from
 _WORD = 8       # bytes of a number with its padding, and of a text's length
@@ -88,6 +91,7 @@ class ValueWriter:
         self.kind: type | None      # of what is written by the template
         code, self.kind = _NUMBERS.get(want.tag, ("", str if want.tag == wire.TEXT else None))
         self.pack = struct.Struct(code).pack if code else None
+        self.direct = _HAYSON if want.tag == wire.JSON else frozenset()
         if self.kind is not None:
             self.null = prefix + column_head(want, 1, _NULL_MASK) + bytes(_WORD)
 
@@ -104,4 +108,7 @@ class ValueWriter:
                 pass        # the long way knows what to say
         elif value is None and self.null:
             return [self.null]
+        elif type(value) in self.direct:
+            data = _TO_HAYSON(value, self.want).encode()
+            return [self.head, wire.U64.pack(len(data)), *wire.padded(data)]
         return [self.prefix, *encode_column(self.want, [value])]

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from ..errors import ConversionError
 
 __all__ = ["Buffer", "Column", "ProtocolError", "column_head", "decode_batch", "decode_columns",
-           "decode_texts", "encode_batch", "encode_texts", "join_texts", "padded", "split_texts",
-           "text_column"]
+           "decode_texts", "encode_batch", "encode_texts", "first_text", "join_texts", "padded",
+           "split_texts", "text_column"]
 
 # Tags of columns.
 NULL = 0
@@ -206,6 +206,18 @@ def split_texts(column: Column) -> list[str]:
     if len(values) != column.count:
         raise ProtocolError("a text column holds another number of values")
     return values
+
+
+def first_text(payload: Buffer) -> tuple[str, int]:
+    """Return the one value of the text column that a batch begins with, and where that ends."""
+    tag, flags, name_length, extra_length, count = _HEAD.unpack_from(payload, BATCH.size)
+    if tag != TEXT or flags or count != 1:
+        raise ProtocolError("a batch does not begin with a text")
+    start = BATCH.size + _HEAD.size + (name_length + extra_length + 7 & ~7) + U64.size
+    end = start + U64.unpack_from(payload, start - U64.size)[0]
+    if end > len(payload):
+        raise ProtocolError("truncated text")
+    return str(payload[start:end], "utf-8"), end + 7 & ~7
 
 
 def decode_texts(payload: Buffer) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import fcntl
+import mmap
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from .protocol import Connection
 
 __all__ = ["Channel"]
 
+_WIPE_ON_FORK = 18      # Linux' MADV_WIPEONFORK, which the module mmap does not name
 _REMINDER = 0.005       # seconds until an interrupt that met an import tries again
 
 
@@ -36,7 +38,9 @@ class Channel:
         self.shared = shared
         self.lock = threading.Lock()    # the user's threads print too
         self.main_thread = threading.get_ident()
-        self.process = os.getpid()
+        self.here = mmap.mmap(-1, 1, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.here.madvise(_WIPE_ON_FORK)
+        self.here[0] = 1                # 0 in processes that it forks, however that is done
         self.pipe = os.dup(1)           # the user's code may put something else in its place
         self.left = array.array("i", [0])   # bytes in it, as last asked
         self.masked = False
@@ -47,7 +51,7 @@ class Channel:
 
     def is_forked(self) -> bool:
         """Return whether this is not the worker but a process that it has forked."""
-        return os.getpid() != self.process
+        return not self.here[0]
 
     def on_interrupt(self, signum: int, frame: Any) -> None:
         """Raise KeyboardInterrupt if the interrupt means the request that runs."""

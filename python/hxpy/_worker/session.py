@@ -58,11 +58,11 @@ class Session:
 
     def execute(self, source: str) -> None:
         """Run statements; whatever they raise passes through."""
-        exec(self._compile(source, "exec"), self.namespace)
+        exec(self.compile(source, "exec"), self.namespace)
 
     def evaluate(self, source: str) -> Any:
         """Return an expression's value; whatever it raises passes through."""
-        return eval(self._compile(source, "eval"), self.namespace)
+        return eval(self.compile(source, "eval"), self.namespace)
 
     def callable(self, source: str) -> Callable[..., Any]:
         """Return the callable that an expression gives (42809: it is none)."""
@@ -78,11 +78,10 @@ class Session:
         function: Callable[..., Any] = value
         return function
 
-    def _compile(self, source: str, mode: str) -> types.CodeType:
+    def compile(self, source: str, mode: str) -> types.CodeType:
         """Compile a source once, under a file name of its own for tracebacks."""
         code = self._compiled.get((mode, source))
         if code is not None:
-            self._compiled.move_to_end((mode, source))
             return code
         text = source.strip() if mode == "eval" else dedent(source)
         self._sources += 1

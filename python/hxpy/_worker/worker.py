@@ -23,15 +23,16 @@ import time
 from _signal import getsignal    # type: ignore[import-not-found]  # signal's makes an enum of it
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 import hxpy
 
 from .. import hayson, plpy
 from .._tables.conversion import decode_column, encode_column
-from .._tables.wire import (Buffer, Column, ProtocolError, decode_batch, decode_texts,
-                            encode_batch, encode_texts)
+from .._tables.single import ValueWriter
+from .._tables.wire import (BATCH, Buffer, Column, ProtocolError, decode_batch, decode_columns,
+                            decode_texts, encode_batch, encode_texts, first_text)
 from ..errors import OBJECT_FIELDS, Error, HxpyError, SQLError
 from . import functions, protocol
 from .batch import Batch
@@ -66,7 +67,8 @@ class Worker(Channel):
         self.streaming = False      # frames of the request's stream are still to come
         self.ahead: deque[tuple[int, Buffer]] = deque()     # of these, what came before an answer
         self.failed: Batch | None = None    # whose error is about to be told
-        self.parsed: OrderedDict[bytes, list[Any]] = OrderedDict()
+        self.evaluations: OrderedDict[bytes, tuple[CodeType, ValueWriter]] = OrderedDict()
+        self.writers: dict[bytes, ValueWriter] = {}     # by the wanted column's bytes
         self.handlers: dict[int, Callable[[bytearray], Sequence[Buffer]]] = {
             protocol.OPEN: self.open, protocol.DEFINE: self.define,
             protocol.EXEC: self.execute, protocol.EVAL: self.evaluate,
@@ -311,14 +313,14 @@ class Worker(Channel):
 
     def execute(self, payload: Buffer) -> Sequence[Buffer]:
         """Run the code in the text column."""
-        self.session.execute(self.parse(payload)[0])
+        self.session.execute(first_text(payload)[0])
         return encode_batch([])
 
     def evaluate(self, payload: Buffer) -> Sequence[Buffer]:
         """Return the value of the expression in column 1 as the type of column 2."""
-        source, want = self.parse(payload)
-        value = self.session.evaluate(source)
-        return encode_batch([encode_column(want, [value])])
+        key = bytes(payload) if len(payload) <= _CACHED_LENGTH else b""
+        code, writer = self.evaluations.get(key) or self.parse(payload, key)
+        return writer.write(eval(code, self.session.namespace))
 
     def batches(self) -> Iterator[list[Column]]:
         """Yield the batches of the request's stream as they come.
@@ -492,18 +494,22 @@ class Worker(Channel):
             raise HxpyError(state, str(error)) from None
         return encode_batch([encode_column(want, [value])])
 
-    def parse(self, payload: Buffer) -> list[Any]:
-        """Return an instruction's source and wanted columns; the same bytes parse once."""
-        key = bytes(payload) if len(payload) <= _CACHED_LENGTH else b""
-        parsed = self.parsed.get(key)
-        if parsed is None:
-            first, *wanted = decode_batch(payload)
-            parsed = [decode_column(first)[0], *wanted]
-            if key:
-                # The columns share the payload's memory, which is this request's alone.
-                self.parsed[key] = parsed
-                if len(self.parsed) > _CACHED_PAYLOADS:
-                    self.parsed.popitem(last=False)
+    def parse(self, payload: Buffer, key: bytes) -> tuple[CodeType, ValueWriter]:
+        """Return an EVAL's code and what writes its value; kept by this key unless it is empty."""
+        source, end = first_text(payload)
+        wanted = bytes(payload[end:])
+        writer = self.writers.get(wanted)
+        if writer is None:
+            (want,), _ = decode_columns(memoryview(wanted), 0, 1)
+            writer = ValueWriter(want, BATCH.pack(1, 0))
+            if len(self.writers) >= _CACHED_PAYLOADS:
+                self.writers.clear()
+            self.writers[wanted] = writer
+        parsed = self.session.compile(source, "eval"), writer
+        if key:
+            self.evaluations[key] = parsed
+            if len(self.evaluations) > _CACHED_PAYLOADS:
+                self.evaluations.popitem(last=False)
         return parsed
 
 
