@@ -51,7 +51,7 @@ def _decode_plain(column: Column) -> list[Any]:
 
 
 def _decode_bool(column: Column) -> list[Any]:
-    return [byte != 0 for byte in column.data]
+    return column.data.cast("?").tolist()
 
 
 def _decode_date(column: Column) -> list[Any]:
@@ -246,6 +246,8 @@ _DECODERS: dict[int, Callable[[Column], list[Any]]] = {
 
 # Encoding ------------------------------------------------------------------
 
+_UNKNOWN: set[type] = {object}      # no set of types that a tag's values have
+
 # Tag → types of values that a column holds as they are.
 EXACT: dict[int, frozenset[type]] = {
     wire.BOOL: frozenset((bool, type(None))), wire.TEXT: frozenset((str, type(None))),
@@ -262,8 +264,9 @@ def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
     mask = None
     if want.tag == wire.NULL:
         return [wire.column_head(want, len(values), None)]
-    exact = want.tag in EXACT and EXACT[want.tag].issuperset(map(type, values))
-    if not exact or None in values:
+    kinds = set(map(type, values)) if want.tag in EXACT else _UNKNOWN
+    exact = kinds <= EXACT.get(want.tag, frozenset())
+    if not exact or type(None) in kinds:
         for value in values:
             if is_null(value):
                 mask = bytes(is_null(value) for value in values)
@@ -275,8 +278,9 @@ def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
     converter = scalars.CONVERTERS[want.tag]
     blank: Any = b"" if want.tag == wire.BYTEA else b"\0" * 16 if want.tag == wire.UUID \
         else "" if want.tag in wire.TEXTUAL else 0
+    plain: Sequence[Any]
     if exact and mask is None:
-        plain = list(values)
+        plain = values
     elif mask is None:
         plain = [converter(value, want) for value in values]
     else:
@@ -295,7 +299,7 @@ def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
     return [wire.column_head(want, len(values), mask), *wire.padded(_pack(want, plain))]
 
 
-def _pack(want: Column, plain: list[Any]) -> bytes:
+def _pack(want: Column, plain: Sequence[Any]) -> bytes:
     code = f"<{len(plain)}{wire.FIXED[want.tag][0]}"
     try:
         return struct.pack(code, *plain)

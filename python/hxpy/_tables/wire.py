@@ -266,7 +266,7 @@ def text_column(want: Column, count: int, mask: bytes | None, data: bytes) -> li
     return [column_head(want, count, mask), U64.pack(len(data)), *padded(data)]
 
 
-def join_texts(plain: list[str], want: Column) -> bytes:
+def join_texts(plain: Sequence[str], want: Column) -> bytes:
     """Return strings as one UTF-8 buffer with NUL between them."""
     text = "\0".join(plain)
     if text.count("\0") != max(len(plain) - 1, 0):

@@ -26,8 +26,11 @@ __all__ = ["Batch"]
 _ANSWER = 16 << 20      # bytes of results after which an answer ends, with rows left
 _MOST_TIME = 2**32 - 1  # that a batch can tell
 _CONTAINERS = frozenset((wire.ARRAY, wire.RECORD, wire.JSON))
-_CHANGEABLE = frozenset((list, dict))
+_CHANGEABLE: frozenset[type] = frozenset((list, dict))
 _GROWTH = 4             # of slices whose results may be of any size; the first is one row
+# Tags of which every value that has the very type fits.
+_ALWAYS_FIT = (wire.BOOL, wire.FLOAT64)
+_NONE: frozenset[type] = frozenset()
 
 
 class Call:
@@ -59,23 +62,39 @@ class Call:
 
 
 class Values:
-    """A column, or what a call has given: as it is sent, as a list, as an array."""
+    """A column, or what a call has given: as it is sent, as a list, as an array.
 
-    __slots__ = ("column", "count", "parts", "values", "vector")
+    Made of one of these, or of a list and what is wanted of it; the others follow when
+    they are needed.
+    """
 
-    def __init__(self, column: Column | None, count: int, parts: list[Buffer],
-                 values: list[Any] | None = None) -> None:
-        self.column = column
+    __slots__ = ("column", "count", "encoded", "values", "vector", "want")
+
+    def __init__(self, want: Column, count: int, encoded: list[Buffer] | None = None) -> None:
+        self.want = want
         self.count = count
-        self.parts = parts          # of a call's values
-        self.values = values        # as a function for rows takes them; None until it does
-        self.vector: Any = None     # the same of a function for columns
+        self.encoded = encoded
+        self.column: Column | None = None
+        self.values: list[Any] | None = None    # as a function for rows takes them
+        self.vector: Any = None     # as a function for columns takes them
+
+    def parts(self) -> list[Buffer]:
+        """Return the column as it is sent, in parts."""
+        if self.encoded is None:
+            self.encoded = encode_column(self.want, self.list())
+        return self.encoded
 
     def wire(self) -> Column:
-        """Return the column as it is sent."""
+        """Return the column as it is read."""
         if self.column is None:
-            (self.column,), _ = decode_columns(memoryview(b"".join(self.parts)), 0, 1)
+            (self.column,), _ = decode_columns(memoryview(b"".join(self.parts())), 0, 1)
         return self.column
+
+    def has_null(self) -> bool:
+        """Return whether a value may be NULL."""
+        if self.column is None and self.values is not None:
+            return None in self.values
+        return self.wire().mask is not None
 
     def list(self) -> list[Any]:
         """Return the values as a list."""
@@ -90,9 +109,16 @@ class Values:
         from .._tables import vectors
 
         vector = vectors.array(self.wire())
-        if not self.parts:
+        if self.encoded is None:
             self.vector = vector
         return vector
+
+
+def received(column: Column) -> Values:
+    """Return a column of the request."""
+    values = Values(column, column.count)
+    values.column = column
+    return values
 
 
 class Batch:
@@ -113,7 +139,7 @@ class Batch:
             is_callable, strict, returned, guard, *sources = map(int, line.split(" "))
             function = _callable(functions, name) if is_callable else functions.known[name]
             self.calls.append(Call(function, strict, returned, guard, sources, want))
-        self.columns = [Values(column, column.count, []) for column in sent]
+        self.columns = [received(column) for column in sent]
         self.next = int(start)              # row
         self.end = self.next + int(count)
         self.error: BaseException | None = None
@@ -141,7 +167,7 @@ class Batch:
                     uses[source] -= 1
                     call.sources[place] = len(self.columns)
                     column = decode_batch(bytearray(payload))[3 + len(self.calls) + source]
-                    self.columns.append(Values(column, column.count, []))
+                    self.columns.append(received(column))
 
     def ended(self) -> bool:
         """Return whether nothing is left to be done in this answer."""
@@ -164,7 +190,7 @@ class Batch:
         answer: list[list[Buffer]] = [[] for call in self.calls if call.returned >= 0]
         for call, made in zip(self.calls, results):
             if call.returned >= 0:
-                answer[call.returned] = made.parts if made.count == count else \
+                answer[call.returned] = made.parts() if made.count == count else \
                     encode_column(call.want, made.list()[:count])
         batch = encode_batch(answer)
         size = sum(map(len, batch))
@@ -195,17 +221,21 @@ class Batch:
             values = _scatter(found, places, count)
             if error is not None:
                 del values[places[len(found)]:]
-        parts, unfit = _encode(call.want, values)
-        if unfit is not None:
-            index, error = first_unfit(call.want, values, unfit)
-            del values[index:]
-            parts, _ = _encode(call.want, values)
+        # Another call takes the very values where sending them would change nothing.
+        same = call.is_input and call.want.tag != wire.FLOAT32 and \
+            set(map(type, values)) <= EXACT.get(call.want.tag, _NONE)
+        made = Values(call.want, len(values))
+        if not same or call.returned >= 0 or call.want.tag not in _ALWAYS_FIT:
+            made.encoded, unfit = _encode(call.want, values)
+            if unfit is not None:
+                index, error = first_unfit(call.want, values, unfit)
+                del values[index:]
+                made = Values(call.want, len(values), _encode(call.want, values)[0])
+        if same:
+            made.values = values
         if error is not None:
             self.told = ", ".join(reprlib.repr(column[len(values)]) for column in inputs)
-        exact = EXACT.get(call.want.tag)
-        same = exact is not None and call.want.tag != wire.FLOAT32 and \
-            call.is_input and exact.issuperset(map(type, values))
-        return Values(None, len(values), parts, values if same else None), error
+        return made, error
 
     def make_whole(self, call: Call, results: list[Values], count: int,
                    places: list[int] | None) -> tuple[Values, BaseException | None]:
@@ -218,16 +248,16 @@ class Batch:
         if places is not None:
             arrays = [array[places] for array in arrays]
         if number == 0:
-            return Values(None, count, encode_column(call.want, [None] * count)), None
+            return Values(call.want, count, encode_column(call.want, [None] * count)), None
         try:
             parts = list(map(bytes, vectors.encode(call.want, call.function.call(*arrays), number)))
         except Exception as error:
             self.told = f"{number} rows"
-            return Values(None, 0, encode_column(call.want, [])), error
-        made = Values(None, number, parts)
+            return Values(call.want, 0, encode_column(call.want, [])), error
+        made = Values(call.want, number, parts)
         if places is None:
             return made, None
-        return Values(None, count, encode_column(
+        return Values(call.want, count, encode_column(
             call.want, _scatter(made.list(), places, count))), None
 
     def choose(self, call: Call, results: list[Values], count: int) -> list[Any] | None:
@@ -237,7 +267,7 @@ class Batch:
             chosen = self.columns[call.guard].list()[self.rows(call.guard, count)]
         for source in call.sources if call.strict else ():
             part = self.part(source, results)
-            if part.wire().mask is not None:
+            if part.has_null():
                 values = part.list()[self.rows(source, count)]
                 chosen = [old and value is not None
                           for old, value in zip(chosen or repeat(True), values)]
