@@ -28,20 +28,6 @@
 
 /* ---------- rows ---------- */
 
-/* Put the functions' role and settings in force where values are converted. */
-static SavedEnvironment
-enter_conversion(const BatchProgram *program)
-{
-	return hxpy_environment_enter(program->converts ? program->environment : NULL);
-}
-
-/* Restore those before. */
-static void
-leave_conversion(const BatchProgram *program, SavedEnvironment saved)
-{
-	hxpy_environment_leave(program->converts ? program->environment : NULL, saved);
-}
-
 /* Forget all rows. */
 void
 hxpy_messages_reset(BatchProgram *program)
@@ -64,12 +50,15 @@ hxpy_messages_reset(BatchProgram *program)
 void
 hxpy_messages_add(BatchProgram *program, const Datum *values, const bool *nulls)
 {
-	SavedEnvironment saved = enter_conversion(program);
+	SavedEnvironment saved;
 
+	if (program->converts)
+		saved = hxpy_environment_enter(program->environment);
 	for (int i = 0; i < program->ncolumns; i++)
 		hxpy_column_append(program->columns[i], values[i], nulls[i]);
 	program->added++;
-	leave_conversion(program, saved);
+	if (program->converts)
+		hxpy_environment_leave(program->environment, saved);
 }
 
 /* Return about how many bytes the rows' values have. */
@@ -410,7 +399,8 @@ hxpy_messages_next(BatchProgram *program, Datum *values, bool *nulls)
 	if (hxpy_messages_fails(program))
 		raise_error(program);
 	error_context_stack = &callback;
-	saved = enter_conversion(program);
+	if (program->converts)
+		saved = hxpy_environment_enter(program->environment);
 	for (int i = 0; i < program->nsteps; i++)
 	{
 		ProgramStep *step = &program->steps[i];
@@ -418,17 +408,13 @@ hxpy_messages_next(BatchProgram *program, Datum *values, bool *nulls)
 		callback.arg = step;
 		read_row(step, &step->cursor);
 	}
-	leave_conversion(program, saved);
+	if (program->converts)
+		hxpy_environment_leave(program->environment, saved);
 	error_context_stack = callback.previous;
-	for (int i = 0; i < program->ncalls; i++)
+	for (int i = 0; i < program->noutputs; i++)
 	{
-		ProgramCall *call = &program->calls[i];
-		ProgramStep *step = &program->steps[call->step];
-
-		if (call->output < 0)
-			continue;
-		values[call->output] = step->values[call->returned];
-		nulls[call->output] = step->nulls[call->returned];
+		values[i] = *program->outputs[i].value;
+		nulls[i] = *program->outputs[i].isnull;
 	}
 	program->given++;
 }

@@ -275,6 +275,24 @@ check_environment(List *calls)
 	}
 }
 
+/* Note where the results stand. */
+static void
+set_outputs(BatchProgram *program)
+{
+	program->outputs = palloc0(program->ncalls * sizeof(ProgramOutput));
+	for (int i = 0; i < program->ncalls; i++)
+	{
+		const ProgramCall *call = &program->calls[i];
+		const ProgramStep *step = &program->steps[call->step];
+
+		if (call->output < 0)
+			continue;
+		program->outputs[call->output] =
+			(ProgramOutput) {&step->values[call->returned], &step->nulls[call->returned]};
+		program->noutputs = Max(program->noutputs, call->output + 1);
+	}
+}
+
 /* Return whether settings or the role have a say in what values become on their way. */
 static bool
 has_conversions(const BatchProgram *program)
@@ -326,6 +344,7 @@ hxpy_program_create(PlanState *node, List *calls, List *expressions, ProgramCost
 		connect_step(program, i);
 	for (int i = 0; i < program->nsteps; i++)
 		describe_step(program, i);
+	set_outputs(program);
 	hxpy_environment_leave(program->environment, saved);
 	program->converts = program->environment != NULL && has_conversions(program);
 	MemoryContextSwitchTo(old);

@@ -80,6 +80,13 @@ typedef struct ProgramStep
 	AnswerCursor cursor;
 } ProgramStep;
 
+/* Where a result of the program stands once a row of its step is read. */
+typedef struct ProgramOutput
+{
+	const Datum *value;
+	const bool *isnull;
+} ProgramOutput;
+
 /* An error that waits for its row. */
 typedef struct RowError
 {
@@ -109,6 +116,8 @@ struct BatchProgram
 	Column	  **columns;		/* of the expressions' values */
 	int			nsteps;
 	ProgramStep *steps;
+	int			noutputs;
+	ProgramOutput *outputs;		/* of all results, by their numbers */
 	uint64		added;			/* rows */
 	uint64		answered;		/* results of so many are there */
 	uint64		given;			/* so many were given out */

@@ -368,9 +368,9 @@ end_offset(const Column *column)
 	return column->type->tag == HXPY_TAG_ARRAY ? column->children[0]->count : column->data.length;
 }
 
-/* Append one value. */
+/* Append one value, whatever it is; see hxpy_column_append(). */
 void
-hxpy_column_append(Column *column, Datum value, bool isnull)
+hxpy_column_append_any(Column *column, Datum value, bool isnull)
 {
 	uint8		tag = column->type->tag;
 	uint8		mask;
