@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "hxpy.h"
@@ -250,6 +251,24 @@ py_exec(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
+/* Return how a value of a SQL type travels from Python; jsonb's way is found once. */
+static ColumnType *
+wanted_type(Oid type_id)
+{
+	static ColumnType *jsonb = NULL;
+	MemoryContext old;
+
+	if (type_id != JSONBOID)
+		return hxpy_coltype_create(type_id, -1, true);
+	if (jsonb == NULL)
+	{
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		jsonb = hxpy_coltype_create(type_id, -1, true);
+		MemoryContextSwitchTo(old);
+	}
+	return jsonb;
+}
+
 /* Evaluate an expression as a SQL type. */
 static Datum
 eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
@@ -259,7 +278,7 @@ eval_as(PySession *session, const char *expression, Oid type_id, bool *isnull)
 
 	hxpy_session_exchange(&exchange, session, HXPY_FRAME_EVAL);
 	hxpy_exchange_add_text(&exchange, "expr", expression);
-	hxpy_exchange_add_want(&exchange, hxpy_coltype_create(type_id, -1, true), "");
+	hxpy_exchange_add_want(&exchange, wanted_type(type_id), "");
 	hxpy_exchange_values(&exchange, &value, isnull);
 	return value;
 }
