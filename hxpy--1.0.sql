@@ -236,6 +236,48 @@ CREATE AGGREGATE py_agg(func text, VARIADIC "any")
 COMMENT ON AGGREGATE py_agg(text, VARIADIC "any") IS
   'a group''s columns through a Python callable of the session of hxpy.session; the first one is no text';
 
+-- Values that last --------------------------------------------------------------------
+
+CREATE FUNCTION py_save(expr text)
+RETURNS bytea AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_save(text) IS
+  'a value of the session of hxpy.session as bytes, for py_load in any later session';
+
+CREATE FUNCTION py_save(session text, expr text)
+RETURNS bytea AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_save(text, text) IS
+  'a session''s value as bytes, for py_load in any later session';
+
+CREATE FUNCTION py_save_lo(expr text)
+RETURNS oid AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_save_lo(text) IS
+  'a value of the session of hxpy.session as a new large object, for py_load_lo; of any size';
+
+CREATE FUNCTION py_save_lo(session text, expr text)
+RETURNS oid AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_save_lo(text, text) IS
+  'a session''s value as a new large object, for py_load_lo; of any size';
+
+CREATE FUNCTION py_load(name text, data bytea)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_load(text, bytea) IS
+  'set a Python variable of the session of hxpy.session to a value that py_save has saved; runs code, in the sandbox';
+
+CREATE FUNCTION py_load(session text, name text, data bytea)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_load(text, text, bytea) IS
+  'set a Python variable to a value that py_save has saved; runs code, in the sandbox';
+
+CREATE FUNCTION py_load_lo(name text, loid oid)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_load_lo(text, oid) IS
+  'set a Python variable of the session of hxpy.session to a value that py_save_lo has saved; runs code, in the sandbox';
+
+CREATE FUNCTION py_load_lo(session text, name text, loid oid)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_load_lo(text, text, oid) IS
+  'set a Python variable to a value that py_save_lo has saved; runs code, in the sandbox';
+
 -- The end of sessions, and what is open --------------------------------------------
 
 CREATE FUNCTION py_close()
@@ -895,6 +937,8 @@ REVOKE ALL ON FUNCTION
   py_apply(text, text, boolean), py_apply(text, text, text, boolean),
   py_agg_transfn(internal, text, "any"), py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),
   py_agg(text, "any"), py_agg(text, text, "any"),
+  py_save(text), py_save(text, text), py_save_lo(text), py_save_lo(text, text),
+  py_load(text, bytea), py_load(text, text, bytea), py_load_lo(text, oid), py_load_lo(text, text, oid),
   py_close(), py_close(text), py_close_all(), py_sessions(), py_packages(text),
   hxpy_call_handler(), hxpy_batch_handler(), hxpy_inline_handler(internal), hxpy_validator(oid)
 FROM PUBLIC;

@@ -11,7 +11,8 @@ import traceback
 import warnings
 import zoneinfo
 
-LIBRARIES = ("bottleneck", "dateutil.parser", "dateutil.rrule", "fontTools.ttLib", "numexpr", "pytz", "sympy")
+LIBRARIES = ("bottleneck", "cloudpickle", "dateutil.parser", "dateutil.rrule", "fontTools.ttLib", "numexpr",
+             "pytz", "sympy")
 WALKED = ("numpy", "pandas", "scipy", "sklearn", "matplotlib")
 TIME_ZONES = ("Europe/Berlin", "US/Eastern")    # of tzdata, of tzdata-legacy
 

@@ -17,7 +17,7 @@ ORDER = [
     ["_tables.conversion"], ["_tables.single", "_tables.chunks", "_tables.reader"],
     ["_tables.infer", "_tables.encode"], ["_tables.tables", "_tables.vectors"],
     ["_worker.__init__", "_worker.protocol", "_worker.page", "_worker.endpoint",
-     "_worker.session", "_worker.imports"],
+     "_worker.session", "_worker.imports", "_worker.saving"],
     ["_worker.tcp", "_worker.channel", "_worker.functions"],
     ["_worker.output", "_worker.sql", "_worker.batch"],
     ["_worker.worker"],

@@ -40,7 +40,9 @@ static const char *const instruction_names[] = {
 	[HXPY_FRAME_FUNCTION] = "function",
 	[HXPY_FRAME_INVOKE] = "invoke",
 	[HXPY_FRAME_INVOKE_ROWS] = "invoke",
-	[HXPY_FRAME_CALLS] = "calls"
+	[HXPY_FRAME_CALLS] = "calls",
+	[HXPY_FRAME_SAVE] = "save",
+	[HXPY_FRAME_LOAD] = "load"
 };
 
 /* Put a text of a slot or the launcher, made safe; NULL for "". */

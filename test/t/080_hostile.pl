@@ -29,7 +29,7 @@ my @numbers = (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 9223372036854775807);
 
 my $psql = backend('postgres');
 
-all_of($psql, 'right answers', map { [$_, /^(send|apply|applied)$/ ? 'drain(); good()' : 'good()', $fine] } grep { !/^(int|nested|create|append|apply|applied)$/ } sort keys %calls);
+all_of($psql, 'right answers', map { [$_, /^(send|apply|applied|load)$/ ? 'drain(); good()' : 'good()', $fine] } grep { !/^(int|nested|create|append|apply|applied)$/ } sort keys %calls);
 anew($psql);
 # What malloc keeps after a large frame is no growth.
 hostile($psql, 'eval', 'say(frame(OUTPUT, b"\1" + b"x" * 20000000, 0)); good()', $fine) for 1 .. 2;
@@ -74,6 +74,9 @@ sub places
 }
 all_of($psql, 'numbers in a value', places('eval', $reply, 'B', 'H', 'I', 'Q'));
 all_of($psql, 'tags and flags', map { my $place = $_; map { ['eval', "poke($place, 'B', $_)", $sane] } 0 .. 255 } 24, 25);
+all_of($psql, 'numbers in a saved value', map { places($_, 72, 'B', 'I', 'Q') } 'save', 'keep');
+all_of($psql, 'other columns in a saved value', map { my $call = $_; map { [$call, "say(frame(ROWS, batch($_))); result()", '08P01|22\w{3}|57014|00000'] }
+	  'text(b"x")', '', 'blob(), blob()', 'fixed(INT64, 1)', 'blob()', 'arrays(blob(b"x"), (0, 1), (1, 1))' } 'save', 'keep');
 all_of($psql, 'numbers in rows', map { my $call = $_; places($call, 336, 'I', 'Q') } 'stored', 'grid');
 
 # ---- the wrong answer at the wrong time
@@ -332,7 +335,13 @@ all_of($psql, 'py_define_grid', map { ($_, ['eval', 'good()', "$fine|$broken|$en
 	['send', 'flood(say, frame(OUTPUT, b"\1flood", 0), 0)', $ended, 50],
 	['send', 'flood(tell, frame(OUTPUT, b"\1flood", 0), 0)', $ended, 50],
 	['send', 'receive(data); close()', $lost],
-	['send', 'drain()', $ended, 50]);
+	['send', 'drain()', $ended, 50],
+	['load', 'drain(); good()', $fine],
+	['load', 'error(b"22P03", b"early"); drain()', '22P03'],
+	['load', 'good()', $broken],
+	['load', 'rows(); drain(); good()', $broken],
+	['load', 'receive(data); stay()', $ended, 50],
+	['load', 'receive(data); close()', $lost]);
 all_of($psql, 'py_eval_grid', map { my $case = $_; map { ([$_, @$case], ['eval', 'good()', "$fine|$broken"]) } 'grid', 'stored', 'limit' }
 	["rows($row); result()", $fine],
 	["rows($none); result()", $fine],

@@ -21,6 +21,7 @@ HELLO, OUTPUT, LOG, RESULT, ERROR, DEAD, ROWS, PROGRESS, PROOF, MESSAGE = range(
 (OPEN, DEFINE, EXEC, EVAL, GRID, BATCH, END, ABORT, EVAL_GRID, APPLY, CALL, CODEC, FUNCTION, INVOKE,
  INVOKE_ROWS, INTERRUPT) = range(1, 17)
 CALLS = 0x13
+SAVE, LOAD = 0x18, 0x19
 ANSWER, COLUMNS = 0x20, 0x2F
 QUERY, PREPARE, CURSOR, FETCH, CLOSE, SUBTRANSACTION, TRANSACTION = range(0xA0, 0xA7)
 TABLE = 0xA9
@@ -259,6 +260,8 @@ def reply():
                         arrays(fixed(FLOAT64, 1.5, 2.5, 3.5), (0, 1, 3), (1, 1, 1, 2), name=b"c"),
                         record(fixed(INT64, 5, 6, name=b"f"), blob(b"\0", b"12345"), count=2, name=b"d"))
         return frame(ROWS, payload) + frame(RESULT, batch())
+    if kind == SAVE:
+        return frame(ROWS, batch(blob(b"12345", b"678"))) + frame(RESULT, batch())
     if kind in (EVAL, CALL):
         return frame(RESULT, batch(text(b"42", tag=JSON)))
     return frame(RESULT, batch())
@@ -486,7 +489,7 @@ while True:
         streaming = what == BATCH
         continue
     kind, request, obedient = what, number, True
-    streaming = kind in (GRID, APPLY)
+    streaming = kind in (GRID, APPLY, LOAD)
     count = row_count(payload) if kind == CALLS else 0
     try:
         exec("result()" if kind == FUNCTION else plan if kind in (INVOKE, INVOKE_ROWS, CALLS) else first_text(payload))

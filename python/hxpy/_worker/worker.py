@@ -34,7 +34,7 @@ from .._tables.single import ValueWriter
 from .._tables.wire import (BATCH, Buffer, Column, ProtocolError, decode_batch, decode_columns,
                             decode_texts, encode_batch, encode_texts, first_text)
 from ..errors import OBJECT_FIELDS, Error, HxpyError, SQLError
-from . import functions, protocol
+from . import functions, protocol, saving
 from .batch import Batch
 from .channel import Channel
 from .output import LogHandler, Messages, Output, Progress
@@ -77,6 +77,7 @@ class Worker(Channel):
             protocol.CODEC: self.convert, protocol.FUNCTION: self.functions.define,
             protocol.INVOKE: self.functions.invoke,
             protocol.INVOKE_ROWS: self.invoke_rows, protocol.CALLS: self.make_calls,
+            protocol.SAVE: self.save, protocol.LOAD: self.load,
         }
 
     def preload(self, modules: Sequence[str]) -> None:
@@ -135,7 +136,7 @@ class Worker(Channel):
         handler = self.handlers.get(kind)
         if handler is None or request == 0:
             raise ProtocolError(f"unexpected frame of type {kind}")
-        self.streaming = kind in (protocol.GRID, protocol.APPLY)
+        self.streaming = kind in (protocol.GRID, protocol.APPLY, protocol.LOAD)
         if kind == protocol.GRID:
             # As long as no interrupt can mean the request: however it ends, the old
             # value is gone.
@@ -478,6 +479,35 @@ class Worker(Channel):
             self.failed = batch
             raise batch.error
         return answer
+
+    def save(self, payload: Buffer) -> Sequence[Buffer]:
+        """Send what load makes an expression's value of again, as rows of the wanted column."""
+        source, want = self.parse(payload)
+        for piece in saving.pieces(self.session.evaluate(source)):
+            self.leave_if_forked()
+            self.sql.abandon()
+            self.send(protocol.ROWS, self.shared[RUNNING],
+                      encode_batch([encode_column(want, [piece])]))
+        return encode_batch([])
+
+    def load(self, payload: Buffer) -> Sequence[Buffer]:
+        """Set a variable to a saved value, which is streamed; it stays as it was until that is whole.
+
+        Versions that are others than those that have saved it are a WARNING.
+        """
+        name = decode_column(decode_batch(payload)[0])[0]
+        self.session.check_name(name)
+        loader = saving.Loader()
+        for column, in self.batches():
+            loader.add(column.data)
+        loader.finish()
+        made, here = loader.differences()
+        if made:
+            plpy.warning(f"the value was saved with {made}, here is {here}",
+                         hint="What it computes may differ. Make it anew here, or load it in the "
+                              "image that has saved it.")
+        self.session.define(name, loader.value())
+        return encode_batch([])
 
     def convert(self, payload: Buffer) -> Sequence[Buffer]:
         """Return a value as a codec of the package makes it ("zinc.loads"), as the wanted column.
