@@ -598,8 +598,10 @@ rescan_node(CustomScanState *node)
 
 /* Return the name of the session in which calls run, or the parameter that has it. */
 static const char *
-session_name(const BatchState *state, FuncExpr *call, List *context)
+session_name(const BatchState *state, List *context)
 {
+	CustomScan *scan = (CustomScan *) state->custom.ss.ps.plan;
+	FuncExpr   *call = HXPY_CALL_EXPR((List *) linitial(HXPY_CALLS(scan)));
 	CallableArguments arguments;
 	Environment *environment;
 	SavedEnvironment saved;
@@ -640,9 +642,7 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 	}
 	ExplainPropertyList("Calls", calls, es);
 	if (es->verbose)
-		ExplainPropertyText("Session", session_name(state, HXPY_CALL_EXPR((List *)
-																		  linitial(HXPY_CALLS(scan))),
-													context), es);
+		ExplainPropertyText("Session", session_name(state, context), es);
 	if (!es->analyze)
 		return;
 	ExplainPropertyUInteger("Batches", NULL, state->costs.messages, es);
