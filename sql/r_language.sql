@@ -88,6 +88,23 @@ GD['done'] = 2
 $$;
 SELECT py_eval('done');
 DO LANGUAGE hxpy 'raise ValueError("no")';
+-- what PL/Python has otherwise: GD is a module's namespace, arguments are no globals
+CREATE FUNCTION names(a int) RETURNS text LANGUAGE hxpy AS $$
+return f"{'__name__' in GD} {sorted(name for name in globals() if name[0] != '_')} {args}"
+$$;
+SELECT names(1);
+-- no call in a parallel worker, whatever the function says
+CREATE FUNCTION apart(a int) RETURNS int PARALLEL SAFE LANGUAGE hxpy AS 'return a';
+SET parallel_leader_participation = off;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT sum(apart(oid::int)) > 0 FROM pg_class;
+RESET parallel_leader_participation;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+DROP FUNCTION names, apart;
 -- recursion, and a session that is busy
 CREATE FUNCTION twice(n int) RETURNS int LANGUAGE hxpy AS 'return 2 * n';
 SELECT twice(twice(twice(1)));

@@ -140,6 +140,19 @@ INSERT INTO owners VALUES (99, 'x');
 UPDATE owners SET owner = 'y' WHERE id = 1;
 DELETE FROM owners WHERE id = 1;
 SELECT instead();
+-- one SD, whatever the table
+CREATE FUNCTION counts() RETURNS trigger LANGUAGE hxpy AS $$
+SD['tables'] = SD.get('tables', []) + [TD['table_name']]
+print(SD['tables'])
+$$;
+CREATE TABLE counted_a (a int);
+CREATE TABLE counted_b (a int);
+CREATE TRIGGER counts AFTER INSERT ON counted_a EXECUTE FUNCTION counts();
+CREATE TRIGGER counts AFTER INSERT ON counted_b EXECUTE FUNCTION counts();
+INSERT INTO counted_a VALUES (1);
+INSERT INTO counted_b VALUES (1);
+DROP TABLE counted_a, counted_b;
+DROP FUNCTION counts;
 CREATE FUNCTION on_event() RETURNS event_trigger LANGUAGE hxpy AS $$ print(TD['event'], TD['tag']) $$;
 CREATE EVENT TRIGGER hxpy_regress_event ON ddl_command_end EXECUTE FUNCTION on_event();
 CREATE TABLE made_now (a int);

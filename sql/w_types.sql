@@ -73,6 +73,13 @@ SET ROLE hxpy_regress_starter;
 SET hxpy.start_proc = 'public.load_model';
 RESET ROLE;
 DROP ROLE hxpy_regress_starter;
+-- neither a str nor nested lists of different lengths are arrays
+CREATE FUNCTION no_array(how text) RETURNS text[] LANGUAGE hxpy SET hxpy.types = 'plpython' AS $$
+return "text" if how == "str" else [["a", "b"], ["c"]]
+$$;
+SELECT no_array('str');
+SELECT no_array('lists');
+DROP FUNCTION no_array;
 SELECT py_close_all();
 DROP TABLE times;
 DROP FUNCTION seen, seen_pl, back, several, on_times, load_model, loads, cannot_load, closes;

@@ -98,6 +98,16 @@ class SPIError(SQLError):
         super().__init__(**fields)
         self.args = args or (self.message,)
 
+    @property
+    def spidata(self) -> tuple[int | str | None, ...]:
+        """PL/Python's fields: SQLSTATE as the server's number, detail, hint, query, position, and
+        the names of schema, table, column, data type and constraint."""
+        number = sum((ord(character) - ord("0") & 63) << 6 * place
+                     for place, character in enumerate(self.sqlstate))
+        return (number, self.detail or None, self.hint or None, self.query or None, self.position,
+                self.schema_name or None, self.table_name or None, self.column_name or None,
+                self.datatype_name or None, self.constraint_name or None)
+
 
 class Error(Exception):
     """An error of the user's with fields of its own; those without a value are None."""

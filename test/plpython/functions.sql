@@ -384,6 +384,13 @@ except plpy.SPIError as e:
     return 'SPI %s %s' % (e.sqlstate, e)
 return 'none'
 $$;
+CREATE FUNCTION q_fields(what text) RETURNS text LANGUAGE :lang AS $$
+try:
+    plpy.execute(what)
+except plpy.SPIError as e:
+    return str(e.spidata)
+$$;
+SELECT w, q_fields(w) FROM unnest(ARRAY['INSERT INTO stock VALUES (1)', 'SELECT 1 / 0', 'SELECT nosuch', 'SELECT ''x''::int', 'SELECT ~ 1.5']) w;
 SELECT w, q_caught(w) FROM unnest(ARRAY['INSERT INTO stock VALUES (1)', 'SELECT 1 / 0', 'SELECT nosuch', 'SELECT 1']) w;
 
 -- cursors
