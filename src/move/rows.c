@@ -16,6 +16,8 @@
 #include "codec/coltype.h"
 #include "move/rows.h"
 
+#define ROW_MEMORY	(64 * 1024)	/* that rows keep: more is given back after the row */
+
 /* Begin a batch, whose columns must be those that were wanted. */
 static void
 open_batch(ExchangeSink *sink, const char *payload, size_t length)
@@ -33,7 +35,7 @@ open_batch(ExchangeSink *sink, const char *payload, size_t length)
 
 /*
  * Read the next row of the batch into the reader's values and nulls, where it
- * stays until the next batch; false when there is none.
+ * stays until the next one; false when there is none.
  */
 bool
 hxpy_rows_next(RowsReader *reader)
@@ -44,7 +46,10 @@ hxpy_rows_next(RowsReader *reader)
 	if (reader->rows_left == 0)
 		return false;
 	reader->rows_left--;
-	old = MemoryContextSwitchTo(reader->batch_context);
+	/* Input functions leave much; a core's cache holds what is used again at once. */
+	if (MemoryContextMemAllocated(reader->row_context, false) > ROW_MEMORY)
+		MemoryContextReset(reader->row_context);
+	old = MemoryContextSwitchTo(reader->row_context);
 	for (int i = 0; i < reader->tupdesc->natts; i++)
 	{
 		if (!TupleDescAttr(reader->tupdesc, i)->attisdropped)
@@ -70,6 +75,18 @@ store_batch(ExchangeSink *sink, const char *payload, size_t length)
 		if (reader->rows_left % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/*
+ * Give a reader memory for its batches and rows within a context.  The row that was
+ * given out last stays where it is.
+ */
+void
+hxpy_rows_set_context(RowsReader *reader, MemoryContext context)
+{
+	reader->batch_context = AllocSetContextCreate(context, "hxpy rows", ALLOCSET_DEFAULT_SIZES);
+	reader->row_context = AllocSetContextCreate(context, "hxpy row", ROW_MEMORY, ROW_MEMORY,
+												ALLOCSET_DEFAULT_MAXSIZE);
 }
 
 /*
@@ -100,8 +117,7 @@ hxpy_rows_create(Exchange *exchange, TupleDesc tupdesc, Tuplestorestate *store)
 		hxpy_exchange_add_want(exchange, type, hxpy_coltype_to_utf8(NameStr(attribute->attname)));
 		reader->types[reader->ncolumns++] = type;
 	}
-	reader->batch_context = AllocSetContextCreate(CurrentMemoryContext, "hxpy rows",
-												  ALLOCSET_DEFAULT_SIZES);
+	hxpy_rows_set_context(reader, CurrentMemoryContext);
 	exchange->sink = &reader->sink;
 	return reader;
 }

@@ -20,7 +20,8 @@ typedef struct RowsReader
 	ColumnType **types;
 	Datum	   *values;			/* of one tuple */
 	bool	   *nulls;
-	MemoryContext batch_context;	/* the current batch and its Datums */
+	MemoryContext batch_context;	/* the current batch */
+	MemoryContext row_context;	/* the current row's Datums, perhaps those of some before */
 	ColumnReader **readers;		/* of the current batch */
 	uint64		rows_left;		/* in it */
 	Tuplestorestate *store;		/* where rows go, or NULL when they are fetched */
@@ -28,6 +29,7 @@ typedef struct RowsReader
 
 extern RowsReader *hxpy_rows_create(Exchange *exchange, TupleDesc tupdesc,
 									Tuplestorestate *store);
+extern void hxpy_rows_set_context(RowsReader *reader, MemoryContext context);
 extern bool hxpy_rows_next(RowsReader *reader);
 
 #endif							/* HXPY_ROWS_H */

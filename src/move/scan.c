@@ -410,9 +410,7 @@ spool_stream(void *arg)
 	if (state->converting)
 		return;					/* the session stays busy */
 	old = MemoryContextSwitchTo(state->context);
-	/* The row that was given out last stays where it is. */
-	reader->batch_context = AllocSetContextCreate(state->context, "hxpy rows",
-												  ALLOCSET_DEFAULT_SIZES);
+	hxpy_rows_set_context(reader, state->context);
 	state->store = tuplestore_begin_heap(false, false, work_mem);
 	state->stored = MakeSingleTupleTableSlot(state->tupdesc, &TTSOpsMinimalTuple);
 	do
