@@ -1,6 +1,7 @@
 """Hayson, the JSON encoding of Haystack 4: what a jsonb value holds in hxpy.
 
     loads(text) -> value        dumps(value) -> text        on files: load, dump
+    loads_all(texts) -> values  dumps_all(values) -> texts  many at once, which costs less
     decode(tree) -> value       encode(value) -> tree of what json knows
 
 The writer is strict, the reader lenient.  What the writer does beyond the
@@ -58,8 +59,8 @@ from .haystack.symbol import Symbol
 from .haystack.uri import Uri
 from .haystack.xstr import XStr
 
-__all__ = ["HaysonError", "HaysonTypeError", "MAX_DEPTH", "decode", "dump", "dumps", "encode",
-           "load", "loads"]
+__all__ = ["HaysonError", "HaysonTypeError", "MAX_DEPTH", "decode", "dump", "dumps", "dumps_all",
+           "encode", "load", "loads", "loads_all"]
 
 # How deep lists, dicts and grids may be nested when written.
 MAX_DEPTH = 200
@@ -150,6 +151,26 @@ def dumps(value: Any, *, indent: int | None = None) -> str:
     if not is_clean(text):
         _check_strings(tree)
     return text
+
+
+def dumps_all(values: Iterable[Any]) -> list[str]:
+    """Return many values as Hayson, each as dumps.  Raises as dumps for the first at fault.
+
+    json writes them as one list, with a str of NUL between two: jsonb holds none, so that
+    no value has another.
+    """
+    values = list(values)
+    if len(values) > 1:
+        try:
+            trees: list[Any] = ["\0"] * (2 * len(values) - 1)
+            trees[::2] = [value if type(value) in _ATOMS else _encode(value, [])
+                          for value in values]
+            text = _to_json(trees)
+            if text.count("\\u0000") == len(values) - 1 and (text.isascii() or text.encode()):
+                return text[1:-1].split(',"\\u0000",')
+        except (HaysonError, HaysonTypeError, ValueError, RecursionError):
+            pass
+    return [dumps(value) for value in values]
 
 
 def dump(value: Any, file: IO[str], *, indent: int | None = None) -> None:
@@ -282,20 +303,27 @@ def _encode_sequence(value: Iterable[Any], stack: _Stack) -> list[Any]:
 
 
 def _encode_dict(value: Mapping[Any, Any], stack: _Stack) -> Any:
-    for kind in set(map(type, value)):
-        if not issubclass(kind, str):
-            raise HaysonTypeError(f'a dict\'s key must be a str, not "{_type_name(kind)}"')
+    if not _STR.issuperset(map(type, value)):
+        for kind in set(map(type, value)):
+            if not issubclass(kind, str):
+                raise HaysonTypeError(f'a dict\'s key must be a str, not "{_type_name(kind)}"')
     if "_kind" in value:
         raise HaysonError('a dict with the key "_kind" would be read as another value')
     _enter(value, stack)
-    tree: dict[str, Any] = {}
-    key = ""
-    try:
-        for key, item in value.items():
-            tree[key] = item if type(item) in _ATOMS else _encode(item, stack)
-    except (HaysonError, HaysonTypeError) as error:
-        error.within(key)
-        raise
+    tree: Any
+    if type(value) is dict and _ATOMS.issuperset(map(type, value.values())):
+        tree = value
+    else:
+        tree = {}
+        key = ""
+        try:
+            for key, item in value.items():
+                kind = type(item)
+                tree[key] = item if kind in _ATOMS or kind is float and math.isfinite(item) \
+                    else _encode(item, stack)
+        except (HaysonError, HaysonTypeError) as error:
+            error.within(key)
+            raise
     stack.pop()
     if "cols" in tree and "rows" in tree:
         return {"_kind": "dict", **tree}
@@ -444,6 +472,7 @@ def _encode_null(value: Any, stack: _Stack) -> None:
 # Which encoder for which type
 
 _ATOMS = frozenset((type(None), bool, int, str))
+_STR = frozenset((str,))
 
 _ENCODERS: dict[type, _Encoder] = {
     type(None): _encode_atom,
@@ -579,9 +608,8 @@ def loads(text: str | bytes | bytearray) -> Any:
         except UnicodeDecodeError as error:
             raise HaysonError(f"not UTF-8: {error}") from None
     text = text.removeprefix("\ufeff")
-    plain = "_kind" not in text and '"rows"' not in text and "\\u" not in text
     try:
-        return (_from_plain_json if plain else _from_json)(text)
+        return (_from_plain_json if _is_plain(text) else _from_json)(text)
     except json.JSONDecodeError as error:
         failure = HaysonError(f"malformed JSON: {error.msg.removesuffix(' at')}")
         failure.line, failure.column = error.lineno, error.colno
@@ -596,9 +624,31 @@ def loads(text: str | bytes | bytearray) -> Any:
     raise failure
 
 
+def loads_all(texts: Sequence[str]) -> list[Any]:
+    """Return the values of many Hayson texts, each as loads does.  Raises as loads.
+
+    Each text must be JSON by itself, as those of PostgreSQL's json and jsonb are: json reads
+    them as one list.
+    """
+    if len(texts) > 1:
+        text = ",".join(texts)
+        try:
+            values: list[Any] = (_from_plain_json if _is_plain(text) else _from_json)(f"[{text}]")
+            if len(values) == len(texts):
+                return values
+        except (ValueError, RecursionError):
+            pass
+    return [loads(text) for text in texts]
+
+
 def load(file: IO[str] | IO[bytes]) -> Any:
     """Return the value of a Hayson file.  Raises as loads."""
     return loads(file.read())
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text has nothing that json does not read as it is."""
+    return "_kind" not in text and '"rows"' not in text and "\\u" not in text
 
 
 def decode(tree: Any) -> Any:
@@ -634,11 +684,11 @@ def _decode_object(tree: dict[str, Any]) -> Any:
         kind = "grid"
     else:
         return tree
-    decoder = None
-    if isinstance(kind, str):
-        decoder = _DECODERS.get(kind) or _DECODERS.get(kind.lower())
+    decoder = _DECODERS.get(kind) if isinstance(kind, str) else None
     if decoder is None:
-        raise HaysonError(f"unknown _kind {kind!r}")
+        decoder = _DECODERS.get(kind.lower()) if isinstance(kind, str) else None
+        if decoder is None:
+            raise HaysonError(f"unknown _kind {kind!r}")
     try:
         return decoder(tree)
     except KeyError as error:
@@ -689,6 +739,10 @@ def _decode_ref(tree: dict[str, Any]) -> Ref:
     return Ref(_text(tree).removeprefix("@"), tree.get("dis"))
 
 
+def _decode_datetime(tree: dict[str, Any]) -> dt.datetime:
+    return tz.parse_datetime(_text(tree), tree.get("tz"))
+
+
 def _decode_xstr(tree: dict[str, Any]) -> XStr | bytes:
     return read_xstr(tree["type"], _text(tree))
 
@@ -698,8 +752,10 @@ def _decode_dict(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
+_MARKER = Marker()
+
 _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "marker": lambda tree: Marker(),
+    "marker": lambda tree: _MARKER,
     "na": lambda tree: NA(),
     "remove": lambda tree: Remove(),
     "number": _decode_number,
@@ -709,8 +765,8 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "uri": lambda tree: Uri(_text(tree)),
     "date": lambda tree: tz.parse_date(_text(tree)),
     "time": lambda tree: tz.parse_time(_text(tree)),
-    "dateTime": lambda tree: tz.parse_datetime(_text(tree), tree.get("tz")),
-    "datetime": lambda tree: tz.parse_datetime(_text(tree), tree.get("tz")),
+    "dateTime": _decode_datetime,
+    "datetime": _decode_datetime,
     "coord": lambda tree: Coord(tree["lat"], tree["lng"]),
     "xstr": _decode_xstr,
     "dict": _decode_dict,

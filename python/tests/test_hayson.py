@@ -465,6 +465,46 @@ def test_values_survive(value):
     text.encode()
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.lists(VALUES, max_size=4))
+def test_many_at_once_are_as_one_by_one(values):
+    texts = hayson.dumps_all(values)
+    assert texts == [dumps(value) for value in values]
+    again = hayson.loads_all(texts)
+    assert again == values and list(map(kinds, again)) == list(map(kinds, values))
+
+
+@pytest.mark.parametrize("value", [
+    '\\u0000', ',"\\u0000",', ["\\", '","', ","], "\\\\u0000", {'",': '"'}, "\u2028", "\U0001f600", [10 ** 5000],
+    math.nan, [[-math.inf]], {"a": {"b": 1.5, "c": math.inf}}, {"cols": 1, "rows": 2}, (1, "a"),
+    collections.OrderedDict(a=1), enum.Enum("Color", "RED").RED, {"a": (1, {"b": Number(2, "kW")})},
+])
+def test_many_with_a_strange_one(value):
+    texts = hayson.dumps_all([1, value, "x", {"a": value}])
+    assert texts == ["1", dumps(value), '"x"', dumps({"a": value})]
+    assert dumps(hayson.loads_all(texts)[2:]) == dumps(["x", loads(texts[3])])
+
+
+@pytest.mark.parametrize("value", [
+    "\0", ["a", "\0"], "\ud800", {"_kind": 1}, {1: 2}, {"a": {None: 1}}, object(), {"a": [object()]},
+])
+def test_many_with_one_that_cannot_be_written(value):
+    with pytest.raises((HaysonError, HaysonTypeError)) as one:
+        dumps(value)
+    with pytest.raises(type(one.value)) as many:
+        hayson.dumps_all([1, value, {2: 1}])
+    assert str(many.value) == str(one.value)
+
+
+def test_many_texts():
+    assert hayson.loads_all([]) == hayson.dumps_all([]) == []
+    assert hayson.loads_all(["1", '{"_kind": "marker"}', '{"a": "_kind"}', '{"rows": [], "cols": []}',
+                             '{"_k\\u0069nd": "na"}']) == [1, Marker(), {"a": "_kind"}, Grid(), NA()]
+    for texts in (["1", '{"_kind": "no"}'], ["1", "{"], ["", "1"], ["1,2", "[3"]):
+        with pytest.raises(HaysonError):
+            hayson.loads_all(texts)
+
+
 @given(TEXT | st.text())
 def test_strings_are_written_or_refused(value):
     try:

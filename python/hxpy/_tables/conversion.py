@@ -111,8 +111,11 @@ def _number(text: str) -> int | float | None:
 
 
 def _decode_json(column: Column) -> list[Any]:
+    texts = wire.split_texts(column)
+    if column.mask is not None:
+        texts = [text or "null" for text in texts]
     try:
-        return [hayson.loads(value) if value else None for value in wire.split_texts(column)]
+        return hayson.loads_all(texts)
     except hayson.HaysonError as error:
         raise ConversionError("22P02", f"invalid Hayson: {error}") from None
 
@@ -275,6 +278,9 @@ def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
         return _encode_array(want, values, mask)
     if want.tag == wire.RECORD:
         return _encode_record(want, values, mask)
+    if want.tag == wire.JSON:
+        texts = _encode_json(values, mask)
+        return wire.text_column(want, len(values), mask, wire.join_texts(texts, want))
     converter = scalars.CONVERTERS[want.tag]
     blank: Any = b"" if want.tag == wire.BYTEA else b"\0" * 16 if want.tag == wire.UUID \
         else "" if want.tag in wire.TEXTUAL else 0
@@ -297,6 +303,14 @@ def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
         return [wire.column_head(want, len(values), mask),
                 struct.pack(f"<{len(offsets)}q", *offsets), *wire.padded(data)]
     return [wire.column_head(want, len(values), mask), *wire.padded(_pack(want, plain))]
+
+
+def _encode_json(values: Sequence[Any], mask: bytes | None) -> list[str]:
+    """Return the Hayson of values, "" for NULL."""
+    if mask is not None:
+        texts = iter(scalars.hayson_texts([v for v, null in zip(values, mask) if not null]))
+        return ["" if null else next(texts) for null in mask]
+    return scalars.hayson_texts(values)
 
 
 def _pack(want: Column, plain: Sequence[Any]) -> bytes:

@@ -190,10 +190,14 @@ def _members(values: list[Any], chunk: Chunk, place: int) -> list[str]:
     """Return a column's cells as members of JSON objects, "" for None."""
     key = encode_basestring(chunk.names[place]) + ":"
     write = _writer(values)
-    if write is None:
+    if write is not None:
+        return ["" if value is None else key + write(value) for value in values]
+    try:
+        texts = iter(hayson.dumps_all(value for value in values if value is not None))
+        return ["" if value is None else key + next(texts) for value in values]
+    except (hayson.HaysonTypeError, ValueError, RecursionError):
         return ["" if value is None else key + _hayson(value, chunk, row, place)
                 for row, value in enumerate(values)]
-    return ["" if value is None else key + write(value) for value in values]
 
 
 def _writer(values: list[Any]) -> Callable[[Any], str] | None:

@@ -12,7 +12,7 @@ import operator
 import re
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import hayson
@@ -20,7 +20,7 @@ from ..errors import ConversionError, way_out
 from . import transforms, wire
 from .wire import Buffer, Column
 
-__all__ = ["CONVERTERS", "EPOCH", "EPOCH_DAY", "EPOCH_UTC", "is_null", "no_mapping",
+__all__ = ["CONVERTERS", "EPOCH", "EPOCH_DAY", "EPOCH_UTC", "hayson_texts", "is_null", "no_mapping",
            "out_of_range", "time_zone"]
 
 EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
@@ -191,9 +191,10 @@ def _to_other(value: Any, want: Column) -> str:
     raise no_mapping(value, want, f"Give the text form of {want.sql_name()} as a str.")
 
 
-def _to_json(value: Any, want: Column) -> str:
+def hayson_texts(values: Sequence[Any]) -> list[str]:
+    """Return values as Hayson.  Raises ConversionError for the first that has none."""
     try:
-        return hayson.dumps(value)
+        return hayson.dumps_all(values)
     except hayson.HaysonTypeError as error:
         raise ConversionError("42846", str(error), error.hint) from None
     except (ValueError, RecursionError) as error:
@@ -318,7 +319,7 @@ CONVERTERS: dict[int, Callable[[Any, Column], Any]] = {
     wire.BOOL: _to_bool, wire.INT16: _to_int, wire.INT32: _to_int, wire.INT64: _to_int,
     wire.FLOAT32: _to_float, wire.FLOAT64: _to_float, wire.DATE: _to_date, wire.TIME: _to_time,
     wire.TIMESTAMP: _to_timestamp, wire.TIMESTAMPTZ: _to_timestamptz, wire.INTERVAL: _to_interval,
-    wire.UUID: _to_uuid, wire.TEXT: _to_text, wire.NUMERIC: _to_numeric, wire.JSON: _to_json,
+    wire.UUID: _to_uuid, wire.TEXT: _to_text, wire.NUMERIC: _to_numeric,
     wire.OTHER: _to_other, wire.REF: _to_text, wire.URI: _to_text, wire.SYMBOL: _to_text,
     wire.BYTEA: _to_bytea, wire.PLAIN: _to_plain,
 }

@@ -55,7 +55,8 @@ class Number:
             unit = value.unit
         if unit is not None and not isinstance(unit, str):
             raise TypeError(f"a unit must be a str or None, not {type(unit).__name__}")
-        return _make(_plain(value), unit or None)
+        kind = type(value)
+        return _make(value if kind is float or kind is int else _plain(value), unit or None)
 
     @property
     def unit(self) -> str | None:
@@ -181,8 +182,12 @@ def _make(value: int | float, unit: str | None) -> Any:
     if unit is not None and math.isnan(value):
         raise ValueError("a NaN has no unit")
     number = float.__new__(FloatNumber, value)
-    object.__setattr__(number, "_unit", unit)
+    _set_unit(number, unit)
     return number
+
+
+# As object.__setattr__(number, "_unit", unit), without a look-up.
+_set_unit = FloatNumber.__dict__["_unit"].__set__
 
 
 @functools.lru_cache(maxsize=1024)

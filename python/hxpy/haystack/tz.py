@@ -149,6 +149,7 @@ _DATETIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(:\d\d)?(?:\.(\d+))?"
     r"([Zz]|[+-]\d\d:?\d\d(?::\d\d)?)?(?: +(\S+))?", re.ASCII).fullmatch
 _HOUR = dt.timedelta(hours=1)
+_MINUTE = dt.timedelta(minutes=1)
 _MICROSECOND = dt.timedelta(microseconds=1)
 
 
@@ -290,6 +291,8 @@ def format_datetime(value: dt.datetime) -> tuple[str, str]:
     +05:30).  A naive datetime is text in "Z" with the zone "Rel".  Raises
     ValueError for a zone that tells no offset.
     """
+    if value.tzinfo is dt.timezone.utc:
+        return _local_text(value) + "Z", "UTC"
     offset = value.utcoffset()
     try:
         name = tz_name(value)
@@ -297,12 +300,15 @@ def format_datetime(value: dt.datetime) -> tuple[str, str]:
         if offset is None:
             raise
         value, name, offset = _in_utc(value), "UTC", None
-    if offset is not None and offset % dt.timedelta(minutes=1):
+    if offset is not None and offset % _MINUTE:
         value, offset = _in_utc(value), None
-    text = value.replace(tzinfo=None).isoformat()
-    if value.microsecond:
-        text = text.rstrip("0")
-    return text + (_offset_text(offset) if offset else "Z"), name
+    return _local_text(value) + (_offset_text(offset) if offset else "Z"), name
+
+
+def _local_text(value: dt.datetime) -> str:
+    """Return a datetime as ISO 8601 text without an offset."""
+    text = value.isoformat()[:26 if value.microsecond else 19]
+    return text.rstrip("0") if value.microsecond else text
 
 
 def _in_utc(value: dt.datetime) -> dt.datetime:
@@ -313,9 +319,10 @@ def _in_utc(value: dt.datetime) -> dt.datetime:
         raise ValueError(f"{value} lies outside of the years 1 to 9999 in UTC") from None
 
 
+@functools.lru_cache(maxsize=256)
 def _offset_text(offset: dt.timedelta) -> str:
     """Return an offset from UTC as "+05:30"."""
-    minutes = abs(offset) // dt.timedelta(minutes=1)
+    minutes = abs(offset) // _MINUTE
     return f"{'-' if offset < dt.timedelta() else '+'}{minutes // 60:02}:{minutes % 60:02}"
 
 
@@ -357,26 +364,42 @@ def parse_datetime(text: str, tz: str | None = None) -> dt.datetime:
     naive datetime.  More than six digits of a fraction are rounded to the
     microsecond.  Raises ValueError.
     """
-    match = _DATETIME(text)
-    if not match:
-        raise ValueError(f"{text!r} is no date and time: expected YYYY-MM-DDThh:mm:ssZ")
-    date, minutes, seconds, fraction, offset, named = match.groups()
-    value = dt.datetime.fromisoformat(f"{date}T{minutes}{seconds or ''}")
-    value += _microseconds(fraction) * _MICROSECOND
-    tz = tz or named
-    zone = tz_from_name(tz) if tz else None
-    if offset is None:
-        if not tz:
-            raise ValueError(f"{text!r} has neither an offset nor a time zone")
-        return value.replace(tzinfo=zone)
-    instant = value.replace(tzinfo=_parse_offset(offset))
-    if not tz:
+    instant = _iso_instant(text)
+    if instant is None:
+        match = _DATETIME(text)
+        if not match:
+            raise ValueError(f"{text!r} is no date and time: expected YYYY-MM-DDThh:mm:ssZ")
+        date, minutes, seconds, fraction, offset, named = match.groups()
+        value = dt.datetime.fromisoformat(f"{date}T{minutes}{seconds or ''}")
+        value += _microseconds(fraction) * _MICROSECOND
+        tz = tz or named
+        if offset is None:
+            if not tz:
+                raise ValueError(f"{text!r} has neither an offset nor a time zone")
+            return value.replace(tzinfo=tz_from_name(tz))
+        instant = value.replace(tzinfo=_parse_offset(offset))
+    if tz:
+        zone = tz_from_name(tz)
+    else:
         zone = _zone_of_offset(instant.utcoffset() or dt.timedelta())
+    if zone is instant.tzinfo:
+        return instant
     try:
         moved = instant.astimezone(zone or dt.timezone.utc)
     except OverflowError:
         raise ValueError(f"{text!r} is out of range in the time zone {tz}") from None
     return moved if zone is not None else moved.replace(tzinfo=None)
+
+
+def _iso_instant(text: str) -> dt.datetime | None:
+    """Return the aware datetime of a text in the form that Python writes, or with "Z" for
+    "+00:00"; None for other forms, of which Python reads more than Haystack has."""
+    try:
+        instant = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    form = text[:-1] + "+00:00" if text.endswith("Z") else text
+    return instant if instant.tzinfo is not None and instant.isoformat() == form else None
 
 
 def _microseconds(fraction: str | None) -> int:
