@@ -56,22 +56,6 @@ make_children(Column *column)
 	}
 }
 
-/* Make an empty column of a type.  The name must live as long as the column. */
-Column *
-hxpy_column_create(ColumnType *type, const char *name, MemoryContext context)
-{
-	Column	   *column = MemoryContextAllocZero(context, sizeof(Column));
-
-	column->type = type;
-	column->name = name;
-	hxpy_buffer_init(&column->nulls, context);
-	hxpy_buffer_init(&column->data, context);
-	hxpy_buffer_init(&column->offsets, context);
-	hxpy_buffer_init(&column->dims, context);
-	make_children(column);
-	return column;
-}
-
 /* Append text of the server's encoding in UTF-8. */
 static void
 append_utf8(Column *column, const char *text, size_t length)
@@ -289,6 +273,15 @@ append_unsupported(Column *column, Datum value)
 	return HXPY_MASK_TEXT;
 }
 
+/* Get a moment as microseconds from 1970-01-01 on; false when Python cannot hold it. */
+static inline bool
+to_python_usecs(Datum value, int64 *usecs)
+{
+	return !TIMESTAMP_NOT_FINITE(DatumGetTimestamp(value)) &&
+		!pg_add_s64_overflow(DatumGetTimestamp(value), HXPY_EPOCH_USECS, usecs) &&
+		*usecs >= PYTHON_MIN_USEC && *usecs <= PYTHON_MAX_USEC;
+}
+
 /*
  * Append a value that is not NULL; returns its byte of the null mask.  Dates and times
  * are days and microseconds, from 1970-01-01 on where they are moments.
@@ -332,9 +325,7 @@ append_value(Column *column, Datum value)
 			break;
 		case HXPY_TAG_TIMESTAMP:
 		case HXPY_TAG_TIMESTAMPTZ:
-			if (TIMESTAMP_NOT_FINITE(DatumGetTimestamp(value)) ||
-				pg_add_s64_overflow(DatumGetTimestamp(value), HXPY_EPOCH_USECS, &usecs) ||
-				usecs < PYTHON_MIN_USEC || usecs > PYTHON_MAX_USEC)
+			if (!to_python_usecs(value, &usecs))
 				return append_unsupported(column, value);
 			hxpy_buffer_append(data, &usecs, sizeof(usecs));
 			break;
@@ -368,9 +359,9 @@ end_offset(const Column *column)
 	return column->type->tag == HXPY_TAG_ARRAY ? column->children[0]->count : column->data.length;
 }
 
-/* Append one value, whatever it is; see hxpy_column_append(). */
-void
-hxpy_column_append_any(Column *column, Datum value, bool isnull)
+/* Append a value of any type. */
+static void
+append_any(Column *column, Datum value, bool isnull)
 {
 	uint8		tag = column->type->tag;
 	uint8		mask;
@@ -390,6 +381,124 @@ hxpy_column_append_any(Column *column, Datum value, bool isnull)
 	if (mask != 0 || column->nulls.length > 0)
 		hxpy_buffer_append(&column->nulls, &mask, 1);
 	column->count++;
+}
+
+/* Return whether a value is the first NULL or comes after it: then there is a mask to write. */
+static inline bool
+is_masked(const Column *column, bool isnull)
+{
+	return isnull || column->nulls.length > 0;
+}
+
+/* Append a boolean. */
+static void
+append_bool(Column *column, Datum value, bool isnull)
+{
+	if (is_masked(column, isnull))
+		append_any(column, value, isnull);
+	else
+	{
+		hxpy_buffer_append(&column->data, &(bool) {DatumGetBool(value)}, sizeof(bool));
+		column->count++;
+	}
+}
+
+/* Append a value of 4 bytes, which Python holds whatever it is. */
+static void
+append_int32(Column *column, Datum value, bool isnull)
+{
+	if (is_masked(column, isnull))
+		append_any(column, value, isnull);
+	else
+	{
+		hxpy_buffer_append(&column->data, &(int32) {DatumGetInt32(value)}, sizeof(int32));
+		column->count++;
+	}
+}
+
+/* Append a value of 8 bytes, which Python holds whatever it is. */
+static void
+append_int64(Column *column, Datum value, bool isnull)
+{
+	if (is_masked(column, isnull))
+		append_any(column, value, isnull);
+	else
+	{
+		hxpy_buffer_append(&column->data, &(int64) {DatumGetInt64(value)}, sizeof(int64));
+		column->count++;
+	}
+}
+
+/* Append a moment. */
+static void
+append_timestamp(Column *column, Datum value, bool isnull)
+{
+	int64		usecs;
+
+	if (is_masked(column, isnull) || !to_python_usecs(value, &usecs))
+		append_any(column, value, isnull);
+	else
+	{
+		hxpy_buffer_append(&column->data, &usecs, sizeof(usecs));
+		column->count++;
+	}
+}
+
+/* Append a text that stands in its Datum as it travels. */
+static void
+append_utf8_text(Column *column, Datum value, bool isnull)
+{
+	const struct varlena *text = (const struct varlena *) DatumGetPointer(value);
+
+	if (is_masked(column, isnull) || VARATT_IS_EXTERNAL(text) || VARATT_IS_COMPRESSED(text))
+		append_any(column, value, isnull);
+	else
+	{
+		if (column->count > 0)
+			hxpy_buffer_append(&column->data, "", 1);
+		hxpy_buffer_append(&column->data, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
+		column->count++;
+	}
+}
+
+/* Choose how values of a type are appended: the plainest come in masses. */
+static void (*
+choose_append(const ColumnType *type)) (Column *, Datum, bool)
+{
+	switch (type->tag)
+	{
+		case HXPY_TAG_BOOL:
+			return append_bool;
+		case HXPY_TAG_TIMESTAMP:
+		case HXPY_TAG_TIMESTAMPTZ:
+			return append_timestamp;
+		case HXPY_TAG_INT32:
+		case HXPY_TAG_FLOAT32:
+			return append_int32;
+		case HXPY_TAG_INT64:
+		case HXPY_TAG_FLOAT64:
+			return append_int64;
+		default:
+			return type->is_varlena_text && hxpy_wire_is_text(type->tag) &&
+				GetDatabaseEncoding() == PG_UTF8 ? append_utf8_text : append_any;
+	}
+}
+
+/* Make an empty column of a type.  The name must live as long as the column. */
+Column *
+hxpy_column_create(ColumnType *type, const char *name, MemoryContext context)
+{
+	Column	   *column = MemoryContextAllocZero(context, sizeof(Column));
+
+	column->append = choose_append(type);
+	column->type = type;
+	column->name = name;
+	hxpy_buffer_init(&column->nulls, context);
+	hxpy_buffer_init(&column->data, context);
+	hxpy_buffer_init(&column->offsets, context);
+	hxpy_buffer_init(&column->dims, context);
+	make_children(column);
+	return column;
 }
 
 /* Where the value that is being appended stands. */

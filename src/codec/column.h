@@ -14,6 +14,7 @@
  */
 typedef struct Column
 {
+	void		(*append) (struct Column *column, Datum value, bool isnull);
 	ColumnType *type;
 	const char *name;			/* UTF-8, the maker's */
 	uint64		count;
@@ -26,7 +27,6 @@ typedef struct Column
 } Column;
 
 extern Column *hxpy_column_create(ColumnType *type, const char *name, MemoryContext context);
-extern void hxpy_column_append_any(Column *column, Datum value, bool isnull);
 extern void hxpy_column_append_row(Column **columns, int ncolumns, const Datum *values,
 								   const bool *nulls, uint64 row);
 extern void hxpy_column_reset(Column *column);
@@ -35,20 +35,11 @@ extern void hxpy_column_write(Column *column, GatherList *list);
 extern void hxpy_column_write_batch(int ncolumns, GatherList *list);
 extern void hxpy_column_write_text(const char *name, const char *text, GatherList *list);
 
-/*
- * Append one value.  The short way of most values is inline; the Datum of a float is the
- * integer of its bits.
- */
+/* Append one value. */
 static inline void
 hxpy_column_append(Column *column, Datum value, bool isnull)
 {
-	if (isnull || column->nulls.length > 0 || !hxpy_wire_is_word(column->type->tag))
-	{
-		hxpy_column_append_any(column, value, isnull);
-		return;
-	}
-	hxpy_buffer_append(&column->data, &(int64) {DatumGetInt64(value)}, sizeof(int64));
-	column->count++;
+	column->append(column, value, isnull);
 }
 
 #endif							/* HXPY_COLUMN_H */

@@ -80,13 +80,6 @@ hxpy_wire_is_text(uint8_t tag)
 	return tag >= HXPY_TAG_TEXT && tag <= HXPY_TAG_PLAIN;
 }
 
-/* Return whether a value of this tag is eight bytes that are the Datum's as they stand. */
-static inline bool
-hxpy_wire_is_word(uint8_t tag)
-{
-	return tag == HXPY_TAG_INT64 || tag == HXPY_TAG_FLOAT64;
-}
-
 /* Return whether values of this tag stand in an array of PostgreSQL as they do in a column. */
 static inline bool
 hxpy_wire_is_number(uint8_t tag)
