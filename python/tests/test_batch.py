@@ -80,6 +80,30 @@ def test_a_value_is_read_again_as_its_type(known):
         [[[0.4000000059604645]]]
 
 
+def test_values_between_calls_are_encoded_where_they_might_not_fit(known, monkeypatch):
+    encoded = []
+    monkeypatch.setattr(batch, "encode_column",
+                        lambda want, values: encoded.append(want.tag) or encode_column(want, values))
+    lines = ["g 1 -1 -1 0", "g 1 0 -1 -1"]
+    for tag, first, second in ((wire.FLOAT64, [0.5, None, 1.5], [2.0, None, 6.0]),
+                               (wire.INT32, [1, None, 3], [4, None, 12])):
+        encoded.clear()
+        wants = [tag, tag]
+        assert answer(make(known, lines, [(tag, first)], wants)) == [[second]]
+        assert len(encoded) == (1 if tag == wire.FLOAT64 else 2)
+    request = make(known, lines, [(wire.INT32, [1, 2 ** 30])], [wire.INT32] * 2)
+    assert answer(request) == [[[4]]]
+    assert (request.failed, request.told) == (0, "1073741824")
+
+
+def test_a_function_for_columns_takes_values_of_one_for_rows(known):
+    known[KEYS["h"]].kind = "columns"
+    known[KEYS["h"]].call = lambda array: array + 0.25
+    lines = ["g 1 -1 -1 0", "h 1 0 -1 -1"]
+    columns = [(wire.FLOAT64, [0.5, None, 1.5])]
+    assert answer(make(known, lines, columns, [wire.FLOAT64] * 2)) == [[[1.25, None, 3.25]]]
+
+
 def test_conditions(known):
     columns = [(wire.INT32, [1, None, 3, 4]), (wire.BOOL, [True, True, False, True])]
     assert answer(make(known, ["g 1 0 1 0"], columns)) == [[[2, None, None, 8]]]
