@@ -57,4 +57,40 @@ SELECT CASE WHEN sum(n) > $rows AND max(used) - min(used) < 6000000 THEN 'flat' 
     FROM generate_series(1, $rows) AS i OFFSET 0) AS b
   WHERE i > 40000 OR used IS NULL
 END
+# Rows that become large all at once, and one that is by itself: results, arguments and what is carried along.
+$node->safe_psql('postgres', <<'END');
+CREATE FUNCTION size_at(i bigint, large int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT CASE WHEN i < 3000 THEN 1 ELSE large END';
+CREATE FUNCTION many(n int) RETURNS text LANGUAGE hxpy STABLE AS $$ return 'x' * n $$;
+END
+sub peak { return slurp_file('/proc/' . $psql->pid . '/status') =~ /^VmHWM:\s*(\d+) kB/m ? $1 / 1024 : die 'no VmHWM' }
+my $peak = peak();
+gives($psql, <<'END', '3300|602|602', 'rows that become large all at once');
+SELECT count(*), sum(len_(t)) / 500000, sum(length(t)) / 500000 FROM (SELECT repeat('x', size_at(i, 1000000)) AS t, g(1) FROM generate_series(1, 3300) AS i OFFSET 0) AS s
+END
+cmp_ok(peak() - $peak, '<', 100, 'so the backend holds some of them');
+gives($psql, 'SELECT sum(length(many(100000000 + i))) FROM generate_series(1, 2) AS i', '200000003', 'results of 100 MB');
+gives($psql, q{SELECT sum(len_(repeat('x', 100000000 + i))) FROM generate_series(1, 2) AS i}, '200000003', 'arguments of 100 MB');
+
+# ---- encodings
+
+for my $case ([latin1 => q{U&'\00e4\00e9', U&'\00dfx'}], [euc_jp => q{U&'\65e5\672c', U&'\8a9ex'}], [sql_ascii => q{'ab', 'x'}])
+{
+	my ($encoding, $texts) = @$case;
+	$node->safe_psql('postgres', "CREATE DATABASE $encoding ENCODING '$encoding' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+	my $there = hxpy_psql($node, dbname => $encoding, setup => ['SET client_encoding = UTF8', 'CREATE EXTENSION IF NOT EXISTS hxpy']);
+	$there->must($_) for "CREATE TABLE t AS SELECT unnest(ARRAY[$texts, '', NULL]) AS t",
+	  q{CREATE FUNCTION up(t text) RETURNS text LANGUAGE hxpy STABLE AS 'return t and t.upper()'}, q{CREATE FUNCTION len_(t text) RETURNS int LANGUAGE hxpy STABLE STRICT AS 'return len(t)'},
+	  q{CREATE FUNCTION mirrored(t text) RETURNS text LANGUAGE hxpy_batch STABLE AS 'return [x and x[::-1] for x in t]'},
+	  q{CREATE FUNCTION beyond(t text) RETURNS text LANGUAGE hxpy STABLE AS 'return chr(0x20ac) + t'};
+	like($there->query('EXPLAIN SELECT up(t) FROM t')->{out}, qr/hxpy calls/, "$encoding: calls are made in batches");
+	my %results;
+	for my $batching ('on', 'off')
+	{
+		$there->must("SET hxpy.batching = $batching");
+		$results{$batching} = join "\n", map { my $result = $there->query("SELECT $_ FROM t"); $result->{state}, $result->{out} }
+		  'up(t), up(mirrored(up(t))), len_(mirrored(t)), up(t) = t', 'beyond(t)';
+	}
+	is($results{on}, $results{off}, "$encoding: the same as a call a row");
+	$there->end;
+}
 hxpy_finish($node);
