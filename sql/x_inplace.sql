@@ -35,6 +35,14 @@ return kept
 $$;
 SELECT collects(id) FROM r;
 SELECT * FROM compare('SELECT buffer(id), buffer(y), buffer(id + buffer(y)) FROM r WHERE y IS NOT NULL');
+-- what one row has does not change the type of another one's value
+CREATE FUNCTION kind_of(a anyarray) RETURNS text LANGUAGE hxpy STABLE AS $$ return f'{a.dtype} {a.tolist()}' $$;
+CREATE FUNCTION as_it_came(a numeric) RETURNS numeric LANGUAGE hxpy_batch STABLE AS 'return a';
+SELECT * FROM compare($$SELECT kind_of(a), kind_of(a::numeric[]), kind_of(a::float4[]) FROM unnest(ARRAY['{1,2}', '{3,NULL}', '{}', '{{4,5},{6,7}}', '{NULL}']) AS t, CAST(t AS int[]) AS a$$);
+SELECT * FROM compare($$SELECT kind_of(a) FROM unnest(ARRAY['{1,2}', '{1.5}', '{NULL}']) AS t, CAST(t AS numeric[]) AS a$$);
+SELECT * FROM compare('SELECT as_it_came(n), as_it_came(n * 2) FROM unnest(ARRAY[1.5, NULL, 2.5]) AS n');
+SELECT * FROM compare($$SELECT as_it_came(n) FROM unnest(ARRAY['NaN', NULL, 1e30, 2]) AS n$$);
+SELECT as_it_came(NULL);
 -- what ends an iteration in Python
 CREATE FUNCTION stops(a int) RETURNS int LANGUAGE hxpy STABLE AS 'return next(iter([a] if a < 4 else []))';
 SELECT * FROM compare('SELECT stops(id) FROM r');

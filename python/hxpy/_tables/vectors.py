@@ -12,7 +12,7 @@ from ..errors import ConversionError, HxpyError
 from .chunks import Chunk
 from .encode import encode_chunk
 from .reader import TableReader
-from .wire import BATCH, FLOATS, Buffer, Column
+from .wire import BATCH, Buffer, Column
 
 __all__ = ["array", "encode"]
 
@@ -23,14 +23,14 @@ def array(column: Column) -> Any:
     Numbers and booleans are an ndarray, or pandas' nullable array where one is NULL; times
     have NaT then.  All else is an ndarray of objects.
     """
-    if column.tag in FLOATS and column.mask is not None:
-        null = numpy.frombuffer(column.mask, dtype="?")
-        if null.any():
-            values = numpy.frombuffer(column.data, dtype=FLOATS[column.tag])
-            return pandas.arrays.FloatingArray(values, null)
     reader = TableReader([column])
     reader.add([column])
-    return reader.columns()[0]
+    values = reader.columns()[0]
+    if column.mask is not None and isinstance(values, numpy.ndarray) and values.dtype.kind == "f":
+        # NULL is not the NaN that stands in its place.
+        null = numpy.frombuffer(column.mask, dtype="?")
+        return pandas.arrays.FloatingArray(values, null) if null.any() else values
+    return values
 
 
 def encode(want: Column, value: Any, count: int) -> list[Buffer]:
