@@ -799,7 +799,8 @@ CREATE FUNCTION py_stat_sessions(OUT pid integer, OUT role text, OUT database te
                                  OUT rows_in bigint, OUT rows_out bigint, OUT bytes_in bigint,
                                  OUT bytes_out bigint, OUT total_time float8, OUT memory bigint,
                                  OUT cpu_time float8, OUT progress_done float8,
-                                 OUT progress_total float8, OUT progress_message text)
+                                 OUT progress_total float8, OUT progress_message text,
+                                 OUT lost_reason text)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
 COMMENT ON FUNCTION py_stat_sessions() IS
   'the sessions of all connections, or of this one without shared_preload_libraries';
@@ -808,6 +809,46 @@ CREATE VIEW hxpy_stat_sessions AS SELECT * FROM py_stat_sessions();
 COMMENT ON VIEW hxpy_stat_sessions IS
   'what the Python sessions of all connections are doing; own rows, or all for pg_read_all_stats';
 GRANT SELECT ON hxpy_stat_sessions TO PUBLIC;
+
+-- What they have done ---------------------------------------------------------------
+
+CREATE FUNCTION py_stat_history(OUT database text, OUT role text, OUT calls bigint, OUT rows_in bigint,
+                                OUT rows_out bigint, OUT bytes_in bigint, OUT bytes_out bigint,
+                                OUT total_time float8, OUT sessions bigint, OUT errors bigint,
+                                OUT timeouts bigint, OUT cancels bigint, OUT memory_kills bigint,
+                                OUT pool_hits bigint, OUT pool_misses bigint, OUT stats_reset timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
+COMMENT ON FUNCTION py_stat_history() IS
+  'what sessions have done since the last reset, a row for each role in each database';
+
+CREATE VIEW hxpy_stat_database AS
+  SELECT database, pg_catalog.sum(sessions)::bigint AS sessions, pg_catalog.sum(calls)::bigint AS calls,
+         pg_catalog.sum(rows_in)::bigint AS rows_in, pg_catalog.sum(rows_out)::bigint AS rows_out,
+         pg_catalog.sum(bytes_in)::bigint AS bytes_in, pg_catalog.sum(bytes_out)::bigint AS bytes_out,
+         pg_catalog.sum(total_time) AS total_time, pg_catalog.sum(errors)::bigint AS errors,
+         pg_catalog.sum(timeouts)::bigint AS timeouts, pg_catalog.sum(cancels)::bigint AS cancels,
+         pg_catalog.sum(memory_kills)::bigint AS memory_kills, pg_catalog.sum(pool_hits)::bigint AS pool_hits,
+         pg_catalog.sum(pool_misses)::bigint AS pool_misses, pg_catalog.min(stats_reset) AS stats_reset
+    FROM py_stat_history() GROUP BY database;
+COMMENT ON VIEW hxpy_stat_database IS 'what Python sessions have done since the last reset, by database';
+GRANT SELECT ON hxpy_stat_database TO PUBLIC;
+
+CREATE VIEW hxpy_stat_role AS
+  SELECT role, pg_catalog.sum(sessions)::bigint AS sessions, pg_catalog.sum(calls)::bigint AS calls,
+         pg_catalog.sum(rows_in)::bigint AS rows_in, pg_catalog.sum(rows_out)::bigint AS rows_out,
+         pg_catalog.sum(bytes_in)::bigint AS bytes_in, pg_catalog.sum(bytes_out)::bigint AS bytes_out,
+         pg_catalog.sum(total_time) AS total_time, pg_catalog.sum(errors)::bigint AS errors,
+         pg_catalog.sum(timeouts)::bigint AS timeouts, pg_catalog.sum(cancels)::bigint AS cancels,
+         pg_catalog.sum(memory_kills)::bigint AS memory_kills, pg_catalog.sum(pool_hits)::bigint AS pool_hits,
+         pg_catalog.sum(pool_misses)::bigint AS pool_misses, pg_catalog.min(stats_reset) AS stats_reset
+    FROM py_stat_history() GROUP BY role;
+COMMENT ON VIEW hxpy_stat_role IS 'what Python sessions have done since the last reset, by role';
+GRANT SELECT ON hxpy_stat_role TO PUBLIC;
+
+CREATE FUNCTION hxpy_stat_reset()
+RETURNS void AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION hxpy_stat_reset() IS 'begin hxpy_stat_database and hxpy_stat_role anew';
+REVOKE ALL ON FUNCTION hxpy_stat_reset() FROM PUBLIC;
 
 -- Files, /io in Python ---------------------------------------------------------------
 

@@ -252,7 +252,8 @@ define_pool(void)
 		   "Images that the pool keeps containers of.", NULL, HXPY_DEFAULT_IMAGE);
 	DEFINE(String, pool_imports, PGC_SIGHUP, 0,
 		   "Python modules that containers of the pool have imported.",
-		   "A comma-separated list.", "numpy,pandas");
+		   "A comma-separated list; for one image \"image=list\", with a semicolon between these.",
+		   "numpy,pandas");
 	DEFINE(Int, pool_starts, PGC_SIGHUP, 0,
 		   "Most containers that are started at once.",
 		   "By the launcher and by sessions that find none in the pool.", 4, 1, 64);

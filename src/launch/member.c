@@ -119,7 +119,7 @@ hxpy_member_kind(const Member *member)
 										   &hxpy_pool->slots[member->slot].spec);
 
 	if (kind == NULL || strcmp(kind->image_id, member->launch->spec.image_id) != 0 ||
-		strcmp(member->launch->spec.imports, hxpy_pool_imports) != 0)
+		strcmp(member->imports, hxpy_pool_imports) != 0)
 		return -1;
 	return (int) (kind - hxpy_pool->kinds);
 }
@@ -180,6 +180,35 @@ launch_member(Member *member)
 	hxpy_launch_begin(member->launch);
 }
 
+/*
+ * Return the modules that containers of an image import: what hxpy.pool_imports says for
+ * that image, else what it says for all.
+ */
+static const char *
+imports_of(const char *image)
+{
+	char	   *rest = pstrdup(hxpy_pool_imports);
+	const char *for_all = "";
+	char	   *part;
+
+	while ((part = strsep(&rest, ";")) != NULL)
+	{
+		char	   *modules = strchr(part, '=');
+		List	   *name;
+
+		if (modules == NULL)
+		{
+			for_all = part;
+			continue;
+		}
+		*modules++ = '\0';
+		name = hxpy_text_split(part);	/* without blanks around it */
+		if (name != NIL && strcmp(linitial(name), image) == 0)
+			return modules;
+	}
+	return for_all;
+}
+
 /* Make a member of a kind; it has no slot yet. */
 static Member *
 create_member(int kind)
@@ -192,11 +221,12 @@ create_member(int kind)
 		.image_id = pstrdup(shared->image_id),
 		.memory = shared->spec.memory,
 		.cpus = shared->spec.cpus,
-		.imports = pstrdup(hxpy_pool_imports)
+		.imports = imports_of(shared->spec.image)
 	};
 	Member	   *member = palloc0(sizeof(Member));
 
 	member->context = context;
+	member->imports = pstrdup(hxpy_pool_imports);
 	member->begun = GetCurrentTimestamp();
 	member->launch = hxpy_launch_create(&spec, pstrdup(shared->spec.image), NULL,
 										HXPY_MEMBER_READY_MS);

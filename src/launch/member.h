@@ -28,6 +28,7 @@ typedef struct Member
 	MemberStep	step;
 	Launch	   *launch;
 	TimestampTz begun;
+	const char *imports;		/* hxpy.pool_imports when it was made */
 } Member;
 
 extern List *hxpy_members;		/* all of them */

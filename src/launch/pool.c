@@ -243,6 +243,7 @@ claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 		/* In the pool or in a session's slot: the launcher finds it at any moment. */
 		hxpy_registry_set_container(session, slot->name);
 		kind->taken++;
+		hxpy_registry_add(session, COUNT_POOL_HITS, 1);
 		return true;
 	}
 	return false;
@@ -290,13 +291,14 @@ take_turn(void)
 
 /* Count a session that finds nothing ready, with the lock held. */
 static void
-count_miss(const PoolSpec *spec)
+count_miss(const PoolSpec *spec, SessionSlot *session)
 {
 	PoolKind   *kind = find_kind(spec);
 
 	if (kind == NULL)
 		return;
 	kind->missed++;
+	hxpy_registry_add(session, COUNT_POOL_MISSES, 1);
 	wake_launcher();
 }
 
@@ -334,7 +336,7 @@ hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 		claimed = spec != NULL && claim_ready(spec, session, claim);
 		if (!claimed && take_turn() && spec != NULL)
-			count_miss(spec);
+			count_miss(spec, session);
 		LWLockRelease(hxpy_pool->lock);
 		if (claimed || holds_turn)
 			break;

@@ -9,7 +9,8 @@
  * backend shared memory is made anew.
  *
  * The LWLock "hxpy_sessions" is held while a slot is taken, so that two backends
- * never take one, and limits are kept.  What a slot says (`info`) is written and
+ * never take one, and limits are kept; and while a session's figures go to the history
+ * and its slot is given back, so that they are there once.  What a slot says (`info`) is written and
  * read under its spinlock: by the owner, but for memory and CPU, which the launcher
  * writes.  Counters are written by the owner alone and read by anyone, in place.
  * No lock is held while the engine is talked to.
@@ -40,6 +41,7 @@ struct SessionSlot
 	slock_t		mutex;			/* of info */
 	SlotInfo	info;
 	pg_atomic_uint64 counters[NUM_COUNTERS];
+	uint64		before[NUM_COUNTERS];	/* the last reset of the history; under the LWLock */
 };
 
 /* All slots; plain data only. */
@@ -51,6 +53,7 @@ typedef struct SlotArray
 
 static SlotArray *array = NULL;
 static LWLock *array_lock = NULL;	/* NULL where the array is this backend's own */
+static History *history = NULL;	/* under the same lock, and NULL where that is */
 
 /* ---------- memory ---------- */
 
@@ -78,11 +81,19 @@ init_array(SlotArray *fresh, int count)
 void
 hxpy_registry_request_memory(void)
 {
-	RequestAddinShmemSpace(array_size(hxpy_max_total_sessions));
+	RequestAddinShmemSpace(add_size(array_size(hxpy_max_total_sessions), sizeof(History)));
 	RequestNamedLWLockTranche(SHARED_NAME, 1);
 }
 
-/* Make the slots in shared memory, or find them; AddinShmemInitLock is held. */
+/* Keep the history at a clean shutdown. */
+static void
+save_history(int code, Datum arg)
+{
+	if (code == 0)
+		hxpy_history_save(history);
+}
+
+/* Make slots and history in shared memory, or find them; AddinShmemInitLock is held. */
 void
 hxpy_registry_start_memory(void)
 {
@@ -95,6 +106,11 @@ hxpy_registry_start_memory(void)
 		memset(array, 0, size);
 		init_array(array, hxpy_max_total_sessions);
 	}
+	history = ShmemInitStruct("hxpy_history", sizeof(History), &found);
+	if (!found)
+		hxpy_history_load(history);
+	if (!IsUnderPostmaster)
+		on_shmem_exit(save_history, (Datum) 0);
 	array_lock = &GetNamedLWLockTranche(SHARED_NAME)->lock;
 }
 
@@ -188,7 +204,10 @@ static void
 take_slot(SessionSlot *slot, const SlotInfo *info)
 {
 	for (int i = 0; i < NUM_COUNTERS; i++)
+	{
 		pg_atomic_write_u64(&slot->counters[i], 0);
+		slot->before[i] = 0;
+	}
 	SpinLockAcquire(&slot->mutex);
 	slot->info = *info;
 	SpinLockRelease(&slot->mutex);
@@ -257,7 +276,7 @@ hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image, 
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Say in what state the session is; a lost one's container may be removed. */
+/* Say in what state the session is. */
 void
 hxpy_registry_set_state(SessionSlot *slot, SlotState state)
 {
@@ -268,22 +287,60 @@ hxpy_registry_set_state(SessionSlot *slot, SlotState state)
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Give a slot back. */
+/* Say that the session is lost, and why, in UTF-8: its container may be removed. */
+void
+hxpy_registry_set_lost(SessionSlot *slot, const char *reason)
+{
+	char		text[HXPY_SLOT_TEXT + 1];
+
+	if (slot == NULL)
+		return;
+	copy_utf8(text, sizeof(text), reason, strlen(reason));
+	SpinLockAcquire(&slot->mutex);
+	slot->info.state = SLOT_LOST;
+	strcpy(slot->info.lost, text);
+	SpinLockRelease(&slot->mutex);
+}
+
+/* Add what a slot has counted since the last reset to a history; the lock must be held. */
+static void
+add_to_history(History *target, SessionSlot *slot)
+{
+	uint64		counters[NUM_COUNTERS];
+	uint64		any = 0;
+
+	for (int i = 0; i < NUM_COUNTERS; i++)
+	{
+		counters[i] = pg_atomic_read_u64(&slot->counters[i]) - slot->before[i];
+		any |= counters[i];
+	}
+	if (any != 0)
+		hxpy_history_add(target, slot->info.database, slot->info.role, counters);
+}
+
+/* Give a slot back, and its figures to the history. */
 void
 hxpy_registry_close(SessionSlot *slot)
 {
 	if (slot == NULL)
 		return;
+	if (array_lock != NULL)
+	{
+		LWLockAcquire(array_lock, LW_EXCLUSIVE);
+		add_to_history(history, slot);
+	}
 	SpinLockAcquire(&slot->mutex);
 	slot->info.in_use = false;
 	SpinLockRelease(&slot->mutex);
+	if (array_lock != NULL)
+		LWLockRelease(array_lock);
 }
 
 /* ---------- instructions ---------- */
 
 /* Count; the owner alone does. */
 void
-hxpy_registry_add(SessionSlot *slot, SlotCounter counter, uint64 amount)
+hxpy_registry_add(SessionSlot *slot, SessionCounter counter, uint64 amount)
 {
 	if (slot != NULL)
 		pg_atomic_write_u64(&slot->counters[counter],
@@ -367,9 +424,45 @@ hxpy_registry_slot(int number)
 
 /* Return a counter of a slot. */
 uint64
-hxpy_registry_counter(SessionSlot *slot, SlotCounter counter)
+hxpy_registry_counter(SessionSlot *slot, SessionCounter counter)
 {
 	return pg_atomic_read_u64(&slot->counters[counter]);
+}
+
+/* Return whether there is a history. */
+bool
+hxpy_registry_has_history(void)
+{
+	return history != NULL;
+}
+
+/* Copy the history, with what sessions that are open have done so far. */
+void
+hxpy_registry_copy_history(History *copy)
+{
+	LWLockAcquire(array_lock, LW_SHARED);
+	memcpy(copy, history, sizeof(History));
+	for (int i = 0; i < array->count; i++)
+	{
+		/* Slots are taken and given back under the lock only. */
+		if (array->slots[i].info.in_use)
+			add_to_history(copy, &array->slots[i]);
+	}
+	LWLockRelease(array_lock);
+}
+
+/* Forget the history, also of sessions that are open. */
+void
+hxpy_registry_reset_history(void)
+{
+	LWLockAcquire(array_lock, LW_EXCLUSIVE);
+	hxpy_history_reset(history);
+	for (int i = 0; i < array->count; i++)
+	{
+		for (int j = 0; j < NUM_COUNTERS; j++)
+			array->slots[i].before[j] = pg_atomic_read_u64(&array->slots[i].counters[j]);
+	}
+	LWLockRelease(array_lock);
 }
 
 /*

@@ -7,6 +7,8 @@
 
 #include "utils/timestamp.h"
 
+#include "launch/history.h"
+
 #define HXPY_SLOT_TEXT		200		/* bytes of sources and messages that are kept */
 #define HXPY_SLOT_NAME		256
 
@@ -45,18 +47,8 @@ typedef struct SlotInfo
 	char		network[HXPY_SLOT_NAME];
 	char		source[HXPY_SLOT_TEXT + 1];	/* of the latest instruction */
 	char		message[HXPY_SLOT_TEXT + 1];	/* of its progress */
+	char		lost[HXPY_SLOT_TEXT + 1];	/* why it was lost, "" until then */
 } SlotInfo;
-
-typedef enum SlotCounter
-{
-	COUNT_EVALS,
-	COUNT_ROWS_IN,
-	COUNT_ROWS_OUT,
-	COUNT_BYTES_IN,
-	COUNT_BYTES_OUT,
-	COUNT_MICROSECONDS,
-	NUM_COUNTERS
-} SlotCounter;
 
 extern void hxpy_registry_request_memory(void);
 extern void hxpy_registry_start_memory(void);
@@ -70,6 +62,7 @@ extern void hxpy_registry_set_container(SessionSlot *slot, const char *name);
 extern void hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image,
 								   const char *network);
 extern void hxpy_registry_set_state(SessionSlot *slot, SlotState state);
+extern void hxpy_registry_set_lost(SessionSlot *slot, const char *reason);
 extern void hxpy_registry_close(SessionSlot *slot);
 
 /* instructions; texts in the server's encoding but for the message, UTF-8 of anyone */
@@ -78,14 +71,17 @@ extern void hxpy_registry_progress(SessionSlot *slot, double done, double total,
 								const char *message, size_t length);
 
 /* never for a single row */
-extern void hxpy_registry_add(SessionSlot *slot, SlotCounter counter, uint64 amount);
+extern void hxpy_registry_add(SessionSlot *slot, SessionCounter counter, uint64 amount);
 
 /* for who looks at all sessions: the launcher, views */
 extern bool hxpy_registry_uses_container(const char *name);
 extern int	hxpy_registry_count(void);
 extern SessionSlot *hxpy_registry_slot(int number);
 extern bool hxpy_registry_read(SessionSlot *slot, SlotInfo *info);
-extern uint64 hxpy_registry_counter(SessionSlot *slot, SlotCounter counter);
+extern uint64 hxpy_registry_counter(SessionSlot *slot, SessionCounter counter);
+extern bool hxpy_registry_has_history(void);
+extern void hxpy_registry_copy_history(History *copy);
+extern void hxpy_registry_reset_history(void);
 extern void hxpy_registry_set_figures(SessionSlot *slot, const SlotInfo *info, uint64 evals,
 									  int64 memory, int64 cpu);
 

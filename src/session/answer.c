@@ -61,6 +61,7 @@ handle_dead(Exchange *exchange, const Frame *frame)
 	else if (strcmp(reason, "memory") == 0)
 	{
 		why = "Python ran out of memory";
+		hxpy_registry_add(conn->slot, COUNT_MEMORY_KILLS, 1);
 		hint = "Its variables are gone. Open it anew with more: py_open(memory => ...), or hxpy.memory.";
 	}
 	else if (strcmp(reason, "idle") == 0)
@@ -68,6 +69,7 @@ handle_dead(Exchange *exchange, const Frame *frame)
 	else
 		why = psprintf("Python was terminated by %s", value);
 	conn->lost = MemoryContextStrdup(conn->context, why);
+	hxpy_registry_set_lost(conn->slot, hxpy_coltype_to_utf8(why));
 	hxpy_state_raise_lost(conn, text_field(columns, ncolumns, 2), hint);
 }
 
@@ -198,6 +200,8 @@ handle_answer(Exchange *exchange, const Frame *frame)
 	if (frame->request != exchange->request || exchange->state == EXCHANGE_SUSPENDED ||
 		!conn->data.greeted || !conn->control.greeted)
 		hxpy_state_raise_protocol(exchange, "unexpected frame");
+	if (frame->type == HXPY_FRAME_ERROR)
+		hxpy_registry_add(conn->slot, COUNT_ERRORS, 1);
 	return true;
 }
 

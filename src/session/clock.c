@@ -52,7 +52,7 @@ hxpy_clock_count_all(ExchangeClock *clock)
  * there is none, and an error when none is left.
  */
 long
-hxpy_clock_left(const ExchangeClock *clock)
+hxpy_clock_left(ExchangeClock *clock)
 {
 	long		left;
 
@@ -60,7 +60,8 @@ hxpy_clock_left(const ExchangeClock *clock)
 		return -1;
 	left = clock->limit_ms - (long) INSTR_TIME_GET_MILLISEC(clock->counted) -
 		hxpy_clock_elapsed_ms(clock->started);
-	if (left <= 0)
+	clock->is_over = left <= 0;
+	if (clock->is_over)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("canceling Python due to %s", clock->limit_name),

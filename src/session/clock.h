@@ -20,12 +20,13 @@ typedef struct ExchangeClock
 	bool		continuous;		/* it is not stopped any more */
 	long		limit_ms;		/* 0 for none */
 	const char *limit_name;		/* what set the limit */
+	bool		is_over;		/* the error of the limit was raised */
 } ExchangeClock;
 
 extern long hxpy_clock_elapsed_ms(instr_time since);
 extern void hxpy_clock_start(ExchangeClock *clock);
 extern void hxpy_clock_stop(ExchangeClock *clock);
 extern void hxpy_clock_count_all(ExchangeClock *clock);
-extern long hxpy_clock_left(const ExchangeClock *clock);
+extern long hxpy_clock_left(ExchangeClock *clock);
 
 #endif							/* HXPY_CLOCK_H */

@@ -207,6 +207,8 @@ break_off(Exchange *exchange, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		hxpy_registry_add(conn->slot, exchange->clock.is_over ? COUNT_TIMEOUTS : COUNT_CANCELS, 1);
 	if (conn->lost != NULL && error->detail == NULL)
 		error->detail = psprintf("Session \"%s\" is lost: %s.", conn->session, conn->lost);
 	else if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && error->detail == NULL)

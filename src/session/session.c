@@ -278,6 +278,7 @@ greet(PySession *session)
 	hxpy_exchange_run(&exchange);
 	conn->slot = session->slot;
 	hxpy_registry_set_state(session->slot, SLOT_IDLE);
+	hxpy_registry_add(session->slot, COUNT_SESSIONS, 1);
 }
 
 /* Start a session's container and greet its worker. */

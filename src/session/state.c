@@ -84,7 +84,7 @@ hxpy_state_finish(Exchange *exchange, ExchangeState state)
 
 /*
  * Give the session up, and all that is under way on it.  Does not ereport; the reason,
- * short, must live as long.
+ * ASCII and short, must live as long.
  */
 void
 hxpy_state_lose(Exchange *exchange, const char *reason)
@@ -95,7 +95,7 @@ hxpy_state_lose(Exchange *exchange, const char *reason)
 	hxpy_worker_close(conn);
 	while (conn->current != NULL)
 		hxpy_state_finish(conn->current, EXCHANGE_BROKEN);
-	hxpy_registry_set_state(conn->slot, SLOT_LOST);
+	hxpy_registry_set_lost(conn->slot, reason);
 }
 
 /* Raise the error of a session that is lost. */

@@ -1,6 +1,6 @@
 /*
  * stats.c
- *	  The views of sessions and of the pool.
+ *	  The views of sessions, of their history, and of the pool.
  *
  * Texts of slots are UTF-8 of anyone, and the launcher has no database and so no
  * encoding: all are made safe here.
@@ -24,6 +24,8 @@
 
 PG_FUNCTION_INFO_V1(py_stat_sessions);
 PG_FUNCTION_INFO_V1(py_stat_pool);
+PG_FUNCTION_INFO_V1(py_stat_history);
+PG_FUNCTION_INFO_V1(hxpy_stat_reset);
 
 static const char *const state_names[] = {"starting", "idle", "active", "lost"};
 
@@ -89,6 +91,12 @@ put_private(RowSet *rows, SessionSlot *slot, const SlotInfo *info)
 		hxpy_rowset_put(rows, Float8GetDatum(info->total), isnan(info->total));
 		put_foreign(rows, info->message);
 	}
+	else
+	{
+		for (int column = 0; column < 3; column++)
+			hxpy_rowset_put(rows, (Datum) 0, true);
+	}
+	put_foreign(rows, info->lost);
 }
 
 /*
@@ -190,4 +198,56 @@ py_stat_pool(PG_FUNCTION_ARGS)
 		hxpy_rowset_end_row(&rows);
 	}
 	return (Datum) 0;
+}
+
+/*
+ * py_stat_history(): what sessions have done since the last reset, a row for each role in
+ * each database.
+ */
+Datum
+py_stat_history(PG_FUNCTION_ARGS)
+{
+	RowSet		rows;
+	History    *history;
+
+	hxpy_rowset_begin(&rows, fcinfo);
+	if (!hxpy_registry_has_history())
+		return (Datum) 0;
+	history = palloc(sizeof(History));
+	hxpy_registry_copy_history(history);
+	for (int i = 0; i < history->count; i++)
+	{
+		const HistoryEntry *entry = &history->entries[i];
+
+		/* The first one is for what has found no room: mostly nothing. */
+		if (i == 0 && entry->counters[COUNT_SESSIONS] == 0)
+			continue;
+		hxpy_rowset_put_text(&rows, get_database_name(entry->database));
+		hxpy_rowset_put_text(&rows, GetUserNameFromId(entry->role, true));
+		for (int counter = 0; counter < NUM_COUNTERS; counter++)
+		{
+			if (counter == COUNT_MICROSECONDS)
+				hxpy_rowset_put(&rows, Float8GetDatum(entry->counters[counter] / 1000.0), false);
+			else
+				hxpy_rowset_put(&rows, Int64GetDatum((int64) entry->counters[counter]), false);
+		}
+		put_moment(&rows, history->since);
+		hxpy_rowset_end_row(&rows);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * hxpy_stat_reset(): begin the history anew.
+ */
+Datum
+hxpy_stat_reset(PG_FUNCTION_ARGS)
+{
+	if (!hxpy_registry_has_history())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there are no statistics to reset"),
+				 errhint("They need shared_preload_libraries = 'hxpy'.")));
+	hxpy_registry_reset_history();
+	PG_RETURN_VOID();
 }

@@ -34,7 +34,7 @@ from .._tables.single import ValueWriter
 from .._tables.wire import (BATCH, Buffer, Column, ProtocolError, decode_batch, decode_columns,
                             decode_texts, encode_batch, encode_texts, first_text)
 from ..errors import OBJECT_FIELDS, Error, HxpyError, SQLError
-from . import functions, protocol, saving
+from . import functions, protocol
 from .batch import Batch
 from .channel import Channel
 from .output import LogHandler, Messages, Output, Progress
@@ -482,6 +482,8 @@ class Worker(Channel):
 
     def save(self, payload: Buffer) -> Sequence[Buffer]:
         """Send what load makes an expression's value of again, as rows of the wanted column."""
+        from . import saving
+
         source, want = self.parse(payload)
         for piece in saving.pieces(self.session.evaluate(source)):
             self.leave_if_forked()
@@ -495,6 +497,8 @@ class Worker(Channel):
 
         Versions that are others than those that have saved it are a WARNING.
         """
+        from . import saving
+
         name = decode_column(decode_batch(payload)[0])[0]
         self.session.check_name(name)
         loader = saving.Loader()
