@@ -114,4 +114,11 @@
 	ExecutorRun((query), ForwardScanDirection, (count), false)
 #endif
 
+/* Runs a query forward from its beginning to its end, in parallel workers if it has such a plan. */
+#if PG_VERSION_NUM >= 180000
+#define HxpyExecutorRunOnce(query) ExecutorRun((query), ForwardScanDirection, 0)
+#else
+#define HxpyExecutorRunOnce(query) ExecutorRun((query), ForwardScanDirection, 0, true)
+#endif
+
 #endif							/* HXPY_COMPAT_H */

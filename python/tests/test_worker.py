@@ -685,7 +685,7 @@ def test_abort_ends_the_wait(asker):
 def apply(server, function, ends, *frames):
     """Start an APPLY of one int4 column; frames: its batches, as values."""
     columns = [encode_column(Column(wire.TEXT, name, "", 1), [text]) for name, text in
-               (("expr", function), ("how", "frames"), ("wanted", "1"))]
+               (("expr", function), ("how", "frames"), ("wanted", "1"), ("cut", "batches"))]
     columns += [encode_column(Column(wire.INT32, name, "", 0), []) for name in ("v", "w")]
     request = server.send(protocol.APPLY, encode_batch(columns))
     for values in frames:
@@ -700,6 +700,21 @@ def rows(server, request):
     kind, number, payload = server.data.receive()
     assert (kind, number) == (protocol.ROWS, request)
     return decode_column(wire.decode_batch(payload)[0])
+
+
+def test_groups_of_a_stream(server):
+    columns = [encode_column(Column(wire.TEXT, name, "", 1), [text]) for name, text in
+               (("expr", "lambda df: [(int(df.v.sum()),)]"), ("how", "frames"), ("wanted", "1"),
+                ("cut", "groups 0"))]
+    columns += [encode_column(Column(wire.INT32, name, "", 0), []) for name in ("v", "w")]
+    request = server.send(protocol.APPLY, encode_batch(columns))
+    for values, ends in (([1, 1, 2], [2]), ([2, 2, 3, 3], [2]), ([4], [0]), ([4, 4], [])):
+        server.data.send(protocol.BATCH, request, encode_batch(
+            [encode_column(Column(wire.INT32, "v", "", 0), values),
+             encode_column(Column(wire.INT64, "ends", "", 0), ends)]))
+    server.data.send(protocol.END, request)
+    assert [rows(server, request) for _ in range(4)] == [[2], [6], [6], [12]]
+    assert server.data.receive()[0] == protocol.RESULT
 
 
 def test_a_stream_may_come_before_the_answer(asker):

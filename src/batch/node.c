@@ -20,7 +20,6 @@
 
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
-#include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/extensible.h"
@@ -39,6 +38,7 @@
 #include "batch/node.h"
 #include "guc.h"
 #include "lang/callable.h"
+#include "move/explain.h"
 
 #define FIRST_ROWS		16
 #define GROWTH			4
@@ -629,6 +629,7 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
 	List	   *context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, ancestors);
 	List	   *calls = NIL;
+	ExchangeCosts costs;
 	ListCell   *cell;
 
 	foreach(cell, HXPY_CALLS(scan))
@@ -643,19 +644,11 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 	ExplainPropertyList("Calls", calls, es);
 	if (es->verbose)
 		ExplainPropertyText("Session", session_name(state, context), es);
-	if (!es->analyze)
-		return;
-	ExplainPropertyUInteger("Batches", NULL, state->costs.messages, es);
-	if (!es->verbose)
-		return;
-	ExplainPropertyUInteger("Rows in Batches", NULL, state->costs.rows, es);
-	ExplainPropertyUInteger("Sent", "bytes", state->costs.sent, es);
-	ExplainPropertyUInteger("Received", "bytes", state->costs.received, es);
-	if (!es->timing)
-		return;
-	ExplainPropertyFloat("Time in Python", "ms", state->costs.worked / 1000.0, 3, es);
-	ExplainPropertyFloat("Waited for Python", "ms",
-						 INSTR_TIME_GET_MILLISEC(state->costs.time), 3, es);
+	costs = (ExchangeCosts) {state->costs.messages, state->costs.rows, state->costs.sent,
+		state->costs.received, state->costs.time};
+	hxpy_explain_costs(&costs, es);
+	if (es->analyze && es->verbose && es->timing)
+		ExplainPropertyFloat("Time in Python", "ms", state->costs.worked / 1000.0, 3, es);
 }
 
 /* Make the node known. */

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "utils/memutils.h"
 
@@ -24,6 +25,7 @@
 typedef struct BatchSet
 {
 	Column	  **columns;
+	Column	   *ends;			/* how many rows come before the end of each group; or NULL */
 	GatherList	list;
 } BatchSet;
 
@@ -101,11 +103,15 @@ feed_batch(BatchFiller *filler)
 	old = MemoryContextSwitchTo(filler->row_context);
 	filler->batch_rows = Max((size_t) hxpy_batch_size * 1024 /
 							 (batch_size(filler) / filler->filled + 1), 1);
-	hxpy_column_write_batch(filler->ncolumns, &set->list);
+	hxpy_column_write_batch(filler->ncolumns + (set->ends != NULL), &set->list);
 	for (int i = 0; i < filler->ncolumns; i++)
 		hxpy_column_write(set->columns[i], &set->list);
+	if (set->ends != NULL)
+		hxpy_column_write(set->ends, &set->list);
 	hxpy_exchange_feed(filler->exchange, &set->list);
 	hxpy_registry_add(filler->exchange->conn->slot, COUNT_ROWS_IN, filler->filled);
+	filler->exchange->costs.messages++;
+	filler->exchange->costs.rows += filler->filled;
 	filler->sent += filler->filled;
 	filler->filled = 0;
 	filler->check_at = 1;
@@ -115,6 +121,8 @@ feed_batch(BatchFiller *filler)
 	hxpy_gather_reset(&set->list);
 	for (int i = 0; i < filler->ncolumns; i++)
 		hxpy_column_reset(set->columns[i]);
+	if (set->ends != NULL)
+		hxpy_column_reset(set->ends);
 	MemoryContextSwitchTo(old);
 }
 
@@ -194,6 +202,26 @@ void
 hxpy_filler_adapt(DestReceiver *self)
 {
 	((BatchFiller *) self)->adapts = true;
+}
+
+/* Have a further column of each batch tell where groups of rows end. */
+void
+hxpy_filler_add_ends(DestReceiver *self)
+{
+	BatchFiller *filler = (BatchFiller *) self;
+
+	for (int i = 0; i < lengthof(filler->sets); i++)
+		filler->sets[i].ends = hxpy_column_create(hxpy_coltype_create(INT8OID, -1, false), "ends",
+												  filler->context);
+}
+
+/* A group ends with the latest row. */
+void
+hxpy_filler_cut(DestReceiver *self)
+{
+	BatchFiller *filler = (BatchFiller *) self;
+
+	hxpy_column_append(filler->sets[filler->filling].ends, Int64GetDatum(filler->filled), false);
 }
 
 /* Return about how many rows make a batch. */

@@ -9,10 +9,21 @@
 
 typedef struct SqlSource SqlSource;
 
+/* What py_apply is asked for. */
+typedef struct ApplyRequest
+{
+	const char *function;		/* an expression of a callable */
+	const char *query;
+	bool		arrays;			/* the callable gets arrays, not a DataFrame */
+	const List *by;				/* names of the columns whose groups it gets, or NIL */
+	bool		whole;			/* it gets all rows at once */
+	bool		wants_all;		/* rows that come back, for sure: the query need not stop early */
+} ApplyRequest;
+
 extern void hxpy_query_define(PySession *session, const char *variable, const char *kind,
 							  const char *meta, const char *query);
-extern SqlSource *hxpy_query_apply(Exchange *exchange, const char *function,
-									 const char *query, bool arrays);
+extern List *hxpy_query_names(Datum value, bool isnull, Oid type);
+extern SqlSource *hxpy_query_apply(Exchange *exchange, const ApplyRequest *request);
 extern void hxpy_query_close(SqlSource *source);
 
 #endif							/* HXPY_QUERY_H */

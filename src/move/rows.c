@@ -30,6 +30,12 @@ open_batch(ExchangeSink *sink, const char *payload, size_t length)
 	reader->readers = hxpy_datum_readers(reader->types, reader->ncolumns, payload, length,
 										 &reader->rows_left);
 	hxpy_registry_add(reader->exchange->conn->slot, COUNT_ROWS_OUT, reader->rows_left);
+	/* Where rows go both ways, those that were fed count. */
+	if (reader->exchange->source == NULL)
+	{
+		reader->exchange->costs.messages++;
+		reader->exchange->costs.rows += reader->rows_left;
+	}
 	MemoryContextSwitchTo(old);
 }
 

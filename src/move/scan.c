@@ -41,11 +41,13 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/portal.h"
+#include "utils/ruleutils.h"
 #include "utils/tuplestore.h"
 
 #include "hxpy.h"
 #include "codec/protocol.h"
 #include "guc.h"
+#include "move/explain.h"
 #include "move/query.h"
 #include "move/rows.h"
 #include "move/scan.h"
@@ -68,6 +70,7 @@ typedef struct StreamState
 	const char *mode;			/* of EVAL_GRID, or one of the modes below */
 	bool		has_session;	/* as the first argument */
 	bool		is_row;			/* the result is a row, not one value */
+	bool		wants_all;		/* nothing stops the scan early */
 	List	   *arguments;		/* ExprStates */
 	TupleDesc	tupdesc;		/* with the columns' names */
 	StreamPhase phase;
@@ -75,6 +78,8 @@ typedef struct StreamState
 	Exchange	exchange;
 	RowsReader *reader;
 	SqlSource *query;			/* of py_apply, or NULL */
+	const char *session;		/* of the latest stream, or NULL */
+	ExchangeCosts costs;		/* of streams that were closed */
 	bool		converting;		/* a row is being read, or reading it has failed */
 	Tuplestorestate *store;
 	TupleTableSlot *stored;		/* a row of the store */
@@ -100,7 +105,7 @@ static const struct
 	{py_eval_grid, "table", 2},
 	{py_eval_grid_as, "table", FUNC_MAX_ARGS},
 	{py_eval_rows, "rows", 2},
-	{py_apply, MODE_APPLY, 4}
+	{py_apply, MODE_APPLY, 6}
 };
 
 static Plan *plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist,
@@ -110,6 +115,7 @@ static void begin_stream(CustomScanState *node, EState *estate, int eflags);
 static TupleTableSlot *exec_stream(CustomScanState *node);
 static void end_stream(CustomScanState *node);
 static void rescan_stream(CustomScanState *node);
+static void explain_stream(CustomScanState *node, List *ancestors, ExplainState *es);
 
 static const CustomPathMethods path_methods = {
 	.CustomName = "hxpy stream",
@@ -126,7 +132,8 @@ static const CustomExecMethods exec_methods = {
 	.BeginCustomScan = begin_stream,
 	.ExecCustomScan = exec_stream,
 	.EndCustomScan = end_stream,
-	.ReScanCustomScan = rescan_stream
+	.ReScanCustomScan = rescan_stream,
+	.ExplainCustomScan = explain_stream
 };
 
 static set_rel_pathlist_hook_type previous_pathlist_hook = NULL;
@@ -298,8 +305,9 @@ plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tli
 										  makeTargetEntry((Expr *) var, i + 1, NULL, false));
 		names = lappend(names, makeString(pstrdup(NameStr(attribute->attname))));
 	}
-	scan->custom_private = list_make3(list_make1_oid(call->funcid), names,
-									  makeBoolean(is_row(call)));
+	scan->custom_private = list_make4(list_make1_oid(call->funcid), names,
+									  makeBoolean(is_row(call)),
+									  makeBoolean(root->tuple_fraction == 0));
 	scan->methods = &scan_methods;
 	return &scan->scan.plan;
 }
@@ -342,25 +350,50 @@ begin_stream(CustomScanState *node, EState *estate, int eflags)
 		elog(ERROR, "function %u was changed after the query was planned", state->function);
 	state->has_session = list_length(scan->custom_exprs) >= nargs;
 	state->is_row = boolVal(lthird(scan->custom_private));
+	state->wants_all = boolVal(lfourth(scan->custom_private));
 	state->arguments = ExecInitExprList(scan->custom_exprs, &node->ss.ps);
 	state->tupdesc = CreateTupleDescCopy(node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
 	for (int i = 0; i < state->tupdesc->natts; i++)
 		namestrcpy(&TupleDescAttr(state->tupdesc, i)->attname, strVal(list_nth(names, i)));
 }
 
+/* Evaluate one of the function's arguments. */
+static Datum
+argument(StreamState *state, int number, bool *isnull)
+{
+	return ExecEvalExprSwitchContext(list_nth(state->arguments, number),
+									 state->custom.ss.ps.ps_ExprContext, isnull);
+}
+
+/* Return the type of one of the function's arguments. */
+static Oid
+argument_type(const StreamState *state, int number)
+{
+	return exprType(list_nth(((CustomScan *) state->custom.ss.ps.plan)->custom_exprs, number));
+}
+
 /* Evaluate one of the function's text arguments. */
 static char *
-text_argument(StreamState *state, int argument, const char *name)
+text_argument(StreamState *state, int number, const char *name)
 {
 	bool		isnull;
-	Datum		value = ExecEvalExprSwitchContext(list_nth(state->arguments, argument),
-												  state->custom.ss.ps.ps_ExprContext, &isnull);
+	Datum		value = argument(state, number, &isnull);
 
 	if (isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", name)));
 	return TextDatumGetCString(value);
+}
+
+/* Evaluate one of the function's flags, which NULL leaves off. */
+static bool
+flag_argument(StreamState *state, int number)
+{
+	bool		isnull;
+	Datum		value = argument(state, number, &isnull);
+
+	return !isnull && DatumGetBool(value);
 }
 
 /*
@@ -429,7 +462,6 @@ spool_stream(void *arg)
 static bool
 prepare_function(StreamState *state)
 {
-	CustomScan *scan = (CustomScan *) state->custom.ss.ps.plan;
 	int			nargs = list_length(state->arguments);
 	Oid			types[FUNC_MAX_ARGS];
 	Datum		values[FUNC_MAX_ARGS];
@@ -437,9 +469,8 @@ prepare_function(StreamState *state)
 
 	for (int i = 0; i < nargs; i++)
 	{
-		types[i] = exprType(list_nth(scan->custom_exprs, i));
-		values[i] = ExecEvalExprSwitchContext(list_nth(state->arguments, i),
-											  state->custom.ss.ps.ps_ExprContext, &nulls[i]);
+		types[i] = argument_type(state, i);
+		values[i] = argument(state, i, &nulls[i]);
 	}
 	if (!functions->prepare(&state->exchange, state->function, state->is_row, nargs, types, values,
 							nulls))
@@ -451,24 +482,42 @@ prepare_function(StreamState *state)
 	return true;
 }
 
-/* Set up the instruction. */
+/* Set up the instruction; the session's exchange comes after all arguments, which may use it. */
 static void
-prepare_exchange(StreamState *state, const char *session, const char *source, const char *query,
-				 bool arrays)
+prepare_exchange(StreamState *state)
 {
 	Exchange   *exchange = &state->exchange;
+	int			first = state->has_session ? 1 : 0;
+	char	   *session = state->has_session ? text_argument(state, 0, "session") :
+		pstrdup(hxpy_session);
+	char	   *expression = NULL;
+	ApplyRequest request = {.wants_all = state->wants_all};
 	bool		apply = state->mode == MODE_APPLY;
 
+	if (apply)
+	{
+		bool		isnull;
+		Datum		by;
+
+		request.function = text_argument(state, first, "function");
+		request.query = text_argument(state, first + 1, "query");
+		request.arrays = flag_argument(state, first + 2);
+		by = argument(state, first + 3, &isnull);
+		request.by = hxpy_query_names(by, isnull, argument_type(state, first + 3));
+		request.whole = flag_argument(state, first + 4);
+	}
+	else
+		expression = text_argument(state, first, "expression");
 	hxpy_session_exchange(exchange, hxpy_session_get(session),
 						  apply ? HXPY_FRAME_APPLY : HXPY_FRAME_EVAL_GRID);
 	state->reader = hxpy_rows_create(exchange, state->tupdesc, NULL);
 	exchange->spool = spool_stream;
 	exchange->spool_arg = state;
 	if (apply)
-		state->query = hxpy_query_apply(exchange, source, query, arrays);
+		state->query = hxpy_query_apply(exchange, &request);
 	else
 	{
-		hxpy_exchange_add_text(exchange, "expr", source);
+		hxpy_exchange_add_text(exchange, "expr", expression);
 		hxpy_exchange_add_text(exchange, "mode", state->mode);
 	}
 }
@@ -478,12 +527,7 @@ static void
 open_stream(StreamState *state)
 {
 	MemoryContext old;
-	int			first = state->has_session ? 1 : 0;
-	char	   *session;
-	char	   *source;
-	char	   *query = NULL;
-	bool		isnull = true;
-	Datum		arrays = (Datum) 0;
+	bool		has_rows = true;
 
 	if (state->context != NULL)
 		MemoryContextDelete(state->context);
@@ -492,29 +536,15 @@ open_stream(StreamState *state)
 	state->converting = false;
 	old = MemoryContextSwitchTo(state->context);
 	if (state->mode == MODE_FUNCTION)
+		has_rows = prepare_function(state);
+	else
+		prepare_exchange(state);
+	if (has_rows)
 	{
-		if (prepare_function(state))
-		{
-			hxpy_exchange_open(&state->exchange);
-			state->phase = STREAM_OPEN;
-		}
-		else
-			state->phase = STREAM_ENDED;
-		MemoryContextSwitchTo(old);
-		return;
+		state->session = pstrdup(state->exchange.conn->session);
+		hxpy_exchange_open(&state->exchange);
 	}
-	/* The arguments first: they may use the session, and close it. */
-	session = state->has_session ? text_argument(state, 0, "session") : pstrdup(hxpy_session);
-	source = text_argument(state, first, state->mode == MODE_APPLY ? "function" : "expression");
-	if (state->mode == MODE_APPLY)
-	{
-		query = text_argument(state, first + 1, "query");
-		arrays = ExecEvalExprSwitchContext(list_nth(state->arguments, first + 2),
-										   state->custom.ss.ps.ps_ExprContext, &isnull);
-	}
-	prepare_exchange(state, session, source, query, !isnull && DatumGetBool(arrays));
-	hxpy_exchange_open(&state->exchange);
-	state->phase = STREAM_OPEN;
+	state->phase = has_rows ? STREAM_OPEN : STREAM_ENDED;
 	MemoryContextSwitchTo(old);
 }
 
@@ -605,6 +635,7 @@ close_stream(StreamState *state)
 	if (state->phase == STREAM_CLOSED)
 		return;
 	state->phase = STREAM_CLOSED;
+	hxpy_explain_add(&state->costs, &state->exchange);
 	hxpy_exchange_close(&state->exchange);
 	/* Without the owner these are gone already. */
 	if (state->exchange.owner != NULL)
@@ -633,6 +664,31 @@ rescan_stream(CustomScanState *node)
 {
 	close_stream((StreamState *) node);
 	ExecScanReScan(&node->ss);
+}
+
+/* Show what is called, where, and what it has cost. */
+static void
+explain_stream(CustomScanState *node, List *ancestors, ExplainState *es)
+{
+	StreamState *state = (StreamState *) node;
+	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
+	ExchangeCosts costs = state->costs;
+
+	if (es->verbose)
+	{
+		List	   *context = set_deparse_context_plan(es->deparse_cxt, &scan->scan.plan, ancestors);
+		FuncExpr   *call = makeFuncExpr(state->function, get_func_rettype(state->function),
+										scan->custom_exprs, InvalidOid, InvalidOid,
+										COERCE_EXPLICIT_CALL);
+
+		ExplainPropertyText("Function Call",
+							deparse_expression((Node *) call, context, true, false), es);
+		if (state->session != NULL)
+			ExplainPropertyText("Session", state->session, es);
+	}
+	if (state->phase != STREAM_CLOSED)
+		hxpy_explain_add(&costs, &state->exchange);
+	hxpy_explain_costs(&costs, es);
 }
 
 /*

@@ -52,6 +52,7 @@ static void
 put_frame(Exchange *exchange, uint8 type, const GatherList *payload)
 {
 	hxpy_worker_put(exchange->conn, type, exchange->request, payload);
+	exchange->costs.sent += payload->length;
 	if (type != HXPY_FRAME_END && type != HXPY_FRAME_ABORT)
 		return;
 	/* The first ABORT ends the stream of rows, the second one what Python waits for. */
@@ -88,7 +89,10 @@ take_answer(Exchange *exchange, Frame *frame, size_t *missing)
 	while (hxpy_answer_take(exchange, frame, missing))
 	{
 		if (exchange->state != EXCHANGE_SUSPENDED)
+		{
+			exchange->costs.received += frame->length;
 			return true;
+		}
 		answer_ask(exchange, frame);
 	}
 	return false;

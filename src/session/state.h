@@ -63,6 +63,16 @@ typedef struct ExchangeText
 	const char *value;
 } ExchangeText;
 
+/* What exchanges have cost, as EXPLAIN shows it. */
+typedef struct ExchangeCosts
+{
+	uint64		messages;
+	uint64		rows;			/* in them */
+	uint64		sent;			/* bytes */
+	uint64		received;
+	instr_time	time;			/* that was waited for Python */
+} ExchangeCosts;
+
 /* Columns that heads begin with, written once for many exchanges. */
 typedef struct HeadPrefix
 {
@@ -110,6 +120,7 @@ struct Exchange
 	size_t		written_left;	/* of what its subprocesses write */
 	size_t		logged_left;	/* of LOG frames */
 	instr_time	began;
+	ExchangeCosts costs;		/* of its rows; the clock has the time */
 
 	/* of what Python has asked */
 	MemoryContext ask_context;	/* of the latest one and its answer, or NULL */

@@ -36,6 +36,13 @@ hxpy_argument_text(FunctionCallInfo fcinfo, int argument, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
+/* Return a flag, which NULL leaves off. */
+bool
+hxpy_argument_flag(FunctionCallInfo fcinfo, int argument)
+{
+	return !PG_ARGISNULL(argument) && PG_GETARG_BOOL(argument);
+}
+
 /* Return the session's name: argument 0, or that of the setting where it was left out. */
 char *
 hxpy_argument_session(FunctionCallInfo fcinfo, bool given)

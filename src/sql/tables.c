@@ -174,22 +174,28 @@ py_eval_into(PG_FUNCTION_ARGS)
 }
 
 /*
- * py_apply([session,] func, query[, arrays]): a query's rows, in batches, through
- * a Python callable; what it returns as rows.
+ * py_apply([session,] func, query[, arrays, by, whole]): a query's rows, in batches, in
+ * groups or as a whole, through a Python callable; what it returns as rows.
  */
 Datum
 py_apply(PG_FUNCTION_ARGS)
 {
-	bool		has_session = PG_NARGS() == 4;
+	bool		has_session = PG_NARGS() == 6;
+	int			first = has_session ? 1 : 0;
 	char	   *name = hxpy_argument_session(fcinfo, has_session);
-	char	   *function = hxpy_argument_text(fcinfo, has_session ? 1 : 0, "function");
-	char	   *query = hxpy_argument_text(fcinfo, has_session ? 2 : 1, "query");
-	bool		arrays = !PG_ARGISNULL(PG_NARGS() - 1) && PG_GETARG_BOOL(PG_NARGS() - 1);
+	ApplyRequest request = {
+		.function = hxpy_argument_text(fcinfo, first, "function"),
+		.query = hxpy_argument_text(fcinfo, first + 1, "query"),
+		.arrays = hxpy_argument_flag(fcinfo, first + 2),
+		.by = hxpy_query_names(PG_GETARG_DATUM(first + 3), PG_ARGISNULL(first + 3),
+							   get_fn_expr_argtype(fcinfo->flinfo, first + 3)),
+		.whole = hxpy_argument_flag(fcinfo, first + 4)
+	};
 	Exchange	exchange;
 
 	hxpy_session_exchange(&exchange, hxpy_session_get(name), HXPY_FRAME_APPLY);
 	return_rows(fcinfo, &exchange);
-	(void) hxpy_query_apply(&exchange, function, query, arrays);
+	(void) hxpy_query_apply(&exchange, &request);
 	hxpy_exchange_run(&exchange);
 	return (Datum) 0;
 }

@@ -221,9 +221,9 @@ def _frame(frame: pandas.DataFrame, start: int) -> Chunk:
                           else f"level_{level}")
         labels.append(name)
         cells.append(bare(index.get_level_values(level)))
-    for place, label in enumerate(frame.columns):
+    for label, series in frame.items():
         labels.append(label)
-        cells.append(bare(frame.iloc[:, place]))
+        cells.append(bare(series))
     return _chunk(labels, cells, [True] * len(cells), len(frame))
 
 

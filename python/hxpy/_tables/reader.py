@@ -10,7 +10,7 @@ keep theirs).  dtypes: see `TableReader`.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -77,6 +77,11 @@ class _Growing:
         self.array = numpy.empty((int(end * factor), *old.shape[1:]), dtype=old.dtype)
         self.array[:self.size] = old[:self.size]
 
+    def keep(self, values: Any, start: int) -> None:
+        """Begin anew with what an array that was taken has from there on."""
+        if start < len(values):
+            self.append(values[start:].copy())
+
     def take(self, dtype: Any, shape: tuple[int, ...] = ()) -> Any:
         """Return the array, of this dtype when it holds nothing, and forget it."""
         array, self.array = self.array, None
@@ -126,9 +131,29 @@ class _Fixed:
 
     def take(self) -> Any:
         """Return the column's array and forget it."""
+        null = None if self.null is None else self.null.take("?")
+        self.null = None
+        return self.array(self.values.take(self.dtype), null)
+
+    def cut(self, bounds: Sequence[slice]) -> list[Any]:
+        """Return an array for each of these rows, from the first on, and keep those after them."""
+        null = None if self.null is None else self.null.take("?")
+        self.null = None
         values = self.values.take(self.dtype)
-        if self.null is not None:
-            null, self.null = self.null.take("?"), None
+        rest = slice(bounds[-1].stop, None)
+        self.values.keep(values, rest.start)
+        if null is None:
+            whole = self.array(values, None)
+            return [whole[rows] for rows in bounds]
+        if null[rest].any():
+            self.null = _Growing()
+            self.null.append(null[rest].copy())
+        return [self.array(values[rows], null[rows] if null[rows].any() else None)
+                for rows in bounds]
+
+    def array(self, values: Any, null: Any) -> Any:
+        """Return values, and where they are NULL, as the column's array."""
+        if null is not None:
             cls = pandas.arrays.BooleanArray if self.dtype == "?" else pandas.arrays.IntegerArray
             return cls(values, null)
         if self.want.tag == wire.TIMESTAMPTZ:
@@ -138,6 +163,13 @@ class _Fixed:
             return pandas.array(values.view("i8"), dtype=pandas.DatetimeTZDtype("us", zone),
                                 copy=False)
         return values
+
+    def first(self) -> Any:
+        """Return the first value, None for NULL; there is one."""
+        value = self.values.array[0]
+        is_null = self.null is not None and self.null.array[0] or self.dtype[1:2] in "Mm" and \
+            numpy.isnat(value)
+        return None if is_null else value.item()
 
     def objects(self) -> _Objects:
         """Return the column, of times, as one of Python objects, which may hold texts, too."""
@@ -167,6 +199,16 @@ class _Objects:
     def take(self) -> Any:
         """Return the column's array and forget it."""
         return self.values.take(object)
+
+    def cut(self, bounds: Sequence[slice]) -> list[Any]:
+        """Return an array for each of these rows, from the first on, and keep those after them."""
+        values = self.values.take(object)
+        self.values.keep(values, bounds[-1].stop)
+        return [values[rows] for rows in bounds]
+
+    def first(self) -> Any:
+        """Return the first value, None for NULL; there is one."""
+        return self.values.array[0]
 
 
 def _object_array(values: list[Any]) -> Any:
@@ -200,7 +242,11 @@ class _Dates(_Objects):
 
 
 class _Numerics:
-    """A column of numeric, each batch in the narrowest dtype until the end tells which it is."""
+    """A column of numeric, each batch in the narrowest dtype until the end tells which it is.
+
+    Batches that may have ints among their floats are kept as lists, until it is known which
+    rows make a table.
+    """
 
     def __init__(self, want: Column) -> None:
         self.parts: list[tuple[Any, Any]] = []      # values and where they are NULL
@@ -222,22 +268,23 @@ class _Numerics:
             kind = None     # perhaps ints among the floats
         try:
             if kind is None:
-                values = _mixed_array(decode_column(column))
+                values: Any = decode_column(column)
             else:
                 values = numpy.fromiter(map(kind, texts), dtype=kind, count=len(texts))
         except OverflowError:
-            values = _object_array(decode_column(column))
+            values = decode_column(column)
         self.parts.append((values, null))
 
     def take(self) -> Any:
         """Return the column's array and forget it: int64, Int64, float64 or objects."""
-        parts, self.parts = self.parts, []
+        parts = [(_number_array(values), null) for values, null in self.parts]
+        self.parts = []
         kinds = {values.dtype.kind for values, null in parts if null is None or not null.all()}
         exact = all(values.dtype.kind != "i" or -_EXACT <= values.min(initial=0)
                     and values.max(initial=0) <= _EXACT for values, _ in parts)
         if kinds == {"i"}:
             values = numpy.concatenate([values for values, _ in parts])
-            if all(null is None for _, null in parts):
+            if all(null is None or not null.any() for _, null in parts):
                 return values
             return pandas.arrays.IntegerArray(values, numpy.concatenate(
                 [numpy.zeros(len(values), dtype="?") if null is None else null
@@ -252,6 +299,48 @@ class _Numerics:
                 place[null] = None if dtype is object else numpy.nan
             position += len(values)
         return result
+
+    def cut(self, bounds: Sequence[slice]) -> list[Any]:
+        """Return an array for each of these rows, from the first on, and keep those after them."""
+        parts = self.parts
+        tables = []
+        for rows in bounds:
+            self.parts = list(_rows_of(parts, rows.start, rows.stop))
+            tables.append(self.take())
+        self.parts = list(_rows_of(parts, bounds[-1].stop))
+        return tables
+
+    def first(self) -> Any:
+        """Return the first value, None for NULL; there is one."""
+        values, null = next(part for part in self.parts if len(part[0]) > 0)
+        if null is not None and null[0]:
+            return None
+        return values[0].item() if isinstance(values[0], numpy.generic) else values[0]
+
+
+def _rows_of(parts: Sequence[tuple[Any, Any]], start: int,
+             end: float = float("inf")) -> Iterator[tuple[Any, Any]]:
+    """Yield what parts of values have of some of their rows."""
+    position = 0
+    for values, null in parts:
+        low, high = max(start - position, 0), min(end - position, len(values))
+        position += len(values)
+        if low < high:
+            rows = slice(low, int(high))
+            yield values[rows], None if null is None else null[rows]
+
+
+def _number_array(values: Any) -> Any:
+    """Return the numbers of a part as an array; of a list, in which None stands for NULL."""
+    if not isinstance(values, list):
+        return values
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds <= {int}:
+        try:
+            return numpy.fromiter((value or 0 for value in values), dtype="i8", count=len(values))
+        except OverflowError:
+            return _object_array(values)
+    return _mixed_array(values)
 
 
 def _mixed_array(values: list[Any]) -> Any:
@@ -362,6 +451,7 @@ class TableReader:
         self._names = _unique([want.name for want in self.schema])
         self._matrix = _Matrix(self.schema) if matrix else None
         self._collectors = [] if matrix else [_collector(want) for want in self.schema]
+        self.rows = 0       # that wait to be taken
 
     def add(self, batch: Sequence[Column]) -> None:
         """Take a batch: the schema's columns in their order, all of one length.
@@ -371,6 +461,7 @@ class TableReader:
         if [column.tag for column in batch] != [want.tag for want in self.schema] \
                 or len({column.count for column in batch}) > 1:
             raise ProtocolError("a batch that does not match its table")
+        self.rows += batch[0].count if batch else 0
         enabled = gc.isenabled()
         gc.disable()    # a million new dicts are no garbage
         try:
@@ -403,29 +494,42 @@ class TableReader:
         builder._columns = self._take()
         return builder.to_grid()
 
-    def frame(self) -> pandas.DataFrame:
-        """Return a DataFrame of these arrays.
+    def frame(self, columns: list[Any] | None = None) -> pandas.DataFrame:
+        """Return a DataFrame of these arrays, or of those that columns() or cut() has taken.
 
         Columns have their SQL names (a name that comes twice gets _2, _3 …); attrs
         is the meta, attrs["cols"] the columns' by name.
         """
-        frame = pandas.DataFrame(dict(zip(self._names, self._take())), copy=False)
+        frame = pandas.DataFrame(dict(zip(self._names, columns or self._take())), copy=False)
         metas = {name: self.column_meta[want.name]
                  for name, want in zip(self._names, self.schema) if want.name in self.column_meta}
         frame.attrs = {**self.meta, "cols": metas} if metas else dict(self.meta)
         return frame
 
-    def arrays(self) -> dict[str, Any]:
-        """Return a dict of ndarrays by the names that frame() gives.
+    def plain(self, columns: Sequence[Any]) -> list[Any]:
+        """Return columns that columns() or cut() has taken as ndarrays.
 
         timestamptz is datetime64[us] in UTC; integers with NULLs are float64 with
         NaN where that is exact, else objects with None; booleans with NULLs are objects.
         """
-        return dict(zip(self._names, map(_plain_array, self._take())))
+        return list(map(_plain_array, columns))
 
     def columns(self) -> list[Any]:
         """Return the columns: ndarrays, or arrays of pandas where integers or booleans are NULL."""
         return self._take()
+
+    def cut(self, ends: Sequence[int]) -> Iterator[list[Any]]:
+        """Yield the columns of each table that ends before these rows; later rows stay.
+
+        Each has the dtypes that it would have alone.
+        """
+        bounds = [slice(*pair) for pair in zip([0, *ends], ends)]
+        self.rows -= ends[-1]
+        return map(list, zip(*[collector.cut(bounds) for collector in self._collectors]))
+
+    def first(self, places: Sequence[int]) -> list[Any]:
+        """Return the values of these columns in the first row, None for NULL; there is one."""
+        return [self._collectors[place].first() for place in places]
 
     def matrix(self) -> numpy.ndarray[Any, Any]:
         """Return a C-contiguous ndarray of shape (rows, columns); NULL is NaN.
@@ -441,6 +545,7 @@ class TableReader:
     def _take(self) -> list[Any]:
         if self._matrix is not None:
             raise TypeError("the reader was made for a matrix")
+        self.rows = 0
         return [collector.take() for collector in self._collectors]
 
 
@@ -458,12 +563,12 @@ def _unique(names: list[str]) -> list[str]:
 
 def _plain_array(column: Any) -> Any:
     """Return a column as an ndarray."""
+    if type(column) is numpy.ndarray:
+        return column
     if isinstance(column, pandas.arrays.IntegerArray):
         exact = numpy.abs(column.to_numpy("f8", na_value=0)).max(initial=0) <= _EXACT
         return column.to_numpy("f8", na_value=numpy.nan) if exact \
             else column.to_numpy(object, na_value=None)
     if isinstance(column, pandas.arrays.BooleanArray):
         return column.to_numpy(object, na_value=None)
-    if isinstance(column, numpy.ndarray):
-        return column
     return column.asi8.view("M8[ns]" if _OLD_PANDAS else "M8[us]")

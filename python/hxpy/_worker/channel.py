@@ -12,7 +12,7 @@ import termios
 import threading
 import time
 from _thread import start_new_thread
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -24,6 +24,8 @@ from .protocol import Connection
 __all__ = ["Channel"]
 
 _WIPE_ON_FORK = 18      # Linux' MADV_WIPEONFORK, which the module mmap does not name
+_HELD_BYTES = 1 << 16   # of frames that wait for others
+_HELD_SECONDS = 0.02    # since the last ones were sent
 _REMINDER = 0.005       # seconds until an interrupt that met an import tries again
 
 
@@ -46,6 +48,7 @@ class Channel:
         self.masked = False
         self.postponed = False
         self.broken_off: list[str] = []     # modules whose import an interrupt has ended
+        self.pushed = 0.0               # when frames that could have waited were sent
         self.output_left = 0
         self.output_limit = 1 << 20
 
@@ -87,15 +90,40 @@ class Channel:
         if threading.get_ident() != self.main_thread:
             self.transmit(kind, request, parts)
             return
+        self.unbroken(self.transmit, kind, request, parts)
+
+    def hold(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
+        """Send a frame, with those that follow if it is small and they come soon."""
+        soon = time.monotonic() - self.pushed < _HELD_SECONDS
+        if soon and self.connection.held + sum(map(len, parts)) < _HELD_BYTES:
+            with self.lock:
+                self.connection.hold(kind, request, parts)
+        else:
+            self.send(kind, request, parts)
+            self.pushed = time.monotonic()
+
+    def push(self) -> None:
+        """Send the frames that wait for others."""
+        if self.connection.held:
+            self.unbroken(self.transmit_held)
+            self.pushed = time.monotonic()
+
+    def unbroken(self, transmit: Callable[..., None], *arguments: Any) -> None:
+        """Send in the main thread: an interrupt meanwhile is raised after it."""
         self.masked = True
         try:
-            self.transmit(kind, request, parts)
+            transmit(*arguments)
         finally:
             self.masked = False
         if self.postponed:
             self.postponed = False
             if self.shared[RUNNING]:
                 self.interrupt(sys._getframe())
+
+    def transmit_held(self) -> None:
+        """Send the frames that wait, while no other thread sends."""
+        with self.lock:
+            self.connection.push()
 
     def transmit(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
         """Send a frame while no other thread does, and count output."""

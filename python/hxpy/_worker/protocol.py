@@ -83,6 +83,10 @@ class ConnectionClosed(Exception):
     """The other end has closed the connection."""
 
 
+def _header(kind: int, request: int, parts: Sequence[Buffer]) -> bytes:
+    return HEADER.pack(MAGIC, VERSION, kind, request, sum(map(len, parts)))
+
+
 class Connection:
     """Frames over one blocking stream socket, with a buffer for small ones.
 
@@ -97,6 +101,8 @@ class Connection:
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
+        self._held: list[Buffer] = []   # frames that wait for the next one
+        self.held = 0                   # bytes of them
 
     def fileno(self) -> int:
         """Return the socket's descriptor (for select and poll)."""
@@ -149,16 +155,29 @@ class Connection:
             raise ConnectionClosed
         return count
 
+    def hold(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
+        """Keep a copy of a frame, to be sent with the next one that is."""
+        frame = b"".join((_header(kind, request, parts), *parts))
+        self._held.append(frame)
+        self.held += len(frame)
+
     def send(self, kind: int, request: int, parts: Sequence[Buffer] = ()) -> None:
-        """Send one frame whose payload is the concatenation of `parts`."""
-        length = sum(map(len, parts))
-        header = HEADER.pack(MAGIC, VERSION, kind, request, length)
-        if length <= 65536:
-            self._write(b"".join((header, *parts)))
-            return
-        self._write(header)
-        for part in parts:
-            self._write(part)
+        """Send one frame whose payload is the concatenation of `parts`, after those that wait."""
+        parts = (*self._held, _header(kind, request, parts), *parts)
+        self._send(parts)
+
+    def push(self) -> None:
+        """Send the frames that wait."""
+        self._send(self._held)
+
+    def _send(self, parts: Sequence[Buffer]) -> None:
+        if sum(map(len, parts)) <= 65536:
+            self._write(b"".join(parts))
+        else:
+            for part in parts:
+                self._write(part)
+        self._held = []
+        self.held = 0
 
     def _write(self, data: Buffer) -> None:
         sent = os.write(self._descriptor, data)

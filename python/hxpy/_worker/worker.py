@@ -12,6 +12,7 @@ import errno
 import faulthandler
 import gc
 import importlib
+import itertools
 import logging
 import os
 import select
@@ -39,6 +40,7 @@ from .batch import Batch
 from .channel import Channel
 from .output import LogHandler, Messages, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
+from .parts import Parts
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
 from .sql import Sql
@@ -330,6 +332,7 @@ class Worker(Channel):
         """
         while True:
             self.leave_if_forked()
+            self.push()
             self.masked = True
             try:
                 kind, payload = self.ahead.popleft() if self.ahead else \
@@ -385,12 +388,15 @@ class Worker(Channel):
             raise
         return encode_batch([])
 
-    def send_rows(self, value: Any, mode: str, want: list[Column], start: int = 0) -> int:
+    def send_rows(self, value: Any, mode: str, want: list[Column], start: int = 0,
+                  holds: bool = False) -> int:
         """Send a table value in chunks as ROWS frames; return how many rows it has.
 
-        start: rows sent before, for the row numbers of errors.
+        start: rows sent before, for the row numbers of errors.  holds: small frames may wait
+        for more of the kind.
         """
         tables = import_tables()
+        send = self.hold if holds else self.send
         request = self.shared[RUNNING]
         names: list[str] | None = None
         mapping: list[int] = []
@@ -405,14 +411,14 @@ class Worker(Channel):
             chunk.start += start
             rows += chunk.count
             if mode == "rows":
-                self.send(protocol.ROWS, request, tables.encode_rows(chunk))
+                send(protocol.ROWS, request, tables.encode_rows(chunk))
                 continue
             if names is None and mode != "table":
                 want = self.announce(chunk, mode, want)
             if names != chunk.names:
                 mapping = tables.match(want, chunk.names, unnamed=chunk.unnamed)
                 names = chunk.names
-            self.send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
+            send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
         return rows
 
     def announce(self, chunk: Any, mode: str, want: list[Column]) -> list[Column]:
@@ -425,22 +431,28 @@ class Worker(Channel):
         return want
 
     def apply(self, payload: Buffer) -> Sequence[Buffer]:
-        """Send the streamed table through a callable, batch by batch, and its rows back."""
-        tables = import_tables()
-        source, how, count, *schema = decode_batch(payload)
+        """Send the streamed table through a callable, part by part, and its rows back."""
+        import_tables()
+        source, how, count, cut, *schema = decode_batch(payload)
         split = len(schema) - int(decode_column(count)[0])
         schema, want = schema[:split], schema[split:]
         function = self.session.callable(decode_column(source)[0])
-        reader = tables.TableReader(schema)
-        arrays = decode_column(how)[0] == "arrays"
+        parts = Parts(schema, decode_column(cut)[0], decode_column(how)[0] == "arrays")
         rows = 0
-        for batch in self.batches():
-            reader.add(batch)
-            result = function(*reader.arrays().values()) if arrays else function(reader.frame())
-            self.sql.abandon()
-            if result is not None:
-                rows += self.send_rows(result, "table", want, rows)
+        for arguments in itertools.chain(
+                itertools.chain.from_iterable(map(parts.take, self.batches())), parts.rest()):
+            rows += self.pass_part(parts, function, arguments, want, rows)
+            del arguments       # before the next part is gathered
         return encode_batch([])
+
+    def pass_part(self, parts: Parts, function: Callable[..., Any], arguments: Sequence[Any],
+                  want: list[Column], start: int) -> int:
+        """Send what a callable makes of a part of a table; return how many rows it has."""
+        result = function(*arguments)
+        self.sql.abandon()
+        if result is None:
+            return 0
+        return self.send_rows(result, "table", want, start, parts.kind == "groups")
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:
         """Return what a callable makes of the columns after the wanted one."""
@@ -449,7 +461,7 @@ class Worker(Channel):
         function = self.session.callable(decode_column(source)[0])
         reader = tables.TableReader(arguments)
         reader.add(arguments)
-        value = function(*reader.arrays().values())
+        value = function(*reader.plain(reader.columns()))
         return encode_batch([encode_column(want, [value])])
 
     def invoke_rows(self, payload: Buffer) -> Sequence[Buffer]:
