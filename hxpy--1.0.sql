@@ -227,13 +227,13 @@ RETURNS jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000
 COMMENT ON FUNCTION py_agg_finalfn(internal) IS 'final function of py_agg';
 
 CREATE AGGREGATE py_agg(session text, func text, VARIADIC "any")
-  (SFUNC = py_agg_transfn, STYPE = internal, FINALFUNC = py_agg_finalfn,
+  (SFUNC = py_agg_transfn, STYPE = internal, SSPACE = 512, FINALFUNC = py_agg_finalfn,
    FINALFUNC_MODIFY = READ_ONLY, PARALLEL = UNSAFE);
 COMMENT ON AGGREGATE py_agg(text, text, VARIADIC "any") IS
   'a group''s columns through a Python callable, its value in Hayson';
 
 CREATE AGGREGATE py_agg(func text, VARIADIC "any")
-  (SFUNC = py_agg_transfn, STYPE = internal, FINALFUNC = py_agg_finalfn,
+  (SFUNC = py_agg_transfn, STYPE = internal, SSPACE = 512, FINALFUNC = py_agg_finalfn,
    FINALFUNC_MODIFY = READ_ONLY, PARALLEL = UNSAFE);
 COMMENT ON AGGREGATE py_agg(text, VARIADIC "any") IS
   'a group''s columns through a Python callable of the session of hxpy.session; the first one is no text';

@@ -20,6 +20,15 @@ hxpy_buffer_init(ByteBuffer *buffer, MemoryContext context)
 	buffer->context = context;
 }
 
+/* Give a new buffer room for so many bytes, from which it grows. */
+void
+hxpy_buffer_begin(ByteBuffer *buffer, size_t capacity)
+{
+	Assert(buffer->data == NULL);
+	buffer->data = MemoryContextAllocHuge(buffer->context, capacity);
+	buffer->capacity = capacity;
+}
+
 /* Make room for more bytes and return where they go; the length stays. */
 char *
 hxpy_buffer_reserve(ByteBuffer *buffer, size_t length)
@@ -28,7 +37,7 @@ hxpy_buffer_reserve(ByteBuffer *buffer, size_t length)
 
 	if (needed > buffer->capacity)
 	{
-		size_t		capacity = Max(buffer->capacity * 2, INITIAL_CAPACITY);
+		size_t		capacity = buffer->capacity > 0 ? buffer->capacity * 2 : INITIAL_CAPACITY;
 
 		capacity = Max(capacity, needed);
 		if (buffer->data == NULL)

@@ -244,6 +244,18 @@ unsupported_error(const Column *column, Datum value)
 			 errhint("Pass the value as text, or NULL in its place; or see hxpy.unsupported.")));
 }
 
+/* Return a column for the texts of values that Python cannot hold. */
+static Column *
+create_texts(const Column *column)
+{
+	MemoryContext context = column->data.context;
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Column	   *texts = hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "", context);
+
+	MemoryContextSwitchTo(old);
+	return texts;
+}
+
 /*
  * Append what hxpy.unsupported wants in the place of a value that Python cannot hold;
  * returns its byte of the null mask.
@@ -251,7 +263,6 @@ unsupported_error(const Column *column, Datum value)
 static uint8
 append_unsupported(Column *column, Datum value)
 {
-	MemoryContext context = column->data.context;
 	Oid			function;
 	bool		is_varlena;
 
@@ -261,12 +272,7 @@ append_unsupported(Column *column, Datum value)
 	if (hxpy_unsupported == HXPY_UNSUPPORTED_NULL)
 		return HXPY_MASK_NULL;
 	if (column->texts == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(context);
-
-		column->texts = hxpy_column_create(hxpy_coltype_create(TEXTOID, -1, false), "", context);
-		MemoryContextSwitchTo(old);
-	}
+		column->texts = create_texts(column);
 	getTypeOutputInfo(column->type->base_id, &function, &is_varlena);
 	hxpy_column_append(column->texts,
 					   CStringGetTextDatum(OidOutputFunctionCall(function, value)), false);
@@ -534,6 +540,51 @@ hxpy_column_append_row(Column **columns, int ncolumns, const Datum *values, cons
 		hxpy_column_append(columns[i], values[i], nulls[i]);
 	}
 	error_context_stack = callback.previous;
+}
+
+/* Append bytes of a buffer to another one. */
+static void
+append_buffer(ByteBuffer *buffer, const ByteBuffer *from)
+{
+	if (from->length > 0)
+		hxpy_buffer_append(buffer, from->data, from->length);
+}
+
+/* Append all values of a column of the same type. */
+void
+hxpy_column_extend(Column *column, const Column *from)
+{
+	uint64		offset = end_offset(column);
+
+	if (from->count == 0)
+		return;
+	make_children(column);
+	if (hxpy_wire_is_text(column->type->tag) && column->count > 0)
+		hxpy_buffer_append(&column->data, "", 1);
+	if (from->nulls.length > 0 && column->nulls.length == 0)
+		append_zeros(&column->nulls, column->count);
+	if (from->nulls.length > 0)
+		append_buffer(&column->nulls, &from->nulls);
+	else if (column->nulls.length > 0)
+		append_zeros(&column->nulls, from->count);
+	append_buffer(&column->data, &from->data);
+	for (size_t i = 0; i < from->offsets.length; i += sizeof(uint64))
+	{
+		uint64		value;
+
+		memcpy(&value, from->offsets.data + i, sizeof(value));
+		hxpy_buffer_append(&column->offsets, &(uint64) {value + offset}, sizeof(uint64));
+	}
+	append_buffer(&column->dims, &from->dims);
+	for (int i = 0; i < column->type->nchildren; i++)
+		hxpy_column_extend(column->children[i], from->children[i]);
+	if (from->texts != NULL)
+	{
+		if (column->texts == NULL)
+			column->texts = create_texts(column);
+		hxpy_column_extend(column->texts, from->texts);
+	}
+	column->count += from->count;
 }
 
 /* Empty a column, keeping its memory. */

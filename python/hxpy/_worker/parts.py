@@ -1,4 +1,4 @@
-"""What a callable of py_apply gets of a query's rows: batches, groups, or all of them.
+"""What a callable gets of rows: of a query's, batches, groups, or all of them; groups of py_agg.
 
 Batches come as the server cuts them.  In groups a further column of each batch, `ends`, has
 for each group that ends how many of the batch's rows come before that: so groups may share
@@ -8,20 +8,23 @@ callable needs some, too.
 
 from __future__ import annotations
 
+import itertools
 import os
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .._tables.conversion import decode_column
-from .._tables.wire import Column
-from ..errors import HxpyError
+from .._tables.conversion import decode_column, encode_column, first_unfit
+from .._tables.wire import Buffer, Column, encode_batch
+from ..errors import ConversionError, HxpyError
 
-__all__ = ["Parts"]
+__all__ = ["Groups", "Parts"]
 
 # Files that tell the container's limit of memory, in bytes: of cgroups' versions 2 and 1.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _NO_LIMIT = 1 << 60
+_ANSWER = 1 << 20       # bytes of values in a frame, about
+_FIRST_VALUES = 64      # which may be of any size, then twice as many each time
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -89,6 +92,45 @@ class Parts:
         return "the group " + ", ".join(
             f"{self.names[place]} = {_text_of(key)}"
             for place, key in zip(self.keys, self.reader.first(self.keys)))
+
+
+class Groups:
+    """Groups of py_agg's arguments, whose values go back a slice at a time.
+
+    left: how many have no value yet.  error: what the one after those values has raised.
+    """
+
+    def __init__(self, function: Callable[..., Any], want: Column, ends: Sequence[int],
+                 columns: Sequence[Column]) -> None:
+        from .._tables.reader import TableReader
+
+        self.function = function
+        self.want = want
+        self.left = len(ends)
+        self.error: BaseException | None = None
+        self.most = _FIRST_VALUES
+        reader = TableReader(columns)
+        reader.add(columns)
+        self.arguments = map(reader.plain, reader.cut(ends))
+
+    def step(self) -> Sequence[Buffer]:
+        """Call the function for the next groups, and return a batch of their values."""
+        values: list[Any] = []
+        try:
+            values.extend(itertools.starmap(self.function,
+                                            itertools.islice(self.arguments, self.most)))
+        except Exception as error:
+            self.error = error
+        try:
+            parts = encode_column(self.want, values)
+        except ConversionError as unfit:
+            place, self.error = first_unfit(self.want, values, unfit)
+            del values[place:]
+            parts = encode_column(self.want, values)
+        self.left -= len(values)
+        size = sum(map(len, parts))
+        self.most = max(1, min(2 * self.most, _ANSWER * len(values) // size))
+        return encode_batch([parts])
 
 
 def _text_of(key: Any) -> str:

@@ -40,7 +40,7 @@ from .batch import Batch
 from .channel import Channel
 from .output import LogHandler, Messages, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
-from .parts import Parts
+from .parts import Groups, Parts
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
 from .sql import Sql
@@ -455,14 +455,21 @@ class Worker(Channel):
         return self.send_rows(result, "table", want, start, parts.kind == "groups")
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:
-        """Return what a callable makes of the columns after the wanted one."""
-        tables = import_tables()
-        source, want, *arguments = decode_batch(payload)
+        """Send what a callable makes of each group of rows, up to one that fails."""
+        import_tables()
+        source, want, ends, *columns = decode_batch(payload)
         function = self.session.callable(decode_column(source)[0])
-        reader = tables.TableReader(arguments)
-        reader.add(arguments)
-        value = function(*reader.plain(reader.columns()))
-        return encode_batch([encode_column(want, [value])])
+        groups = Groups(function, want, decode_column(ends), columns)
+        answer = groups.step()
+        while groups.left and groups.error is None:
+            self.leave_if_forked()
+            self.send(protocol.ROWS, self.shared[RUNNING], answer)
+            answer = groups.step()
+        if groups.error is not None:
+            self.leave_if_forked()
+            self.send(protocol.ROWS, self.shared[RUNNING], answer)
+            raise groups.error
+        return answer
 
     def invoke_rows(self, payload: Buffer) -> Sequence[Buffer]:
         """Call a function that returns a set, and send its rows as they come."""
