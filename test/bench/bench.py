@@ -824,6 +824,46 @@ def score(bench: Bench) -> Iterator[Measurement | Row]:
         raise RuntimeError(f"py_apply has given {ours}, not {wanted}")
 
 
+GROUPS = """
+    def summary(df):
+        return {"k": df.k[:1], "n": [len(df)], "y": [df.x1.mean()]}
+"""
+
+
+@case("groups", "groups of 1M rows: py_apply, py_agg")
+def groups(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(1_000_000)
+    bench.table("grouped", "SELECT (i * 7919::int8 % 1000)::int AS k, (i * 7919::int8 % "
+                f"{rows // 10})::int AS small, random() AS x1, random() AS x2 "
+                f"FROM generate_series(1, {rows}) i")
+    bench.hxpy.python(GROUPS)
+    bench.plain.run("""
+        CREATE FUNCTION plpy_total(x float8[]) RETURNS float8 LANGUAGE plpython3u AS
+            $$ return sum(x) $$;""")
+
+    def apply(query: str, by: str | None) -> Callable[[], None]:
+        return lambda: bench.hxpy.run(
+            "SELECT count(*), sum(n) FROM py_apply('s', 'summary', %s, by => %s) "
+            "AS t(k int, n int, y float8)", query, by)
+
+    plain = "SELECT k, x1, x2 FROM grouped"
+    yield Measurement("1,000 groups of 1M rows, py_apply", [
+        Contestant("in batches", apply(plain, None), note="parts of groups"),
+        Contestant("in batches, sorted", apply(f"{plain} ORDER BY k", None),
+                   note="the same of a query with ORDER BY"),
+        Contestant(OURS, apply(plain, "k"), note="by => 'k'"),
+    ], [Target("in batches", 1.3), Target("in batches, sorted", 1.3)])
+    total = "SELECT count(a), sum(a) FROM (SELECT {} AS a FROM grouped GROUP BY small OFFSET 0) q"
+    yield Measurement("100,000 groups of 10, py_agg", [
+        Contestant("PL/Python", lambda: bench.plpython.run(
+            total.format("plpy_total(array_agg(x1))")), note="array_agg"),
+        Contestant("sum()", lambda: bench.plain.run(total.format("sum(x1)")),
+                   note="no Python: what grouping alone takes"),
+        Contestant(OURS, lambda: bench.hxpy.run(
+            total.format("py_agg('s', 'lambda x: float(x.sum())', x1)::float8"))),
+    ], [Target("PL/Python", 1 / 3)])
+
+
 @case("i", "100k Hayson dicts each way")
 def hayson_both(bench: Bench) -> Iterator[Measurement | Row]:
     rows = bench.rows(100_000)
