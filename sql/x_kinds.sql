@@ -70,7 +70,7 @@ ALTER FUNCTION changing SECURITY DEFINER;
 MOVE 100 FROM c;
 ROLLBACK;
 SELECT * FROM compare('SELECT changing(id), g(id) FROM r');
--- parallel plans: functions that are safe run in the workers, those that are restricted above them
+-- parallel plans; cursors run them without workers, in which there are no sessions
 CREATE FUNCTION safe(a int) RETURNS int LANGUAGE hxpy IMMUTABLE PARALLEL SAFE AS 'return a and a * 2';
 CREATE FUNCTION bound_up(a int) RETURNS int LANGUAGE hxpy STABLE PARALLEL RESTRICTED AS 'return a and a + 1';
 SET max_parallel_workers_per_gather = 2;
