@@ -26,7 +26,6 @@ _NUMBERS = {
 _TEXTS = (wire.TEXT, wire.OTHER, wire.PLAIN)
 # Types whose values are never NULL where Hayson is wanted.
 _HAYSON = frozenset((bool, int, float, str, list, dict))
-_TO_HAYSON = scalars.CONVERTERS[wire.JSON]      # a text without NUL characters
 _NULL_MASK = bytes((wire.MASK_NULL,))
 _LENGTH = wire.U64.unpack_from
 _WORD = 8       # bytes of a number with its padding, and of a text's length
@@ -109,6 +108,6 @@ class ValueWriter:
         elif value is None and self.null:
             return [self.null]
         elif type(value) in self.direct:
-            data = _TO_HAYSON(value, self.want).encode()
+            data = scalars.hayson_texts([value])[0].encode()    # without NUL characters
             return [self.head, wire.U64.pack(len(data)), *wire.padded(data)]
         return [self.prefix, *encode_column(self.want, [value])]
