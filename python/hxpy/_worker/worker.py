@@ -503,8 +503,8 @@ class Worker(Channel):
         """Send what load makes an expression's value of again, as rows of the wanted column."""
         from . import saving
 
-        source, want = self.parse(payload)
-        for piece in saving.pieces(self.session.evaluate(source)):
+        source, want = decode_batch(payload)
+        for piece in saving.pieces(self.session.evaluate(decode_column(source)[0])):
             self.leave_if_forked()
             self.sql.abandon()
             self.send(protocol.ROWS, self.shared[RUNNING],
