@@ -475,8 +475,8 @@ def test_many_at_once_are_as_one_by_one(values):
 
 
 @pytest.mark.parametrize("value", [
-    '\\u0000', ',"\\u0000",', ["\\", '","', ","], "\\\\u0000", {'",': '"'}, "\u2028", "\U0001f600",
-    [10 ** 5000],
+    '\\u0000', ',"\\u0000",', ["\\", '","', ","], "\\\\u0000", {'",': '"'}, "\u2028",
+    "\U0001f600", [10 ** 5000],
     math.nan, [[-math.inf]], {"a": {"b": 1.5, "c": math.inf}}, {"cols": 1, "rows": 2}, (1, "a"),
     collections.OrderedDict(a=1), enum.Enum("Color", "RED").RED, {"a": (1, {"b": Number(2, "kW")})},
 ])
