@@ -38,16 +38,23 @@ def text(value):
 
 
 def make(known, lines, columns, wants=(wire.INT32,), rows=None, start=0):
-    """Make a request; lines begin with the name of a function or callable, columns are (tag, values)."""
+    """Make a request as make_typed does, with (tag, values) as columns, and tags."""
+    return make_typed(known, lines,
+                      [(Column(tag, "", "", 0), values) for tag, values in columns],
+                      [Column(tag, "", "", 0) for tag in wants], rows, start)
+
+
+def make_typed(known, lines, columns, wants, rows=None, start=0):
+    """Make a request; lines begin with the name of a function or callable, columns are (Column, values)."""
     names = [line.split(" ", 1)[0] for line in lines]
     program = "\n".join(f"{int(name not in KEYS)} {line.split(' ', 1)[1]}"
                         for name, line in zip(names, lines))
     count = len(columns[0][1]) if rows is None else rows
     parts = [text(program), text(f"{start} {count}")]
-    parts += [encode_column(Column(tag, "", "", 0), []) for tag in wants]
+    parts += [encode_column(want, []) for want in wants]
     parts.append(encode_column(Column(wire.TEXT, "", "", 0),
                                [KEYS.get(name, name) for name in names]))
-    parts += [encode_column(Column(tag, "", "", 0), values) for tag, values in columns]
+    parts += [encode_column(column, values) for column, values in columns]
     return Batch(known, bytearray(b"".join(encode_batch(parts))))
 
 
@@ -97,8 +104,8 @@ def test_values_between_calls_are_encoded_where_they_might_not_fit(known, monkey
 
 
 def test_a_function_for_columns_takes_values_of_one_for_rows(known):
-    known[KEYS["h"]].kind = "columns"
-    known[KEYS["h"]].call = lambda array: array + 0.25
+    known.known[KEYS["h"]].kind = "columns"
+    known.known[KEYS["h"]].call = lambda array: array + 0.25
     lines = ["g 1 -1 -1 0", "h 1 0 -1 -1"]
     columns = [(wire.FLOAT64, [0.5, None, 1.5])]
     assert answer(make(known, lines, columns, [wire.FLOAT64] * 2)) == [[[1.25, None, 3.25]]]
@@ -147,15 +154,6 @@ def array_of(tag):
     column = Column(wire.ARRAY, "", "", 0)
     column.children = [Column(tag, "", "", 0)]
     return column
-
-
-def make_typed(known, lines, columns, wants):
-    """Make a request with columns (Column, values) and wants of any type."""
-    parts = [text("\n".join(KEYS[line[0]] + line[1:] for line in lines)),
-             text(f"0 {len(columns[0][1])}")]
-    parts += [encode_column(want, []) for want in wants]
-    parts += [encode_column(column, values) for column, values in columns]
-    return Batch(known, bytearray(b"".join(encode_batch(parts))))
 
 
 def test_a_call_does_not_see_what_another_one_has_changed(known):
