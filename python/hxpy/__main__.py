@@ -1,5 +1,5 @@
 """`python3 -m hxpy`: process 1 of a session's container."""
 
-from ._worker.supervisor import main
+from ._worker.container import main
 
 main()

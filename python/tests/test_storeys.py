@@ -17,11 +17,13 @@ ORDER = [
     ["_tables.conversion"], ["_tables.single", "_tables.chunks", "_tables.reader"],
     ["_tables.infer", "_tables.encode"], ["_tables.tables", "_tables.vectors"],
     ["_worker.__init__", "_worker.protocol", "_worker.page", "_worker.endpoint",
-     "_worker.session", "_worker.imports", "_worker.saving"],
+     "_worker.session", "_worker.imports", "_worker.process", "_worker.siblings",
+     "_worker.saving"],
     ["_worker.tcp", "_worker.channel", "_worker.functions"],
     ["_worker.output", "_worker.sql", "_worker.batch", "_worker.parts"],
     ["_worker.worker"],
-    ["_worker.supervisor"], ["__main__"],
+    ["_worker.supervisor", "_worker.parent"], ["_worker.shared"], ["_worker.container"],
+    ["__main__"],
 ]
 STOREY = {name: place for place, names in enumerate(ORDER) for name in names}
 

@@ -56,26 +56,27 @@ class Died(Exception):
     """The supervisor's DEAD frame: reason, value, output."""
 
 
-class Server:
-    """A server's end of one container."""
+# How a container of a session is run; the engine does more.
+SANDBOX = ["--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
+           "-v", f"{PACKAGE}:/usr/lib/python3/dist-packages/hxpy:ro"]
 
-    def __init__(self, *docker_options, **options):
-        self.name = f"hxpytest_py_{uuid.uuid4().hex[:12]}"
-        self.directory = tempfile.mkdtemp(prefix="hxpytest_py_")
-        os.chmod(self.directory, 0o755)
-        path = os.path.join(self.directory, "sock")
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        os.chmod(path, 0o666)
-        listener.listen(2)
-        listener.settimeout(20)
-        subprocess.run(
-            ["docker", "run", "-d", "--rm", "--name", self.name, "--network", "none",
-             "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--memory", "256m",
-             "--memory-swap", "256m", "--user", "200123:200123",
-             "-v", f"{self.directory}:/run/hxpy:ro",
-             "-v", f"{PACKAGE}:/usr/lib/python3/dist-packages/hxpy:ro", *docker_options, IMAGE],
-            check=True, capture_output=True)
+
+def listen(directory, name):
+    """Listen on a socket that is in its place when it listens, for everybody."""
+    path = os.path.join(directory, name)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path + ".new")
+    os.chmod(path + ".new", 0o666)
+    listener.listen(2)
+    listener.settimeout(20)
+    os.rename(path + ".new", path)
+    return listener
+
+
+class Session:
+    """A server's end of one session, whose container connects to a listener."""
+
+    def __init__(self, listener, **options):
         self.request = 0
         self.output = []        # (source, request, stream, text) in order of arrival
         self.logs = []
@@ -94,22 +95,10 @@ class Server:
         self.control.send(protocol.OPEN, 1, parts)
         assert self.ask(protocol.OPEN, parts) == []
 
-    def close(self):
-        """Hang up and remove what is left."""
+    def hang_up(self):
+        """Close both connections."""
         self.control.sock.close()
         self.data.sock.close()
-        subprocess.run(["docker", "rm", "-f", self.name], capture_output=True)
-        shutil.rmtree(self.directory)
-
-    def running(self):
-        return subprocess.run(["docker", "ps", "-q", "--filter", f"name={self.name}"],
-                              capture_output=True, text=True).stdout.strip() != ""
-
-    def wait_gone(self, seconds=5):
-        end = time.monotonic() + seconds
-        while self.running():
-            assert time.monotonic() < end, "the container lives on"
-            time.sleep(0.05)
 
     def send(self, kind, parts):
         self.request += 1
@@ -179,6 +168,38 @@ class Server:
         text = "\n".join(piece[3] for piece in self.output)
         self.output.clear()
         return text
+
+
+class Server(Session):
+    """The same of a session with a container of its own."""
+
+    def __init__(self, *docker_options, **options):
+        self.name = f"hxpytest_py_{uuid.uuid4().hex[:12]}"
+        self.directory = tempfile.mkdtemp(prefix="hxpytest_py_")
+        os.chmod(self.directory, 0o755)
+        listener = listen(self.directory, "sock")
+        subprocess.run(
+            ["docker", "run", "-d", "--name", self.name, *SANDBOX, "--memory", "256m",
+             "--memory-swap", "256m", "--user", "200123:200123",
+             "-v", f"{self.directory}:/run/hxpy:ro", *docker_options, IMAGE],
+            check=True, capture_output=True)
+        super().__init__(listener, **options)
+
+    def close(self):
+        """Hang up and remove what is left."""
+        self.hang_up()
+        subprocess.run(["docker", "rm", "-f", self.name], capture_output=True)
+        shutil.rmtree(self.directory)
+
+    def running(self):
+        return subprocess.run(["docker", "ps", "-q", "--filter", f"name={self.name}"],
+                              capture_output=True, text=True).stdout.strip() != ""
+
+    def wait_gone(self, seconds=5):
+        end = time.monotonic() + seconds
+        while self.running():
+            assert time.monotonic() < end, "the container lives on"
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,9 @@ once.  A container of the pool finds the launcher's socket instead: it holds a
 connection to it, gets ready, says so in a line of text, and waits for a
 session's socket to appear (inotify(7): no polling, about a millisecond).  The
 end of the launcher's connection ends a container that no session has taken.
+
+A container for several sessions does as much at first, but keeps the launcher's
+connection, and each session's socket has a name of its own.
 """
 
 from __future__ import annotations
@@ -13,15 +16,20 @@ import ctypes
 import os
 import select
 import socket
+import struct
 
-__all__ = ["DIRECTORY", "KEY_FILE", "PoolPlace", "connect", "is_pooled"]
+__all__ = ["DIRECTORY", "KEY_FILE", "POOL_SOCKET", "SHARED_SOCKET", "PoolPlace", "connect",
+           "is_pooled", "is_shared"]
 
 DIRECTORY = "/run/hxpy"
 SESSION_SOCKET = DIRECTORY + "/sock"    # src/launch/directory.h
 POOL_SOCKET = DIRECTORY + "/pool"
+SHARED_SOCKET = DIRECTORY + "/shared"   # the launcher's, in a container for several sessions
+FORK_PREFIX = "session-"                # of the sockets of these
 KEY_FILE = DIRECTORY + "/key"           # only in sessions with a network: tcp.py
 
-_IN_MOVED_TO = 0x80     # inotify(7)
+_EVENT = struct.Struct("=iIII")     # inotify(7); a name follows, the last field is its length
+_IN_MOVED_TO = 0x80
 _IN_CLOEXEC = 0o2000000
 
 
@@ -37,12 +45,17 @@ def is_pooled() -> bool:
     return not os.path.exists(SESSION_SOCKET) and os.path.exists(POOL_SOCKET)
 
 
-class PoolPlace:
-    """A container's place in the pool, until a session takes it."""
+def is_shared() -> bool:
+    """Tell whether this container is for several sessions."""
+    return os.path.exists(SHARED_SOCKET)
 
-    def __init__(self) -> None:
+
+class PoolPlace:
+    """A container's place in the pool: the connection to the launcher, and the watch."""
+
+    def __init__(self, path: str) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
-        self.launcher = connect(POOL_SOCKET)
+        self.launcher = connect(path)
         self.watch = libc.inotify_init1(_IN_CLOEXEC)
         # The server puts a socket that listens in its place by rename(2).
         if self.watch < 0 or libc.inotify_add_watch(
@@ -78,6 +91,18 @@ class PoolPlace:
                 self.launcher.sendall(line)
             if self.watch in ready:
                 os.read(self.watch, 4096)
+
+    def names(self) -> list[str]:
+        """Return the names of the sockets that have come since, of several sessions."""
+        found = []
+        data = os.read(self.watch, 65536)
+        while data:
+            length = _EVENT.unpack_from(data)[3]
+            name = data[_EVENT.size:_EVENT.size + length].rstrip(b"\0").decode()
+            if name.startswith(FORK_PREFIX):
+                found.append(name)
+            data = data[_EVENT.size + length:]
+        return found
 
     def leave(self) -> None:
         """Leave the pool.  The watch stays: to close it takes the kernel 10 to 20 ms."""

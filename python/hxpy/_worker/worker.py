@@ -303,6 +303,10 @@ class Worker(Channel):
         """Take the session's options."""
         options = decode_texts(payload)
         self.output_limit = int(options["output_limit"])
+        if "memory" in options:     # of a session that shares its container
+            from . import siblings
+
+            siblings.limit_memory(int(options["memory"]))
         level = options["log_level"]
         if level:
             logging.basicConfig(level=level.upper(), handlers=[LogHandler(self)], force=True)
@@ -609,11 +613,12 @@ def make_room(calls: int) -> None:
         make_room(calls - 1)
 
 
-def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: int) -> None:
+def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: int,
+        ahead: Sequence[str] = ("traceback", "numpy", "pandas")) -> None:
     """Connect to the server and answer it until it goes away.  Does not return.
 
     What explains a death (a crash's traceback, the text of exit()) goes to the
-    descriptor `last_words`.
+    descriptor `last_words`.  ahead: what is imported before a request has come.
     """
     faulthandler.enable(last_words, all_threads=False)
     try:
@@ -634,7 +639,7 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
             raise ProtocolError("the first frame is not OPEN")
         worker.reply(request, worker.open, payload)
         gc.freeze()
-        worker.preload(("traceback", "numpy", "pandas"))
+        worker.preload(ahead)
         worker.loop()
     except (ConnectionClosed, ConnectionError, ProtocolError) as error:
         hang_up(error, last_words)

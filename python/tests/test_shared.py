@@ -1,0 +1,379 @@
+"""A container that several sessions share, over its real sockets.
+
+The test is the launcher and the backends.  Needs Docker, as test_worker.py, which says how
+to run it.
+"""
+
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from hxpy._worker import protocol
+from test_worker import IMAGE, SANDBOX, Died, Session, listen, pytestmark  # noqa: F401
+
+SECCOMP = Path(__file__).resolve().parents[2] / "docker" / "seccomp.json"
+MB = 1 << 20
+
+
+class Shared:
+    """A server's end of a shared container: the launcher, and backends that come."""
+
+    def __init__(self, memory="512m", imports="numpy"):
+        self.name = f"hxpytest_py_{uuid.uuid4().hex[:12]}"
+        self.directory = tempfile.mkdtemp(prefix="hxpytest_py_")
+        os.chmod(self.directory, 0o755)
+        self.sessions = []
+        listener = listen(self.directory, "shared")
+        subprocess.run(
+            ["docker", "run", "-d", "--name", self.name, *SANDBOX, "--memory", memory,
+             "--memory-swap", memory, "--user", "200123:200123", "--pids-limit", "400",
+             "--ulimit", "nofile=4096:4096", "--oom-score-adj", "500",
+             "--security-opt", f"seccomp={SECCOMP}", "--security-opt", "no-new-privileges",
+             "--env", f"HXPY_IMPORTS={imports}",
+             "-v", f"{self.directory}:/run/hxpy:ro", IMAGE],
+            check=True, capture_output=True)
+        self.launcher = listener.accept()[0]
+        self.launcher.settimeout(20)
+        listener.close()
+        self.failed = self.launcher.recv(4096)
+        os.chmod(self.directory, 0o711)
+
+    def open(self, memory=256 * MB, processes=64, **options):
+        name = f"session-{uuid.uuid4().hex}"
+        session = Session(listen(self.directory, name), memory=str(memory),
+                          processes=str(processes), **options)
+        session.name = name
+        os.unlink(os.path.join(self.directory, name))
+        self.sessions.append(session)
+        return session
+
+    def running(self):
+        return subprocess.run(["docker", "ps", "-q", "--filter", f"name={self.name}"],
+                              capture_output=True, text=True).stdout.strip() != ""
+
+    def wait_gone(self):
+        end = time.monotonic() + 5
+        while self.running():
+            assert time.monotonic() < end, "the container lives on"
+            time.sleep(0.05)
+
+    def close(self):
+        for session in self.sessions:
+            session.hang_up()
+        self.launcher.close()
+        subprocess.run(["docker", "rm", "-f", self.name], capture_output=True)
+        shutil.rmtree(self.directory)
+
+
+@pytest.fixture(scope="module")
+def container():
+    one = Shared()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def pair(container):
+    """Two new sessions of a container, of which the first must survive."""
+    first, second = container.open(), container.open()
+    yield first, second
+    assert first.eval("1 + 1") == 2, "its sibling is of use afterwards"
+    for session in first, second:
+        container.sessions.remove(session)
+        session.hang_up()
+
+
+@pytest.fixture
+def fresh():
+    made = []
+
+    def make(*args, **options):
+        made.append(Shared(*args, **options))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+def death(session, code):
+    with pytest.raises(Died) as info:
+        session.exec(code)
+    return info.value.args
+
+
+def wait_until(condition, seconds=5):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_what_a_parent_has_imported(container, pair):
+    assert container.failed == b"\n"
+    assert pair[0].eval("'numpy' in __import__('sys').modules")
+
+
+def test_failed_imports(fresh):
+    assert fresh(imports="nothing_of_this_name, json").failed == \
+        b"nothing_of_this_name: ModuleNotFoundError: No module named 'nothing_of_this_name'\n"
+
+
+def test_variables_are_a_sessions_own(pair):
+    pair[0].exec("x = 1")
+    assert pair[1].eval("'x' in globals()") is False
+
+
+def test_generators_differ(pair):
+    for expression in ("random.random()", "numpy.random.rand()", "secrets.token_hex()",
+                       "str(uuid.uuid4())", "numpy.random.default_rng().random()"):
+        code = "import numpy, random, secrets, uuid"
+        values = set()
+        for session in pair:
+            session.exec(code)
+            values.add(session.eval(expression))
+        assert len(values) == 2, expression
+
+
+def test_directories(container, pair):
+    """Each session has its own, which goes with it."""
+    first, second = pair
+    code = "import os, tempfile\nwhere = tempfile.mkdtemp()\nopen('here', 'w').write('x')"
+    first.exec(code)
+    second.exec(code)
+    own = [session.eval("os.environ['TMPDIR']") for session in pair]
+    assert own[0] != own[1] and own[0].startswith("/tmp/")
+    for session, place in zip(pair, own):
+        assert session.eval("where").startswith(place + "/")
+        assert session.eval("os.getcwd()") == session.eval("os.environ['HOME']") == place
+    third = container.open()
+    third.exec("import os\nos.makedirs('a/' * 300)\nos.chmod('a', 0)")
+    left = third.eval("os.getcwd()")
+    third.hang_up()
+    inside = ["docker", "exec", container.name, "test", "-e", left]
+    wait_until(lambda: subprocess.run(inside).returncode == 1)
+
+
+def test_output_is_its_own(pair):
+    for number, session in enumerate(pair):
+        session.exec(f"import os; os.system('echo {number}'); print('of', {number})")
+    for number, session in enumerate(pair):
+        session.take_control(wait=1)
+        assert sorted(session.texts().split("\n")) == [str(number), f"of {number}"]
+
+
+def test_interrupt_hits_one(pair):
+    first, second = pair
+    for session in pair:
+        session.exec("import time")
+    for session in pair:
+        session.start("try:\n    print('on')\n    time.sleep(3)\nexcept KeyboardInterrupt:\n"
+                      "    print('hit')")
+    for session in pair:
+        assert session.data.receive()[0] == protocol.OUTPUT
+    second.interrupt()
+    assert second.reply() == [] and second.texts() == "hit"
+    assert first.reply() == [] and first.texts() == ""
+
+
+@pytest.mark.parametrize("code, reason, value, output", [
+    ("import sys; sys.exit(3)", "exit", "3", ""),
+    ("raise SystemExit('the last words')", "exit", "1", "the last words"),
+    ("import ctypes; ctypes.string_at(0)", "signal", "SIGSEGV", "Segmentation fault"),
+    ("import os; os.kill(os.getpid(), 9)", "signal", "SIGKILL", ""),
+    ("import os; os.killpg(0, 9)", "signal", "SIGKILL", ""),
+])
+def test_death_is_its_own(pair, code, reason, value, output):
+    got = death(pair[1], code)
+    assert got[:2] == (reason, value)
+    assert output in got[2] if output else got[2] == ""
+
+
+def test_idle_is_its_own(container, pair):
+    idle = container.open(idle_timeout="700")
+    with pytest.raises(Died) as info:
+        idle.take_control(wait=5)
+    assert info.value.args == ("idle", "0.7", "")
+
+
+def processes(container):
+    """Return how many processes the container has."""
+    listed = subprocess.run(["docker", "top", container.name], capture_output=True, text=True)
+    return len(listed.stdout.splitlines()) - 1
+
+
+@pytest.mark.parametrize("code", ["pass", "while True:\n    pass", "sum(range(10**12))",
+                                  "import os\nwhile True: os.system('sleep 100 & echo x')",
+                                  "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"])
+def test_end_of_control_ends_one(container, pair, code):
+    before = processes(container)
+    third = container.open()
+    third.start(code)
+    time.sleep(0.2)
+    third.hang_up()
+    wait_until(lambda: processes(container) <= before)
+
+
+def test_memory_of_one_process(pair):
+    """There is an error for it, and the session lives."""
+    error = pair[1].exec("x = []\nwhile True: x.append(bytearray(1 << 24))")
+    assert error["message"].startswith("MemoryError")
+    assert pair[1].exec("del x") == []
+
+
+def test_memory_of_several_processes(fresh):
+    """20 sessions, one of which takes what all may have, by processes that may each."""
+    container = fresh()
+    good = [container.open() for _ in range(19)]
+    for number, session in enumerate(good):
+        session.exec(f"x = bytearray(b'x') * {2 * MB}; n = {number}")
+    bad = container.open()
+    assert death(bad, "import os, time\n"
+                      "for _ in range(20):\n"
+                      "    if not os.fork():\n"
+                      "        x = bytearray(b'x') * (100 << 20)\n"
+                      "        time.sleep(100)\n"
+                      "        os._exit(0)\n"
+                      "time.sleep(20)")[0] == "memory"
+    assert [session.eval("n") for session in good] == list(range(19))
+    assert container.open().eval("1") == 1
+
+
+def test_processes(container, pair):
+    """One that starts too many ends; a fork bomb takes nobody else along."""
+    assert death(pair[1], "import subprocess, time\n"
+                          "all = [subprocess.Popen(['sleep', '100']) for _ in range(100)]\n"
+                          "time.sleep(20)")[:2] == ("processes", "64")
+    bomb = container.open()
+    assert death(bomb, "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+                 )[:2] == ("processes", "64")
+
+
+ATTACKS = [
+    # memory and processes
+    "open(f'/proc/{sibling}/mem', 'rb')",
+    "open(f'/proc/{sibling}/environ').read()",
+    "open(f'/proc/{sibling}/maps').read()",
+    "os.listdir(f'/proc/{sibling}/fd')",
+    "open(f'/proc/{sibling}/fd/4')",
+    "os.readlink(f'/proc/{sibling}/cwd')",
+    "open(f'/proc/{sibling}/oom_score_adj', 'w')",
+    "open('/proc/1/environ').read()",
+    "os.kill(1, 0)",
+    "os.kill(parent, 9)",
+    "os.kill(sibling, 9)",
+    "os.kill(sibling, signal.SIGSTOP)",
+    "os.kill(sibling, 0)",
+    "os.killpg(sibling, 9)",
+    "os.kill(-1, 9)",
+    "signal.pidfd_send_signal(os.pidfd_open(sibling), 9)",
+    "os.setsid()",
+    "os.setpgid(0, sibling)",
+    "os.setpgid(0, 0)",
+    "ptrace(sibling)",
+    # files
+    "os.listdir('/tmp')",
+    "os.listdir(place)",
+    "open(place + '/secret').read()",
+    "open(place + '/new', 'w')",
+    "os.rename(place + '/secret', 'mine')",
+    "os.unlink(place + '/secret')",
+    "open('/tmp/new', 'w')",
+    # connections
+    "os.listdir('/run/hxpy')",
+    "watch()",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_attack(container, pair, attack):
+    """What a session cannot do to its sibling."""
+    victim, attacker = pair
+    victim.exec("import os\nopen('secret', 'w').write('s')\nos.environ['SECRET'] = 's'")
+    attacker.exec("import ctypes, os, signal\n"
+                  "libc = ctypes.CDLL(None, use_errno=True)\n"
+                  "def ptrace(pid):\n"
+                  "    if libc.ptrace(16, pid, 0, 0): raise OSError(ctypes.get_errno(), 'ptrace')\n"
+                  "def watch():\n"
+                  "    if libc.inotify_add_watch(libc.inotify_init(), b'/run/hxpy', 0x80) < 0:\n"
+                  "        raise OSError(ctypes.get_errno(), 'inotify')\n"
+                  f"sibling = {victim.eval('os.getpid()')}\n"
+                  f"parent = {victim.eval('os.getppid()')}\n"
+                  f"place = {victim.eval('os.getcwd()')!r}")
+    assert attacker.eval("sibling != os.getpid()")
+    answer = attacker.exec(attack)
+    assert answer != [] and answer["message"].startswith(("PermissionError", "ProcessLookupError")), answer
+    assert victim.eval("open('secret').read()") == "s"
+
+
+def test_abstract_sockets(pair):
+    pair[0].exec("import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind('\\0mine')\ns.listen()")
+    answer = pair[1].exec("import socket\nsocket.socket(socket.AF_UNIX).connect('\\0mine')")
+    assert answer["message"].startswith("PermissionError")
+
+
+def test_a_server_that_does_not_read(pair):
+    """Holds up nobody else."""
+    first, second = pair
+    second.start("import os\nos.write(1, b'x' * 1023 + b'\\n')\n"
+                 "for _ in range(900): os.write(1, b'x' * 1023 + b'\\n')")
+    time.sleep(0.5)
+    for _ in range(3):
+        first.start("import time\ntime.sleep(5)")
+        time.sleep(0.1)
+        first.interrupt()
+        assert "KeyboardInterrupt" in first.reply()["message"]
+    while not select.select([second.data], [], [], 0.05)[0]:
+        second.take_control()
+    assert second.reply() == []
+    second.take_control(wait=1)
+    assert len(second.texts()) > 800 * 1024     # the rest may come too late
+
+
+def test_the_launchers_end(fresh):
+    """The container lives as long as its sessions do."""
+    container = fresh()
+    session = container.open()
+    container.launcher.close()
+    time.sleep(0.3)
+    assert session.eval("1") == 1
+    session.hang_up()
+    container.wait_gone()
+
+
+def test_the_parents_end(fresh):
+    """The launcher is told; the sessions live on."""
+    container = fresh()
+    session = container.open()
+    parent = session.eval("__import__('os').getppid()")
+    subprocess.run(["docker", "exec", container.name, "kill", "-9", str(parent)], check=True)
+    assert container.launcher.recv(1) == b""
+    assert session.eval("1") == 1
+    assert death(session, "import os; os._exit(5)")[:2] == ("exit", "5")
+    container.wait_gone()
+
+
+def test_a_backend_that_is_gone(container, pair):
+    """Whoever left its socket there holds up nobody."""
+    for _ in range(3):
+        listen(container.directory, f"session-{uuid.uuid4().hex}").close()
+    full = listen(container.directory, f"session-{uuid.uuid4().hex}")
+    assert container.open().eval("1") == 1
+    full.close()
+
+
+def test_many(container):
+    """100 at once, each its own."""
+    names = [f"session-{uuid.uuid4().hex}" for _ in range(100)]
+    listeners = [listen(container.directory, name) for name in names]
+    sessions = [Session(listener, memory=str(64 * MB), processes="64") for listener in listeners]
+    for number, session in enumerate(sessions):
+        session.exec(f"n = {number}")
+    assert [session.eval("n") for session in sessions] == list(range(100))
+    for session in sessions:
+        session.hang_up()
