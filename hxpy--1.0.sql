@@ -779,8 +779,9 @@ FROM PUBLIC;
 
 -- What the launcher does ----------------------------------------------------------
 
-CREATE FUNCTION py_stat_pool(OUT image text, OUT database text, OUT image_id text,
-                             OUT wanted integer, OUT ready integer, OUT starting integer, OUT started bigint,
+CREATE FUNCTION py_stat_pool(OUT image text, OUT database text, OUT role text, OUT image_id text,
+                             OUT wanted integer, OUT ready integer, OUT starting integer,
+                             OUT sessions integer, OUT started bigint,
                              OUT taken bigint, OUT missed bigint, OUT failed bigint,
                              OUT last_asked timestamptz, OUT error text, OUT error_at timestamptz)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 4;
@@ -788,7 +789,7 @@ COMMENT ON FUNCTION py_stat_pool() IS 'the containers that the launcher keeps fo
 
 CREATE VIEW hxpy_stat_pool AS SELECT * FROM py_stat_pool();
 COMMENT ON VIEW hxpy_stat_pool IS
-  'the containers that the launcher keeps for new sessions, a row for each image, with /io for each image and database';
+  'the containers that the launcher keeps for new sessions, a row for each image, with /io for each image and database; where sessions share containers for each role, too';
 GRANT SELECT ON hxpy_stat_pool TO PUBLIC;
 
 -- What the sessions of all connections are doing -----------------------------------
@@ -796,7 +797,7 @@ GRANT SELECT ON hxpy_stat_pool TO PUBLIC;
 -- As with pg_stat_activity everybody may look; the function hides what is not theirs.
 CREATE FUNCTION py_stat_sessions(OUT pid integer, OUT role text, OUT database text, OUT session text,
                                  OUT container text, OUT image text, OUT network text,
-                                 OUT state text, OUT instruction text, OUT started timestamptz,
+                                 OUT shared boolean, OUT state text, OUT instruction text, OUT started timestamptz,
                                  OUT instruction_started timestamptz, OUT evals bigint,
                                  OUT rows_in bigint, OUT rows_out bigint, OUT bytes_in bigint,
                                  OUT bytes_out bigint, OUT total_time float8, OUT memory bigint,

@@ -47,6 +47,11 @@ char	   *hxpy_session;
 int			hxpy_max_sessions;
 int			hxpy_max_role_sessions;
 int			hxpy_max_total_sessions;
+int			hxpy_max_total_memory;
+int			hxpy_share;
+int			hxpy_sessions_per_container;
+int			hxpy_role_memory;
+double		hxpy_role_cpus;
 int			hxpy_open_timeout;
 int			hxpy_eval_timeout;
 int			hxpy_cancel_grace;
@@ -79,6 +84,12 @@ static const struct config_enum_entry output_levels[] = {
 static const struct config_enum_entry numeric_modes[] = {
 	{"float", HXPY_NUMERIC_FLOAT, false},
 	{"decimal", HXPY_NUMERIC_DECIMAL, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry share_modes[] = {
+	{"off", HXPY_SHARE_OFF, false},
+	{"role", HXPY_SHARE_ROLE, false},
 	{NULL, 0, false}
 };
 
@@ -262,6 +273,25 @@ define_pool(void)
 		   "The next session fills it again; 0 for never.", 3600, 0, 20 * SECS_PER_DAY);
 }
 
+/* Define the settings of containers that several sessions share. */
+static void
+define_sharing(void)
+{
+	DEFINE(Enum, share, PGC_SUSET, 0,
+		   "Which sessions share a container.",
+		   "off: none; role: those of one role and database. Needs hxpy in shared_preload_libraries.",
+		   HXPY_SHARE_OFF, share_modes);
+	DEFINE(Int, sessions_per_container, PGC_SUSET, 0,
+		   "Most sessions that share a container.", NULL, 100, 2, 1000);
+	DEFINE(Int, role_memory, PGC_SUSET, GUC_UNIT_MB,
+		   "Memory of a container that sessions share.", NULL, 4096, HXPY_MIN_MEMORY, INT_MAX);
+	DEFINE(Real, role_cpus, PGC_SUSET, 0,
+		   "CPUs of a container that sessions share.", NULL, 2.0, HXPY_MIN_CPUS, 1024.0);
+	DEFINE(Int, max_total_memory, PGC_SIGHUP, GUC_UNIT_MB,
+		   "Most memory that all sessions of the cluster may take, by their limits.",
+		   "Needs hxpy in shared_preload_libraries; 0 for any.", 0, 0, INT_MAX);
+}
+
 /* Define the settings of files, which the launcher must see as backends do. */
 static void
 define_io(void)
@@ -374,6 +404,7 @@ hxpy_guc_init(void)
 	define_docker();
 	define_containers();
 	define_pool();
+	define_sharing();
 	define_io();
 	define_sessions();
 	define_batches();

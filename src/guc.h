@@ -47,6 +47,11 @@ extern char *hxpy_session;		/* in which functions of the language run */
 extern int	hxpy_max_sessions;	/* in one backend */
 extern int	hxpy_max_role_sessions; /* of one role, 0 for any number */
 extern int	hxpy_max_total_sessions;	/* in the cluster */
+extern int	hxpy_max_total_memory;	/* MB, 0 for any */
+extern int	hxpy_share;			/* HXPY_SHARE_... */
+extern int	hxpy_sessions_per_container;
+extern int	hxpy_role_memory;	/* MB, of a shared container */
+extern double hxpy_role_cpus;	/* the same */
 extern int	hxpy_open_timeout;	/* ms */
 extern int	hxpy_eval_timeout;	/* ms, 0 for none */
 extern int	hxpy_cancel_grace;	/* ms */
@@ -65,6 +70,9 @@ extern int	hxpy_unsupported;	/* HXPY_UNSUPPORTED_... */
 extern bool hxpy_batching;		/* functions are called for many rows at once */
 extern bool hxpy_batch_volatile;	/* VOLATILE ones, too */
 extern int	hxpy_batch_rows;
+
+#define HXPY_SHARE_OFF			0
+#define HXPY_SHARE_ROLE			1
 
 #define HXPY_SQL_ON				0
 #define HXPY_SQL_READ_ONLY		1

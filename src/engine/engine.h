@@ -37,6 +37,7 @@ typedef struct EngineSpec
 	const uint8 *key;			/* with a network: HXPY_KEY_SIZE bytes for the worker alone */
 	int			memory;			/* MB */
 	double		cpus;
+	int			sessions;		/* that may live in it at once */
 	bool		auto_remove;	/* by the engine, when it ends */
 	const char *imports;		/* what Python imports in the pool, or NULL */
 } EngineSpec;
@@ -86,8 +87,8 @@ typedef struct Engine
 	/* Where a worker in a network listens; false when it has no address (any more). */
 	bool		(*find_address) (const EngineStart *start, const char **address, int *port);
 
-	/* Whether a connection's other end is a process of a sandbox. */
-	bool		(*is_peer) (pgsocket socket, const char *id);
+	/* Whether a connection's other end is a process of a sandbox, or its first one. */
+	bool		(*is_peer) (pgsocket socket, const char *id, bool first);
 
 	/* Remove a sandbox by name or id; false when there was nothing to remove. */
 	EngineRequest *(*begin_remove) (const char *name, long timeout_ms);

@@ -2,7 +2,8 @@
  * container.c
  *	  A session's container and the sockets of its worker: out of the pool, or started.
  *
- * It comes out of the pool (warm), or is launched here (cold).  A failure at any point
+ * It comes out of the pool (warm), or is launched here (cold), or is a place in one that the
+ * role's sessions share.  A failure at any point
  * removes it by its name, which is made, and noted in the session's slot, before the
  * container is.  A running container ends with its control connection; then the launcher
  * removes it, or, without one, the engine (auto_remove).
@@ -23,6 +24,7 @@
 #include "launch/reaper.h"
 
 #define READY_TIMEOUT_MS	2000	/* for a container of the pool to answer */
+#define FORK_TIMEOUT_MS		10000	/* the same, of a shared one: many may come at once */
 #define START_DESCRIPTORS	10		/* a session keeps 4; the rest is the engine's */
 
 /* Hand what a launch has to its container. */
@@ -67,12 +69,13 @@ start_cold(Container *container, const ContainerOptions *options, const char *im
 		.network = hxpy_permit_no_network(options->network) ? NULL : options->network,
 		.memory = options->memory,
 		.cpus = options->cpus,
+		.sessions = 1,
 		/* The launcher removes what has ended: with it, engines may restart below us. */
 		.auto_remove = !hxpy_pool_has_launcher()
 	};
 	MemoryContext context = CurrentMemoryContext;
-	Launch	   *launch = hxpy_launch_create(&spec, container->image, options->session,
-											hxpy_open_timeout);
+	Launch	   *launch = hxpy_launch_create(LAUNCH_SESSION, &spec, container->image,
+											options->session, hxpy_open_timeout);
 
 	PG_TRY();
 	{
@@ -105,45 +108,66 @@ start_cold(Container *container, const ContainerOptions *options, const char *im
 }
 
 /*
- * Connect with a claimed container's worker.  False when it does not answer: then the
- * launcher removes it.
+ * Connect with a claimed container's worker, or the one that is forked for us.  False when
+ * the container does not answer: then the launcher removes it, a shared one when its other
+ * sessions have ended.
  */
 static bool
 connect_claimed(Container *container, const ContainerOptions *options, const PoolClaim *claim)
 {
 	EngineSpec	spec = {0};
-	Launch	   *launch = hxpy_launch_create(&spec, container->image, options->session,
-											READY_TIMEOUT_MS);
+	Launch	   *launch = hxpy_launch_create(options->shared ? LAUNCH_FORK : LAUNCH_SESSION, &spec,
+											container->image, options->session,
+											options->shared ? FORK_TIMEOUT_MS : READY_TIMEOUT_MS);
+	/* After an error of ours, as a cancel, a shared one is still of use. */
+	volatile bool usable = options->shared;
 	volatile bool connected = false;
 
 	PG_TRY();
 	{
 		connected = hxpy_launch_begin_claimed(launch, claim->id, claim->uid) &&
 			hxpy_launch_run(launch);
+		usable = connected;
 		if (connected)
 			take_over(container, launch);
+		container->shared = options->shared;
 	}
 	PG_FINALLY();
 	{
-		hxpy_pool_end_claim(claim, connected);
+		hxpy_pool_end_claim(claim, usable);
 		hxpy_launch_release(launch, false);
 	}
 	PG_END_TRY();
 	return connected;
 }
 
+/*
+ * Return whether a new session of the current role shares its container.  Who starts one in
+ * a security-restricted operation may be another than the role that it is for.
+ */
+bool
+hxpy_container_may_share(const char *network)
+{
+	return hxpy_share == HXPY_SHARE_ROLE && hxpy_permit_no_network(network) &&
+		!InSecurityRestrictedOperation() && hxpy_pool_has_launcher();
+}
+
 /* Fill the spec of the pool's containers that would do; false when none can be. */
 static bool
 make_spec(PoolSpec *spec, const ContainerOptions *options, const char *image)
 {
-	return hxpy_pool_has_launcher() && hxpy_permit_no_network(options->network) &&
+	bool		made = hxpy_pool_has_launcher() && hxpy_permit_no_network(options->network) &&
 		hxpy_pool_make_spec(spec, image, MyDatabaseId, options->memory, options->cpus);
+
+	if (made && options->shared)
+		hxpy_pool_share_spec(spec, GetUserId(), MyDatabaseId);
+	return made;
 }
 
 /*
  * Take a container out of the pool, or start one, when it is our turn and the pool has
- * none by then.  The engine is asked only where the pool has no container of the first
- * image of the list.
+ * none by then; where sessions share them, take a place in one.  The engine is asked only
+ * where the pool has no container of the first image of the list.
  */
 static void
 launch_container(Container *container, const ContainerOptions *options)
@@ -168,7 +192,7 @@ launch_container(Container *container, const ContainerOptions *options)
 	if (!hxpy_permit_no_network(options->network))
 		hxpy_engine->check_network(options->network);
 	pooled = make_spec(&spec, options, image);
-	while (hxpy_pool_enter(pooled ? &spec : NULL, options->slot, &claim))
+	while (hxpy_pool_enter(pooled ? &spec : NULL, image_id, options->slot, &claim))
 	{
 		if (connect_claimed(container, options, &claim))
 			return;
@@ -192,6 +216,7 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 	container->control = container->data = PGINVALID_SOCKET;
 	container->directory.fd = -1;
 	check_descriptors();
+	hxpy_pool_check_memory();
 	launch_container(container, options);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(own);
@@ -201,12 +226,15 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 
 /*
  * Give a container's directory and user id free, and its sockets if they were not
- * handed over; does not ereport.
+ * handed over, and have what is left of the container removed; does not ereport.
  */
 void
 hxpy_container_release(Container *container)
 {
 	hxpy_directory_close_socket(&container->control);
 	hxpy_directory_close_socket(&container->data);
-	hxpy_directory_release(&container->directory);
+	if (container->shared)
+		hxpy_directory_leave(&container->directory);
+	else
+		hxpy_directory_release(&container->directory);
 }

@@ -17,6 +17,7 @@ typedef struct ContainerOptions
 	const char *network;		/* or HXPY_NO_NETWORK */
 	int			memory;			/* MB */
 	double		cpus;
+	bool		shared;			/* with other sessions of the role */
 } ContainerOptions;
 
 /* A running container whose worker has connected. */
@@ -24,11 +25,13 @@ typedef struct Container
 {
 	char	   *image;			/* the name in the list that was there */
 	char	   *id;
+	bool		shared;			/* others live in it, and its directory is theirs, too */
 	SocketDirectory directory;
 	pgsocket	control;		/* PGINVALID_SOCKET once handed over */
 	pgsocket	data;
 } Container;
 
+extern bool hxpy_container_may_share(const char *network);
 extern Container *hxpy_container_start(const ContainerOptions *options, MemoryContext context);
 extern void hxpy_container_release(Container *container);
 

@@ -29,7 +29,6 @@
 #include "launch/directory.h"
 
 #define DIRECTORY_DEFAULT	"pgsql_tmp_hxpy"	/* left out of base backups by its prefix */
-#define NEW_SOCKET			"new"	/* before it has its name */
 
 /*
  * Return the directory of all socket directories, made when missing.  Whoever else may
@@ -98,9 +97,13 @@ lock_directory(const char *path, int mode)
 static void
 remove_directory(const char *path, int fd)
 {
-	unlinkat(fd, HXPY_SESSION_SOCKET, 0);
-	unlinkat(fd, HXPY_POOL_SOCKET, 0);
-	unlinkat(fd, NEW_SOCKET, 0);
+	DIR		   *directory = opendir(path);
+	struct dirent *entry;
+
+	while (directory != NULL && (entry = readdir(directory)) != NULL)
+		unlinkat(fd, entry->d_name, 0);
+	if (directory != NULL)
+		closedir(directory);
 	rmdir(path);
 }
 
@@ -201,6 +204,16 @@ hxpy_directory_join(SocketDirectory *directory, int uid, MemoryContext context)
 	return directory->fd >= 0;
 }
 
+/* Let nobody see the names in a directory any more, who has not begun to watch it. */
+void
+hxpy_directory_hide(const SocketDirectory *directory)
+{
+	if (fchmod(directory->fd, 0711) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not set permissions of \"%s\": %m", directory->path)));
+}
+
 /* Give up the claim, and leave the directory to those who share it; does not ereport. */
 void
 hxpy_directory_leave(SocketDirectory *directory)
@@ -228,16 +241,17 @@ pgsocket
 hxpy_directory_listen(const SocketDirectory *directory, const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *new_name = psprintf("%s.new", name);
 	pgsocket	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	/* However long the directory's path, this one fits. */
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" NEW_SOCKET,
-			 directory->fd);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s",
+			 directory->fd, new_name);
 	if (listener == PGINVALID_SOCKET ||
 		bind(listener, (struct sockaddr *) &address, sizeof(address)) != 0 ||
-		fchmodat(directory->fd, NEW_SOCKET, 0666, 0) != 0 ||
+		fchmodat(directory->fd, new_name, 0666, 0) != 0 ||
 		listen(listener, 2) != 0 ||
-		renameat(directory->fd, NEW_SOCKET, directory->fd, name) != 0)
+		renameat(directory->fd, new_name, directory->fd, name) != 0)
 	{
 		int			save_errno = errno;
 

@@ -9,7 +9,10 @@
  * Without a network the server listens in a directory that is mounted into the
  * sandbox; with one the worker listens, and the directory serves only to claim the
  * user id.  A sandbox of the pool connects once to the launcher, and when a backend has
- * claimed it, twice to that, by a launch that begins with the sandbox at hand.
+ * claimed it, twice to that, by a launch that begins with the sandbox at hand.  One that
+ * sessions share does so for each backend that comes, and stays connected to the launcher.
+ * There the directory hides its names, and nobody but the sandbox's first process counts:
+ * other processes in it are a sibling's.
  *
  * A Launch lives in the memory context of its creation, owns its descriptors, counted,
  * and gives them up by hxpy_launch_release(), whatever has become of it.
@@ -24,16 +27,52 @@
 #include "launch/launch.h"
 #include "launch/owner.h"
 
+/* A session's socket, by which its backend is found, and how many connections are wanted. */
+static const struct
+{
+	const char *socket_name;
+	int			wanted;
+}			kinds[] = {
+	[LAUNCH_SESSION] = {HXPY_SESSION_SOCKET, 2},
+	[LAUNCH_POOL] = {HXPY_POOL_SOCKET, 1},
+	[LAUNCH_SHARED] = {HXPY_SHARED_SOCKET, 1},
+	[LAUNCH_FORK] = {HXPY_FORK_PREFIX, 2},	/* and random digits */
+};
+
+/* Fill memory with random bytes. */
+static void
+make_random(void *bytes, size_t length)
+{
+	if (!pg_strong_random(bytes, length))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+}
+
+/* Return the name of a launch's socket. */
+static const char *
+make_socket_name(LaunchKind kind)
+{
+	uint64		digits[2];
+
+	if (kind != LAUNCH_FORK)
+		return kinds[kind].socket_name;
+	make_random(digits, sizeof(digits));
+	return psprintf("%s%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x", kinds[kind].socket_name,
+					digits[0], digits[1]);
+}
+
 /*
  * Make a launch.  The spec says all but the sandbox's name, labels, user and directory;
  * the image's name is for messages, the session's for labels, NULL in the pool.
  */
 Launch *
-hxpy_launch_create(const EngineSpec *spec, const char *image, const char *session,
-				   long limit_ms)
+hxpy_launch_create(LaunchKind kind, const EngineSpec *spec, const char *image,
+				   const char *session, long limit_ms)
 {
 	Launch	   *launch = palloc0(sizeof(Launch));
 
+	launch->kind = kind;
 	launch->spec = *spec;
 	launch->spec.name = hxpy_owner_new_name();
 	launch->session = session;
@@ -41,8 +80,7 @@ hxpy_launch_create(const EngineSpec *spec, const char *image, const char *sessio
 	launch->startup.limit_ms = limit_ms;
 	launch->directory.fd = -1;
 	launch->listener = launch->sockets[0] = launch->sockets[1] = PGINVALID_SOCKET;
-	launch->wanted = session != NULL ? 2 : 1;
-	launch->socket_name = session != NULL ? HXPY_SESSION_SOCKET : HXPY_POOL_SOCKET;
+	launch->socket_name = make_socket_name(kind);
 	launch->startup.begun = hxpy_wait_now();
 	return launch;
 }
@@ -80,18 +118,15 @@ hxpy_launch_begin(Launch *launch)
 		listen_for_worker(launch);
 	else
 	{
-		if (!pg_strong_random(launch->key, HXPY_KEY_SIZE))
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("could not generate random values")));
+		make_random(launch->key, HXPY_KEY_SIZE);
 		spec->key = launch->key;
 	}
 	launch->startup.start = hxpy_engine->begin_start(spec);
 }
 
 /*
- * Begin with a sandbox of the pool, which waits for a socket in its directory; false
- * when it is gone.
+ * Begin with a sandbox of the pool, or that sessions share, which waits for a socket in its
+ * directory; false when it is gone.
  */
 bool
 hxpy_launch_begin_claimed(Launch *launch, const char *id, int uid)
@@ -112,7 +147,7 @@ connect_worker(Launch *launch)
 
 	if (!hxpy_engine->find_address(launch->startup.start, &peer.address, &peer.port))
 		peer.address = NULL;
-	for (; launch->nsockets < launch->wanted; launch->nsockets++)
+	for (; launch->nsockets < kinds[launch->kind].wanted; launch->nsockets++)
 		hxpy_connect_network(&launch->startup, &peer,
 							 launch->nsockets == 0 ? HXPY_ROLE_CONTROL : HXPY_ROLE_DATA,
 							 &launch->sockets[launch->nsockets]);
@@ -122,15 +157,19 @@ connect_worker(Launch *launch)
 static void
 accept_worker(Launch *launch)
 {
-	while (launch->nsockets < launch->wanted)
+	bool		shared = launch->kind == LAUNCH_FORK;
+
+	while (launch->nsockets < kinds[launch->kind].wanted)
 	{
 		pgsocket	socket = accept4(launch->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (socket == PGINVALID_SOCKET)
 			return;
-		if (!hxpy_engine->is_peer(socket, launch->id))
+		if (!hxpy_engine->is_peer(socket, launch->id, shared))
 		{
 			closesocket(socket);
+			if (shared)
+				continue;
 			ereport(ERROR,
 					(errcode(ERRCODE_SQLSERVER_REJECTED_ESTABLISHMENT_OF_SQLCONNECTION),
 					 errmsg("a process outside the container has connected to its socket"),
@@ -166,7 +205,7 @@ hxpy_launch_step(Launch *launch)
 			connect_worker(launch);
 		else
 			accept_worker(launch);
-		if (launch->nsockets < launch->wanted)
+		if (launch->nsockets < kinds[launch->kind].wanted)
 			return false;
 		/* Nobody else gets in. */
 		if (launch->listener != PGINVALID_SOCKET)

@@ -111,15 +111,46 @@ has_database(Oid database)
 	return found;
 }
 
-/* Forget the kinds of databases that were dropped. */
+/* Return whether there is a container of a kind. */
+static bool
+has_member(int kind)
+{
+	ListCell   *cell;
+
+	foreach(cell, hxpy_members)
+	{
+		if (hxpy_member_kind(lfirst(cell)) == kind)
+			return true;
+	}
+	return false;
+}
+
+/* Return whether a kind is of no use any more. */
+static bool
+is_over(int number)
+{
+	const PoolKind *kind = &hxpy_pool->kinds[number];
+	Oid			database = kind->spec.io_database;
+
+	if (hxpy_pool_is_shared(&kind->spec))
+	{
+		if (kind->wanted == 0 && !has_member(number))
+			return true;
+		database = kind->spec.database;
+	}
+	return OidIsValid(database) && !has_database(database);
+}
+
+/*
+ * Forget the kinds of databases that were dropped, and those of roles whose sessions have
+ * long ended.
+ */
 static void
 drop_kinds(void)
 {
 	for (int i = hxpy_pool->nkinds - 1; i >= 0; i--)
 	{
-		Oid			database = hxpy_pool->kinds[i].spec.io_database;
-
-		if (!OidIsValid(database) || has_database(database))
+		if (!is_over(i))
 			continue;
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 		hxpy_pool->kinds[i] = hxpy_pool->kinds[--hxpy_pool->nkinds];
@@ -129,7 +160,7 @@ drop_kinds(void)
 
 /*
  * Make a kind of each image of the pool; those that stay keep their counters, and their
- * databases' kinds.
+ * databases' kinds.  Those of roles stay as they are: nobody asks for one that is out of date.
  */
 static void
 make_kinds(void)
@@ -173,7 +204,7 @@ make_kinds(void)
 
 		pattern.io_database = InvalidOid;
 		kind = hxpy_pool_find_kind(kinds, patterns, &pattern);
-		if (kind != NULL && OidIsValid(old->spec.io_database))
+		if (hxpy_pool_is_shared(&old->spec) || (kind != NULL && OidIsValid(old->spec.io_database)))
 			kind = count < HXPY_POOL_KINDS ? &kinds[count++] : NULL;
 		if (kind == NULL)
 			continue;
@@ -210,7 +241,10 @@ fill_pool(void)
 		bool		idle = hxpy_pool_idle > 0 &&
 			TimestampDifferenceExceeds(kind->asked_at, now, hxpy_pool_idle * 1000);
 
-		kind->wanted = idle || !kind->image_id[0] || is_pattern(kind) ? 0 : hxpy_pool_size;
+		if (idle || !kind->image_id[0] || is_pattern(kind))
+			kind->wanted = 0;
+		else if (!hxpy_pool_is_shared(&kind->spec))
+			kind->wanted = hxpy_pool_size;
 	}
 	LWLockRelease(hxpy_pool->lock);
 	foreach(cell, list)
@@ -220,11 +254,14 @@ fill_pool(void)
 
 		if (member->step == MEMBER_CLAIMED)
 			continue;
-		if (kind >= 0 && count[kind] < hxpy_pool->kinds[kind].wanted)
+		if (kind >= 0 && !hxpy_member_is_retired(member) &&
+			(count[kind] < hxpy_pool->kinds[kind].wanted || hxpy_member_is_used(member)))
 			count[kind]++;
 		else if (member->step != MEMBER_STARTING &&
 				 (member->step != MEMBER_READY || hxpy_member_withdraw(member)))
 			hxpy_member_forget(member, true);
+		else if (kind < 0)
+			hxpy_member_retire(member);
 	}
 	/* The next look at images and containers notices that it is back. */
 	if (hxpy_notes_lacks_engine())

@@ -6,7 +6,9 @@
  * is removed: a launch, and after that the connection that tells when it is ready, and
  * when it has died.  It owns a memory context.  A backend that claims a container
  * shares the directory, connects, and says so in the slot; then the launcher forgets
- * its member.  An error while a member is led on is the member's end.
+ * its member.  One that sessions share stays a member; when it takes no more of them, by
+ * itself or since it is no longer as it should be, it goes after the last one.  An error
+ * while a member is led on is the member's end.
  */
 #include "postgres.h"
 
@@ -221,6 +223,7 @@ create_member(int kind)
 		.image_id = pstrdup(shared->image_id),
 		.memory = shared->spec.memory,
 		.cpus = shared->spec.cpus,
+		.sessions = shared->spec.sessions,
 		.imports = imports_of(shared->spec.image)
 	};
 	Member	   *member = palloc0(sizeof(Member));
@@ -228,7 +231,8 @@ create_member(int kind)
 	member->context = context;
 	member->imports = pstrdup(hxpy_pool_imports);
 	member->begun = GetCurrentTimestamp();
-	member->launch = hxpy_launch_create(&spec, pstrdup(shared->spec.image), NULL,
+	member->launch = hxpy_launch_create(hxpy_pool_is_shared(&shared->spec) ? LAUNCH_SHARED : LAUNCH_POOL,
+										&spec, pstrdup(shared->spec.image), NULL,
 										HXPY_MEMBER_READY_MS);
 	MemoryContextSwitchTo(old);
 	return member;
@@ -294,6 +298,8 @@ make_ready(Member *member, const char *failed_imports)
 							 slot->spec.image, failed_imports)));
 	hxpy_notes_start(hxpy_member_kind(member), NULL);
 	hxpy_launch_end_watch(member->launch);
+	if (hxpy_pool_is_shared(&slot->spec))
+		hxpy_directory_hide(&member->launch->directory);
 	member->step = MEMBER_READY;
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	strlcpy(slot->id, member->launch->id, sizeof(slot->id));
@@ -303,18 +309,51 @@ make_ready(Member *member, const char *failed_imports)
 	ConditionVariableBroadcast(&hxpy_pool->turn);
 }
 
-/* Take a ready container out of the pool; false when a backend was faster. */
+/* Return whether sessions share a member's container and some are in it. */
+bool
+hxpy_member_is_used(const Member *member)
+{
+	const PoolSlot *slot = &hxpy_pool->slots[member->slot];
+
+	return hxpy_pool_is_shared(&slot->spec) && hxpy_registry_count_users(slot->name) > 0;
+}
+
+/*
+ * Take a ready container out of the pool; false when a backend was faster, or sessions are
+ * in it.
+ */
 bool
 hxpy_member_withdraw(const Member *member)
 {
+	PoolSlot   *slot = &hxpy_pool->slots[member->slot];
 	bool		withdrawn;
 
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
-	withdrawn = hxpy_pool->slots[member->slot].state == POOL_READY;
+	withdrawn = (slot->state == POOL_READY || slot->state == POOL_RETIRED) &&
+		!hxpy_member_is_used(member);
 	if (withdrawn)
-		hxpy_pool->slots[member->slot].state = POOL_FAILED;
+		slot->state = POOL_FAILED;
 	LWLockRelease(hxpy_pool->lock);
 	return withdrawn;
+}
+
+/* Return whether a member's container takes no more sessions. */
+bool
+hxpy_member_is_retired(const Member *member)
+{
+	return hxpy_pool->slots[member->slot].state == POOL_RETIRED;
+}
+
+/* Let a shared container take no more sessions. */
+void
+hxpy_member_retire(const Member *member)
+{
+	PoolSlot   *slot = &hxpy_pool->slots[member->slot];
+
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	if (slot->state == POOL_READY && hxpy_pool_is_shared(&slot->spec))
+		slot->state = POOL_RETIRED;
+	LWLockRelease(hxpy_pool->lock);
 }
 
 /* Return the last line that a member's container has written. */
@@ -363,6 +402,8 @@ read_member(Member *member)
 			fail_ended(member);
 		else if (hxpy_member_withdraw(member))
 			hxpy_member_forget(member, true);
+		else
+			hxpy_member_retire(member);
 		/* else a backend has claimed it, and ends the claim */
 		return;
 	}
@@ -426,7 +467,8 @@ free_stale_slots(void)
 
 		foreach(cell, hxpy_members)
 			ours = ours || ((Member *) lfirst(cell))->slot == i;
-		if (!ours && (slot->state == POOL_TAKEN || slot->state == POOL_FAILED))
+		if (!ours && (slot->state == POOL_TAKEN || slot->state == POOL_FAILED ||
+					  slot->state == POOL_RETIRED))
 			slot->state = POOL_FREE;
 	}
 	LWLockRelease(hxpy_pool->lock);

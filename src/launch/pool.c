@@ -9,6 +9,10 @@
  * are under way at once, and a backend that waits takes a container of the pool as soon
  * as there is one.
  *
+ * A container that sessions share stays in its slot, READY, as long as it is there; how
+ * many sessions it has the registry knows, which is asked with the lock held where a place
+ * is taken.  Backends never start one: they say that one more is wanted, and wait.
+ *
  * Without shared_preload_libraries there is no shared memory, no launcher and no pool,
  * and nobody waits.  A backend that is killed takes all shared memory along.
  */
@@ -25,6 +29,7 @@
 #include "guc.h"
 #include "launch/pool.h"
 #include "launch/registry.h"
+#include "text.h"
 #include "wait.h"
 
 PoolShared *hxpy_pool = NULL;
@@ -142,6 +147,7 @@ hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 		spec->io_database = database;
 		spec->io_mode = hxpy_io_mode;
 	}
+	spec->sessions = 1;
 	spec->memory = memory;
 	spec->pids_limit = hxpy_pids_limit;
 	spec->tmp_size = hxpy_tmp_size;
@@ -151,6 +157,24 @@ hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 		put_text(spec->docker_host, hxpy_docker_host) &&
 		put_text(spec->socket_directory, hxpy_socket_directory) &&
 		put_text(spec->io_directory, hxpy_io_directory);
+}
+
+/* Make a spec one of containers that a role's sessions in a database share. */
+void
+hxpy_pool_share_spec(PoolSpec *spec, Oid role, Oid database)
+{
+	spec->role = role;
+	spec->database = database;
+	spec->sessions = hxpy_sessions_per_container;
+	spec->memory = hxpy_role_memory;
+	spec->cpus = hxpy_role_cpus;
+}
+
+/* Return whether sessions share the containers of a spec. */
+bool
+hxpy_pool_is_shared(const PoolSpec *spec)
+{
+	return OidIsValid(spec->role);
 }
 
 /* Return the kind of a spec among so many, NULL when there is none. */
@@ -195,6 +219,86 @@ make_kind(const PoolSpec *spec)
 	return kind;
 }
 
+/* Make a kind for a role's sessions, with the lock held. */
+static PoolKind *
+make_shared_kind(const PoolSpec *spec, const char *image_id)
+{
+	PoolKind   *kind;
+
+	if (hxpy_pool->nkinds == HXPY_POOL_KINDS)
+		return NULL;
+	kind = &hxpy_pool->kinds[hxpy_pool->nkinds++];
+	memset(kind, 0, sizeof(*kind));
+	kind->spec = *spec;
+	strlcpy(kind->image_id, image_id, sizeof(kind->image_id));
+	return kind;
+}
+
+/* ---------- memory ---------- */
+
+/* Return how many sessions live in the container of a slot. */
+static int
+count_users(const PoolSlot *slot)
+{
+	return slot->state == POOL_STARTING ? 0 : hxpy_registry_count_users(slot->name);
+}
+
+/*
+ * Return what all sessions may take (MB), with the lock held: those with a container of
+ * their own, and shared containers that have sessions, or are about to.
+ */
+static int64
+total_memory(void)
+{
+	int64		total = hxpy_registry_reserved();
+
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		const PoolSlot *slot = &hxpy_pool->slots[i];
+
+		if (slot->state != POOL_FREE && hxpy_pool_is_shared(&slot->spec) &&
+			(slot->state == POOL_STARTING || count_users(slot) > 0))
+			total += slot->spec.memory;
+	}
+	return total;
+}
+
+/* Return whether so much memory (MB) more is within the limit, with the lock held. */
+static bool
+has_memory(int more)
+{
+	return hxpy_max_total_memory == 0 || total_memory() + more <= hxpy_max_total_memory;
+}
+
+/* Raise the error of a session that would take too much. */
+static void
+raise_no_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("no memory for another Python session in this server"),
+			 errdetail("All sessions together may take %d MB by their limits.",
+					   hxpy_max_total_memory),
+			 errhint("Close some with py_close, open it with less (hxpy.memory), or raise hxpy.max_total_memory.")));
+}
+
+/* Raise an error if the sessions there are, with one whose slot says so, may take too much. */
+void
+hxpy_pool_check_memory(void)
+{
+	bool		enough;
+
+	if (hxpy_pool == NULL || hxpy_max_total_memory == 0)
+		return;
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	enough = has_memory(0);
+	LWLockRelease(hxpy_pool->lock);
+	if (!enough)
+		raise_no_memory();
+}
+
+/* ---------- what a backend holds ---------- */
+
 /* Give back what this backend holds, when it ends in the midst of a start. */
 static void
 give_back(int code, Datum arg)
@@ -219,6 +323,15 @@ watch_exit(void)
 	done = true;
 }
 
+/* Return whether a shared container has a place for a session, with the lock held. */
+static bool
+has_place(const PoolSlot *slot)
+{
+	int			users = count_users(slot);
+
+	return users < slot->spec.sessions && (users > 0 || has_memory(slot->spec.memory));
+}
+
 /* Claim a container that is ready, with the lock held; false when there is none. */
 static bool
 claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
@@ -236,7 +349,10 @@ claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 
 		if (slot->state != POOL_READY || memcmp(&slot->spec, spec, sizeof(*spec)) != 0)
 			continue;
-		slot->state = POOL_CLAIMED;
+		if (!hxpy_pool_is_shared(spec))
+			slot->state = POOL_CLAIMED;
+		else if (!has_place(slot))
+			continue;
 		claimed_slot = claim->slot = i;
 		strlcpy(claim->id, slot->id, sizeof(claim->id));
 		claim->uid = slot->uid;
@@ -262,17 +378,31 @@ hxpy_pool_claim(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 	return claimed;
 }
 
+/* Return in what state a container is after a claim. */
+static PoolState
+state_after(const PoolSlot *slot, bool connected)
+{
+	if (hxpy_pool_is_shared(&slot->spec))
+		return connected ? slot->state : POOL_RETIRED;
+	return connected ? POOL_TAKEN : POOL_FAILED;
+}
+
 /*
- * End a claim: the container has become a session's, or is of no use.  Does not
- * ereport.
+ * End a claim: the container, or its place, has become a session's, or is of no use.  Does
+ * not ereport.
  */
 void
 hxpy_pool_end_claim(const PoolClaim *claim, bool connected)
 {
+	PoolSlot   *slot = &hxpy_pool->slots[claim->slot];
+
 	claimed_slot = -1;
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
-	hxpy_pool->slots[claim->slot].state = connected ? POOL_TAKEN : POOL_FAILED;
-	wake_launcher();
+	/* A shared one may be gone meanwhile, and its slot another's. */
+	if (!hxpy_pool_is_shared(&slot->spec) || strcmp(slot->id, claim->id) == 0)
+		slot->state = state_after(slot, connected);
+	if (!connected || !hxpy_pool_is_shared(&slot->spec))
+		wake_launcher();
 	LWLockRelease(hxpy_pool->lock);
 }
 
@@ -316,15 +446,90 @@ raise_no_turn(void)
 }
 
 /*
+ * Ask the launcher for one more container of a shared kind, unless one is starting, with
+ * the lock held; false when that would take too much memory.
+ */
+static bool
+ask_for_container(PoolKind *kind)
+{
+	int			count = 0;
+
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		const PoolSlot *slot = &hxpy_pool->slots[i];
+
+		if (memcmp(&slot->spec, &kind->spec, sizeof(PoolSpec)) != 0)
+			continue;
+		if (slot->state == POOL_STARTING)
+			return true;
+		count += slot->state == POOL_READY;
+	}
+	if (!has_memory(kind->spec.memory))
+		return false;
+	kind->wanted = count + 1;
+	wake_launcher();
+	return true;
+}
+
+/* Raise the error of a session for which no shared container could be started. */
+static void
+raise_no_shared(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+			 errmsg("no container could be started for the role's sessions to share"),
+			 detail[0] ? errdetail("%s", hxpy_text_clean(detail, strlen(detail))) : 0,
+			 errhint("See hxpy_stat_pool, or set hxpy.share to off.")));
+}
+
+/*
+ * See that a shared container is on its way for a session that has found none, with the
+ * lock held, which is given up before an error.  `failed` counts starts that had failed
+ * before, -1 at first.
+ */
+static void
+await_shared(const PoolSpec *spec, const char *image_id, int64 *failed)
+{
+	PoolKind   *kind = find_kind(spec);
+	char		error[HXPY_POOL_TEXT] = "hxpy.share is on for too many roles, databases and images at once.";
+	bool		enough;
+
+	if (kind == NULL)
+		kind = make_shared_kind(spec, image_id);
+	if (kind != NULL && *failed < 0)
+	{
+		*failed = kind->failed;
+		kind->missed++;
+		kind->asked_at = GetCurrentTimestamp();
+	}
+	if (kind == NULL || kind->failed > *failed)
+	{
+		if (kind != NULL)
+			strlcpy(error, kind->error, sizeof(error));
+		LWLockRelease(hxpy_pool->lock);
+		raise_no_shared(error);
+	}
+	enough = ask_for_container(kind);
+	if (!enough)
+	{
+		LWLockRelease(hxpy_pool->lock);
+		raise_no_memory();
+	}
+}
+
+/*
  * Wait until a container of this spec (NULL: none would do) is ready and claim it, or
- * until it is our turn to start one, which is false.  Raises an error after
- * hxpy.open_timeout.
+ * until it is our turn to start one, which is false, and not so of shared ones.  Raises an
+ * error after hxpy.open_timeout.  The image's id is that of the spec's.
  */
 bool
-hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
+hxpy_pool_enter(const PoolSpec *spec, const char *image_id, SessionSlot *session,
+				PoolClaim *claim)
 {
 	double		deadline = hxpy_wait_now() + hxpy_open_timeout;
+	bool		shared = spec != NULL && hxpy_pool_is_shared(spec);
 	bool		claimed = false;
+	int64		failed = -1;
 
 	if (!hxpy_pool_has_launcher())
 		return false;
@@ -335,7 +540,9 @@ hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 		claimed = spec != NULL && claim_ready(spec, session, claim);
-		if (!claimed && take_turn() && spec != NULL)
+		if (!claimed && shared)
+			await_shared(spec, image_id, &failed);
+		else if (!claimed && take_turn() && spec != NULL)
 			count_miss(spec, session);
 		LWLockRelease(hxpy_pool->lock);
 		if (claimed || holds_turn)

@@ -12,7 +12,7 @@
 #include "launch/registry.h"
 
 #define HXPY_POOL_SLOTS		256 /* containers in the pool */
-#define HXPY_POOL_KINDS		64	/* images, with /io and their databases */
+#define HXPY_POOL_KINDS		256 /* images, with /io and their databases; roles that share */
 #define HXPY_POOL_TEXT		256 /* bytes of a name or message, with its end */
 
 /*
@@ -21,6 +21,9 @@
  */
 typedef struct PoolSpec
 {
+	Oid			role;			/* whose sessions share it; InvalidOid: it is for one */
+	Oid			database;		/* the same */
+	int			sessions;		/* that may live in it at once */
 	char		image[HXPY_POOL_TEXT];	/* name */
 	char		runtime[HXPY_POOL_TEXT];
 	char		docker_host[HXPY_POOL_TEXT];
@@ -40,8 +43,9 @@ typedef enum PoolState
 {
 	POOL_FREE,
 	POOL_STARTING,				/* launcher: until it is ready */
-	POOL_READY,					/* a backend may claim it */
+	POOL_READY,					/* a backend may claim it, of a shared one a place in it */
 	POOL_CLAIMED,				/* that backend: until its worker has connected */
+	POOL_RETIRED,				/* launcher: a shared one, for no more sessions than it has */
 	POOL_TAKEN,					/* launcher: forgets it, it is a session's now */
 	POOL_FAILED					/* launcher: removes it, it did not answer */
 } PoolState;
@@ -59,7 +63,8 @@ typedef struct PoolSlot
 /*
  * What the launcher keeps of one kind, and how that goes; for hxpy_stat_pool.  There is
  * one for each image of hxpy.pool_images.  With /io those are patterns only: each
- * database that asks gets one of its own behind them, which the first backend makes.
+ * database that asks gets one of its own behind them, which the first backend makes.  So
+ * does each role whose sessions share containers; there `wanted` is what backends say.
  */
 typedef struct PoolKind
 {
@@ -110,16 +115,21 @@ extern bool hxpy_pool_has_launcher(void);
 extern void hxpy_pool_session_ended(void);
 extern bool hxpy_pool_make_spec(PoolSpec *spec, const char *image, Oid database, int memory,
 								double cpus);
+extern void hxpy_pool_share_spec(PoolSpec *spec, Oid role, Oid database);
+extern bool hxpy_pool_is_shared(const PoolSpec *spec);
+extern void hxpy_pool_check_memory(void);
 extern PoolKind *hxpy_pool_find_kind(PoolKind *kinds, int count, const PoolSpec *spec);
 
 /*
- * A claim ends by hxpy_pool_end_claim(), a turn to start, which enter gives when it does
- * not claim, by hxpy_pool_leave().  The session's slot gets the name of the container that
- * is claimed.
+ * A claim ends by hxpy_pool_end_claim(); of a shared container it is one of a place in it.
+ * A turn to start, which enter gives when it does
+ * not claim, ends by hxpy_pool_leave().  The session's slot gets the name of the
+ * container that is claimed.
  */
 extern bool hxpy_pool_claim(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim);
 extern void hxpy_pool_end_claim(const PoolClaim *claim, bool connected);
-extern bool hxpy_pool_enter(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim);
+extern bool hxpy_pool_enter(const PoolSpec *spec, const char *image_id, SessionSlot *session,
+							PoolClaim *claim);
 extern void hxpy_pool_leave(void);
 
 #endif							/* HXPY_POOL_H */

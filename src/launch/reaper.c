@@ -176,7 +176,7 @@ is_garbage(const EngineEntry *entry, bool launcher)
 	{
 		case OWNER_OURS:
 			/* In this order: a claim moves a container from the pool to a session. */
-			used = name != NULL && (is_in_pool(name) || hxpy_registry_uses_container(name));
+			used = name != NULL && (is_in_pool(name) || hxpy_registry_count_users(name) > 0);
 			if (!launcher)
 				return !used && !hxpy_owner_lives(entry);
 			return entry->has_ended || (name != NULL && !used);

@@ -213,9 +213,12 @@ take_slot(SessionSlot *slot, const SlotInfo *info)
 	SpinLockRelease(&slot->mutex);
 }
 
-/* Take a slot for a new session of the current role, or raise an error. */
+/*
+ * Take a slot for a new session of the current role, whose own container may take so much
+ * memory (MB), or raise an error.
+ */
 SessionSlot *
-hxpy_registry_open(const char *session)
+hxpy_registry_open(const char *session, int reserved)
 {
 	SlotInfo	info = {
 		.in_use = true,
@@ -223,6 +226,7 @@ hxpy_registry_open(const char *session)
 		.role = GetUserId(),
 		.database = MyDatabaseId,
 		.state = SLOT_STARTING,
+		.reserved = reserved,
 		.started = GetCurrentTimestamp(),
 		.measured_evals = PG_UINT64_MAX
 	};
@@ -388,22 +392,40 @@ hxpy_registry_progress(SessionSlot *slot, double done, double total, const char 
 
 /* ---------- for the launcher ---------- */
 
-/* Return whether a container, by the engine's name, is that of a session that lives. */
-bool
-hxpy_registry_uses_container(const char *name)
+/* Return how many sessions live in a container, by the engine's name. */
+int
+hxpy_registry_count_users(const char *container)
 {
-	bool		used = false;
+	int			users = 0;
 
-	for (int i = 0; array != NULL && i < array->count && !used; i++)
+	for (int i = 0; array != NULL && i < array->count; i++)
 	{
 		SessionSlot *slot = &array->slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		used = slot->info.in_use && slot->info.state != SLOT_LOST &&
-			strcmp(slot->info.container, name) == 0;
+		users += slot->info.in_use && slot->info.state != SLOT_LOST &&
+			strcmp(slot->info.container, container) == 0;
 		SpinLockRelease(&slot->mutex);
 	}
-	return used;
+	return users;
+}
+
+/* Return the memory (MB) that the containers of all sessions may take, without shared ones. */
+int64
+hxpy_registry_reserved(void)
+{
+	int64		reserved = 0;
+
+	for (int i = 0; array != NULL && i < array->count; i++)
+	{
+		SessionSlot *slot = &array->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->info.in_use && slot->info.state != SLOT_LOST)
+			reserved += slot->info.reserved;
+		SpinLockRelease(&slot->mutex);
+	}
+	return reserved;
 }
 
 /* ---------- for who looks at all sessions ---------- */

@@ -31,6 +31,7 @@ typedef struct SlotInfo
 	Oid			database;
 	SlotState	state;
 	uint8		instruction;	/* the latest one's frame, 0 for none */
+	int			reserved;		/* MB that its own container may take; 0 in a shared one */
 	TimestampTz started;
 	TimestampTz instruction_started;
 	bool		measured;		/* memory and cpu are known */
@@ -57,7 +58,7 @@ extern void hxpy_registry_start_memory(void);
  * A session's life.  Open raises an error when there is no slot left; nothing else here
  * does.  What a session says once it has a container takes NULL for no slot.
  */
-extern SessionSlot *hxpy_registry_open(const char *session);
+extern SessionSlot *hxpy_registry_open(const char *session, int reserved);
 extern void hxpy_registry_set_container(SessionSlot *slot, const char *name);
 extern void hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image,
 								   const char *network);
@@ -74,7 +75,8 @@ extern void hxpy_registry_progress(SessionSlot *slot, double done, double total,
 extern void hxpy_registry_add(SessionSlot *slot, SessionCounter counter, uint64 amount);
 
 /* for who looks at all sessions: the launcher, views */
-extern bool hxpy_registry_uses_container(const char *name);
+extern int	hxpy_registry_count_users(const char *container);
+extern int64 hxpy_registry_reserved(void);
 extern int	hxpy_registry_count(void);
 extern SessionSlot *hxpy_registry_slot(int number);
 extern bool hxpy_registry_read(SessionSlot *slot, SlotInfo *info);

@@ -37,7 +37,9 @@ wants_sample(SessionSlot *slot, Sample *sample)
 {
 	sample->slot = slot;
 	sample->evals = hxpy_registry_counter(slot, COUNT_EVALS);
+	/* What a shared one takes is not this session's alone. */
 	return hxpy_registry_read(slot, &sample->info) && sample->info.id[0] != '\0' &&
+		sample->info.reserved > 0 &&
 		(sample->info.state == SLOT_ACTIVE ||
 		 (sample->info.state == SLOT_IDLE && sample->info.measured_evals != sample->evals));
 }

@@ -64,6 +64,8 @@ handle_dead(Exchange *exchange, const Frame *frame)
 		hxpy_registry_add(conn->slot, COUNT_MEMORY_KILLS, 1);
 		hint = "Its variables are gone. Open it anew with more: py_open(memory => ...), or hxpy.memory.";
 	}
+	else if (strcmp(reason, "processes") == 0)
+		why = psprintf("it had more than %s processes and threads (hxpy.pids_limit)", value);
 	else if (strcmp(reason, "idle") == 0)
 		why = psprintf("it was idle for longer than %s s (hxpy.idle_timeout)", value);
 	else

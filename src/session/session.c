@@ -122,7 +122,9 @@ destroy_session(PySession *session)
 	if (session->container != NULL)
 		hxpy_container_release(session->container);
 	hxpy_registry_close(session->slot);
-	hxpy_pool_session_ended();
+	/* A shared container is the launcher's. */
+	if (session->container == NULL || !session->container->shared)
+		hxpy_pool_session_ended();
 	num_restricted -= session->restricted;
 	hash_search(sessions, &session->key, HASH_REMOVE, NULL);
 	MemoryContextDelete(context);
@@ -273,6 +275,12 @@ greet(PySession *session)
 	hxpy_exchange_add_text(&exchange, "output_limit", psprintf("%d", hxpy_output_limit * 1024));
 	hxpy_exchange_add_text(&exchange, "idle_timeout", psprintf("%d", hxpy_idle_timeout));
 	hxpy_exchange_add_text(&exchange, "log_level", session->options.log_level);
+	if (session->container->shared)
+	{
+		hxpy_exchange_add_text(&exchange, "memory",
+							   psprintf(INT64_FORMAT, (int64) session->options.memory * 1024 * 1024));
+		hxpy_exchange_add_text(&exchange, "processes", psprintf("%d", hxpy_pids_limit));
+	}
 	exchange.clock.limit_ms = hxpy_open_timeout;
 	exchange.clock.limit_name = "hxpy.open_timeout";
 	hxpy_exchange_run(&exchange);
@@ -283,7 +291,7 @@ greet(PySession *session)
 
 /* Start a session's container and greet its worker. */
 static void
-start_session(PySession *session)
+start_session(PySession *session, bool shared)
 {
 	ContainerOptions options = {
 		.session = session->key.name,
@@ -291,6 +299,7 @@ start_session(PySession *session)
 		.network = session->options.network,
 		.memory = session->options.memory,
 		.cpus = session->options.cpus,
+		.shared = shared,
 		.slot = session->slot
 	};
 
@@ -326,9 +335,12 @@ create_session(const SessionKey *key, const SessionOptions *options)
 	num_restricted += session->restricted;
 	PG_TRY();
 	{
+		bool		shared;
+
 		adopt_options(session, options);
-		session->slot = hxpy_registry_open(key->name);
-		start_session(session);
+		shared = hxpy_container_may_share(session->options.network);
+		session->slot = hxpy_registry_open(key->name, shared ? 0 : session->options.memory);
+		start_session(session, shared);
 		session->opened = session->worker->last_used;
 	}
 	PG_CATCH();

@@ -285,7 +285,7 @@ put_owner(RowSet *rows, const char *name, json_t *labels)
 	bool		from_pool = json_object_get(labels, "hxpy.pool") != NULL;
 
 	hxpy_rowset_put_text(rows, !ours ? NULL : json_object_get(labels, "hxpy.run") != NULL ? "run" :
-					   from_pool && !(name != NULL && hxpy_registry_uses_container(name)) ? "pool" :
+					   from_pool && !(name != NULL && hxpy_registry_count_users(name) > 0) ? "pool" :
 					   "session");
 	hxpy_rowset_put_text(rows, ours ? text_of(labels, "hxpy.database") : NULL);
 	hxpy_rowset_put(rows, Int32GetDatum(pid != NULL ? atoi(pid) : 0), !ours || pid == NULL || from_pool);

@@ -75,6 +75,7 @@ put_private(RowSet *rows, SessionSlot *slot, const SlotInfo *info)
 	hxpy_rowset_put_text(rows, info->id[0] ? pnstrdup(info->id, 12) : NULL);
 	put_foreign(rows, info->image);
 	put_foreign(rows, info->network);
+	hxpy_rowset_put(rows, BoolGetDatum(info->reserved == 0), false);
 	hxpy_rowset_put_text(rows, state_names[info->state]);
 	hxpy_rowset_put_text(rows, instruction_text(info));
 	hxpy_rowset_put(rows, TimestampTzGetDatum(info->started), false);
@@ -125,7 +126,7 @@ py_stat_sessions(PG_FUNCTION_ARGS)
 		else
 		{
 			/* in the place of what it does; all else is NULL */
-			for (int column = 0; column < 5; column++)
+			for (int column = 0; column < 6; column++)
 				hxpy_rowset_put(&rows, (Datum) 0, true);
 			hxpy_rowset_put_text(&rows, "<insufficient privilege>");
 		}
@@ -149,6 +150,21 @@ count_slots(const PoolShared *pool, const PoolKind *kind, PoolState state)
 	return count;
 }
 
+/* Count the sessions that live in the containers of a kind. */
+static int
+count_sessions(const PoolShared *pool, const PoolKind *kind)
+{
+	int			count = 0;
+
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		if (pool->slots[i].state != POOL_FREE &&
+			memcmp(&pool->slots[i].spec, &kind->spec, sizeof(PoolSpec)) == 0)
+			count += hxpy_registry_count_users(pool->slots[i].name);
+	}
+	return count;
+}
+
 /* Put a moment; NULL when there was none. */
 static void
 put_moment(RowSet *rows, TimestampTz moment)
@@ -157,7 +173,8 @@ put_moment(RowSet *rows, TimestampTz moment)
 }
 
 /*
- * py_stat_pool(): what the launcher keeps, a row for each image.
+ * py_stat_pool(): what the launcher keeps, a row for each image, and for each role and
+ * database whose sessions share containers.
  */
 Datum
 py_stat_pool(PG_FUNCTION_ARGS)
@@ -178,15 +195,18 @@ py_stat_pool(PG_FUNCTION_ARGS)
 	{
 		const PoolKind *kind = &pool->kinds[i];
 		bool		engine = pool->engine_error[0] != '\0';
+		bool		shared = hxpy_pool_is_shared(&kind->spec);
+		Oid			database = shared ? kind->spec.database : kind->spec.io_database;
 		const char *error = engine ? pool->engine_error : kind->error;
 
 		hxpy_rowset_put_text(&rows, kind->spec.image);
-		hxpy_rowset_put_text(&rows, OidIsValid(kind->spec.io_database) ?
-						   get_database_name(kind->spec.io_database) : NULL);
+		hxpy_rowset_put_text(&rows, OidIsValid(database) ? get_database_name(database) : NULL);
+		hxpy_rowset_put_text(&rows, shared ? GetUserNameFromId(kind->spec.role, true) : NULL);
 		hxpy_rowset_put_text(&rows, kind->image_id[0] ? kind->image_id : NULL);
 		hxpy_rowset_put(&rows, Int32GetDatum(kind->wanted), false);
 		hxpy_rowset_put(&rows, Int32GetDatum(count_slots(pool, kind, POOL_READY)), false);
 		hxpy_rowset_put(&rows, Int32GetDatum(count_slots(pool, kind, POOL_STARTING)), false);
+		hxpy_rowset_put(&rows, Int32GetDatum(count_sessions(pool, kind)), !shared);
 		hxpy_rowset_put(&rows, Int64GetDatum(kind->started), false);
 		hxpy_rowset_put(&rows, Int64GetDatum(kind->taken), false);
 		hxpy_rowset_put(&rows, Int64GetDatum(kind->missed), false);

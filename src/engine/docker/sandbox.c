@@ -19,6 +19,7 @@
 #define IO_TARGET			"/io"
 #define SHM_BYTES			(64 * 1024 * 1024)
 #define NOFILE_LIMIT		256
+#define SESSION_FILES		8		/* that process 1 has for each of several sessions */
 #define TMP_INODES			16384
 
 /* docker/seccomp.json as a string, which the Makefile makes of it. */
@@ -111,6 +112,8 @@ create_host_config(const EngineSpec *spec)
 {
 	json_int_t	memory = (json_int_t) spec->memory * 1024 * 1024;
 	json_int_t	tmp = (json_int_t) hxpy_tmp_size * 1024 * 1024;
+	json_int_t	nofile = spec->sessions == 1 ? NOFILE_LIMIT :
+		NOFILE_LIMIT + SESSION_FILES * spec->sessions;
 	/* What may raise an error comes before values that nobody owns yet. */
 	const char *seccomp = seccomp_option(spec->network != NULL);
 	json_t	   *mounted = mounts(spec);
@@ -133,13 +136,13 @@ create_host_config(const EngineSpec *spec)
 					   "Tmpfs", "/tmp",
 					   psprintf("rw,noexec,nosuid,nodev,size=%dm,nr_inodes=%d,mode=1777",
 								hxpy_tmp_size, TMP_INODES),
-					   "PidsLimit", hxpy_pids_limit,
+					   "PidsLimit", hxpy_pids_limit * spec->sessions,
 					   "Memory", memory,
 					   "MemorySwap", memory,
 					   "NanoCpus", (json_int_t) (spec->cpus * 1e9),
 					   "OomScoreAdj", 500,
 					   "Ulimits",
-					   ulimit("nofile", NOFILE_LIMIT), ulimit("core", 0), ulimit("fsize", tmp),
+					   ulimit("nofile", nofile), ulimit("core", 0), ulimit("fsize", tmp),
 					   ulimit("memlock", 65536), ulimit("msgqueue", 0),
 					   "IpcMode", "private",
 					   "CgroupnsMode", "private",

@@ -182,27 +182,39 @@ find_address(const EngineStart *start, const char **address, int *port)
 
 /* ---------- the table ---------- */
 
-/* Return whether a connection's other end is a process of a container. */
+/* Return whether a file of a process has a line with this beginning and this text. */
 static bool
-is_peer(pgsocket socket, const char *id)
+process_says(pid_t pid, const char *name, const char *begin, const char *text)
 {
-	struct ucred peer;
-	socklen_t	length = sizeof(peer);
 	char		path[64];
 	char		line[1024];
 	FILE	   *file;
 	bool		found = false;
 
-	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid == 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int) peer.pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
 	file = AllocateFile(path, "r");
 	if (file == NULL)
 		return false;
 	while (!found && fgets(line, sizeof(line), file) != NULL)
-		found = strstr(line, id) != NULL;
+		found = strncmp(line, begin, strlen(begin)) == 0 && strstr(line, text) != NULL;
 	FreeFile(file);
 	return found;
+}
+
+/*
+ * Return whether a connection's other end is a process of a container, or the first one:
+ * the last of its ids, that in the container's own space, is 1.
+ */
+static bool
+is_peer(pgsocket socket, const char *id, bool first)
+{
+	struct ucred peer;
+	socklen_t	length = sizeof(peer);
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid == 0)
+		return false;
+	return process_says(peer.pid, "cgroup", "", id) &&
+		(!first || process_says(peer.pid, "status", "NSpid:", "\t1\n"));
 }
 
 /* Copy the labels of a listed container. */
