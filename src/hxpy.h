@@ -5,7 +5,8 @@
  * Words, as in docs/ and in messages:
  *	session		a named Python namespace that lives in a worker; owned by one
  *				backend and one role (session/)
- *	container	Docker's; one for each session (launch/, engine/docker/)
+ *	container	Docker's; one for each session, or for those of a role that share it
+ *				(launch/, engine/docker/)
  *	worker		the Python process in the container, reached over a data and a
  *				control connection (session/worker.c)
  *	launch		how a worker comes to be (launch/launch.c)

@@ -27,7 +27,7 @@
 #include "launch/launch.h"
 #include "launch/owner.h"
 
-/* A session's socket, by which its backend is found, and how many connections are wanted. */
+/* Of each kind the socket's name in the directory, and how many connections are wanted. */
 static const struct
 {
 	const char *socket_name;
@@ -58,8 +58,8 @@ make_socket_name(LaunchKind kind)
 	if (kind != LAUNCH_FORK)
 		return kinds[kind].socket_name;
 	make_random(digits, sizeof(digits));
-	return psprintf("%s%016" INT64_MODIFIER "x%016" INT64_MODIFIER "x", kinds[kind].socket_name,
-					digits[0], digits[1]);
+	return psprintf("%s%016llx%016llx", kinds[kind].socket_name,
+					(unsigned long long) digits[0], (unsigned long long) digits[1]);
 }
 
 /*
