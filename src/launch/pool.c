@@ -488,7 +488,7 @@ raise_no_shared(const char *detail)
  * before, -1 at first.
  */
 static void
-await_shared(const PoolSpec *spec, const char *image_id, int64 *failed)
+await_shared(const PoolSpec *spec, const char *image_id, SessionSlot *session, int64 *failed)
 {
 	PoolKind   *kind = find_kind(spec);
 	char		error[HXPY_POOL_TEXT] = "hxpy.share is on for too many roles, databases and images at once.";
@@ -499,7 +499,7 @@ await_shared(const PoolSpec *spec, const char *image_id, int64 *failed)
 	if (kind != NULL && *failed < 0)
 	{
 		*failed = kind->failed;
-		kind->missed++;
+		count_miss(spec, session);
 		kind->asked_at = GetCurrentTimestamp();
 	}
 	if (kind == NULL || kind->failed > *failed)
@@ -541,7 +541,7 @@ hxpy_pool_enter(const PoolSpec *spec, const char *image_id, SessionSlot *session
 		LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 		claimed = spec != NULL && claim_ready(spec, session, claim);
 		if (!claimed && shared)
-			await_shared(spec, image_id, &failed);
+			await_shared(spec, image_id, session, &failed);
 		else if (!claimed && take_turn() && spec != NULL)
 			count_miss(spec, session);
 		LWLockRelease(hxpy_pool->lock);
