@@ -12,22 +12,22 @@ def seven(x):
 def unfit(x):
     return object() if x[0] == 7 else int(x[0])
 $$);
-CREATE TABLE reading AS SELECT i % 1000 AS k, i AS v FROM generate_series(1, 10000) AS i;
-ANALYZE reading;
+CREATE TABLE tallied AS SELECT i % 1000 AS k, i AS v FROM generate_series(1, 10000) AS i;
+ANALYZE tallied;
 -- the same hashed and sorted
-EXPLAIN (COSTS OFF) SELECT k, py_agg('g', 'total', v) FROM reading GROUP BY k;
-CREATE TABLE hashed AS SELECT k, py_agg('g', 'total', v)::int8 AS s FROM reading GROUP BY k;
+EXPLAIN (COSTS OFF) SELECT k, py_agg('g', 'total', v) FROM tallied GROUP BY k;
+CREATE TABLE hashed AS SELECT k, py_agg('g', 'total', v)::int8 AS s FROM tallied GROUP BY k;
 SELECT py_eval('g', '[len(calls), sum(calls)]');
 SET enable_hashagg = off;
 SET enable_sort = on;
-CREATE TABLE sorted AS SELECT k, py_agg('g', 'total', v)::int8 AS s FROM reading GROUP BY k;
+CREATE TABLE sorted AS SELECT k, py_agg('g', 'total', v)::int8 AS s FROM tallied GROUP BY k;
 RESET enable_hashagg;
 SELECT (SELECT count(*) FROM hashed), (SELECT count(*) FROM (TABLE hashed EXCEPT TABLE sorted) AS d) AS differ,
-       (SELECT count(*) FROM hashed JOIN (SELECT k, sum(v) AS s FROM reading GROUP BY k) AS r USING (k, s)) AS right;
+       (SELECT count(*) FROM hashed JOIN (SELECT k, sum(v) AS s FROM tallied GROUP BY k) AS r USING (k, s)) AS right;
 -- in parts, where not all groups fit in memory
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
-SELECT count(*), sum((py_agg)::int8) FROM (SELECT k, py_agg('g', 'total', v) FROM reading GROUP BY k) AS q;
+SELECT count(*), sum((py_agg)::int8) FROM (SELECT k, py_agg('g', 'total', v) FROM tallied GROUP BY k) AS q;
 RESET work_mem;
 RESET hash_mem_multiplier;
 -- values of all kinds, NULLs, several arguments, callables and sessions
@@ -35,23 +35,23 @@ SELECT k, py_agg('g', 'lambda t, n, a, j, d, b: [t.tolist(), [None if x is None 
                       t, n, a, j, d, b)
   FROM (SELECT i % 3 AS k, CASE WHEN i % 4 > 0 THEN 'ä' || i END AS t, CASE WHEN i <> 2 THEN i / 2.0 END AS n, CASE WHEN i <> 5 THEN ARRAY[i, i] END AS a,
                jsonb_build_object('i', i) AS j, date '2024-02-29' + i AS d, repeat('x', i)::bytea AS b FROM generate_series(1, 7) AS i) AS s GROUP BY k ORDER BY k;
-SELECT k, py_agg('g', 'lambda r: [x["f2"] for x in r]', (k, v)), py_agg('g', 'lambda x, y: [len(x), int(y.sum())]', v, k) FROM reading WHERE v < 5 GROUP BY k ORDER BY k;
+SELECT k, py_agg('g', 'lambda r: [x["f2"] for x in r]', (k, v)), py_agg('g', 'lambda x, y: [len(x), int(y.sum())]', v, k) FROM tallied WHERE v < 5 GROUP BY k ORDER BY k;
 SELECT py_exec(py_open('h'), 'total = len');
-SELECT k, py_agg(CASE WHEN k < 2 THEN 'g' ELSE 'h' END, CASE WHEN k % 2 = 0 THEN 'total' ELSE 'len' END, v) FROM reading WHERE k < 4 GROUP BY k ORDER BY k;
-SELECT k, l, py_agg('g', 'len', v), py_agg('g', 'len', v) FILTER (WHERE v > 6) AS some FROM (SELECT v % 2 AS k, v % 3 AS l, v FROM reading WHERE v <= 12) AS s GROUP BY CUBE (k, l) ORDER BY k, l;
-SELECT k, py_agg('g', 'total', v) FROM reading WHERE k < 4 GROUP BY k HAVING (py_agg('g', 'total', v))::float8 > 45020 ORDER BY k;
-SELECT k, p FROM (VALUES (1), (2)) AS x(n), LATERAL (SELECT k, py_agg('g', 'total', v + n) AS p FROM reading WHERE k < 2 GROUP BY k) AS y ORDER BY n, k;
+SELECT k, py_agg(CASE WHEN k < 2 THEN 'g' ELSE 'h' END, CASE WHEN k % 2 = 0 THEN 'total' ELSE 'len' END, v) FROM tallied WHERE k < 4 GROUP BY k ORDER BY k;
+SELECT k, l, py_agg('g', 'len', v), py_agg('g', 'len', v) FILTER (WHERE v > 6) AS some FROM (SELECT v % 2 AS k, v % 3 AS l, v FROM tallied WHERE v <= 12) AS s GROUP BY CUBE (k, l) ORDER BY k, l;
+SELECT k, py_agg('g', 'total', v) FROM tallied WHERE k < 4 GROUP BY k HAVING (py_agg('g', 'total', v))::float8 > 45020 ORDER BY k;
+SELECT k, p FROM (VALUES (1), (2)) AS x(n), LATERAL (SELECT k, py_agg('g', 'total', v + n) AS p FROM tallied WHERE k < 2 GROUP BY k) AS y ORDER BY n, k;
 SET hxpy.unsupported = 'null';
 SELECT k, py_agg('g', 'lambda v: [None if x is None else x.days for x in v.tolist()]', iv) FROM (VALUES (1, interval '1 day'), (1, '1 month'), (2, '3 days')) AS v(k, iv) GROUP BY k ORDER BY k;
 RESET hxpy.unsupported;
 -- an error waits for its group, and is one of it
 SELECT py_exec('g', 'calls.clear()');
-SELECT k < 1000 AS reached FROM (SELECT k, py_agg('g', 'seven', k) FROM reading WHERE k < 100 GROUP BY k) AS q LIMIT 1;
+SELECT k < 1000 AS reached FROM (SELECT k, py_agg('g', 'seven', k) FROM tallied WHERE k < 100 GROUP BY k) AS q LIMIT 1;
 SELECT py_eval('g', 'len(calls) <= 16');
-SELECT k, py_agg('g', 'seven', k) FROM reading WHERE k IN (7, 8) GROUP BY k HAVING py_agg('g', 'len', v) IS NOT NULL;
-SELECT count(py_agg) FROM (SELECT py_agg('g', 'unfit', k) FROM reading WHERE k < 100 GROUP BY k) AS q;
-SELECT count(py_agg) FROM (SELECT py_agg('g', 'nosuch', k) FROM reading WHERE k < 100 GROUP BY k) AS q;
-SELECT count(py_agg) FROM (SELECT py_agg('nosuch', 'len', k) FROM reading WHERE k < 100 GROUP BY k) AS q;
+SELECT k, py_agg('g', 'seven', k) FROM tallied WHERE k IN (7, 8) GROUP BY k HAVING py_agg('g', 'len', v) IS NOT NULL;
+SELECT count(py_agg) FROM (SELECT py_agg('g', 'unfit', k) FROM tallied WHERE k < 100 GROUP BY k) AS q;
+SELECT count(py_agg) FROM (SELECT py_agg('g', 'nosuch', k) FROM tallied WHERE k < 100 GROUP BY k) AS q;
+SELECT count(py_agg) FROM (SELECT py_agg('nosuch', 'len', k) FROM tallied WHERE k < 100 GROUP BY k) AS q;
 SELECT py_eval('g', '1');
 -- in a window: the rows of the frame
 SELECT i, py_agg('g', 'lambda v: v.tolist()', i) OVER (ORDER BY i ROWS 2 PRECEDING) AS last,
@@ -59,20 +59,20 @@ SELECT i, py_agg('g', 'lambda v: v.tolist()', i) OVER (ORDER BY i ROWS 2 PRECEDI
   py_agg('g', 'lambda v: v.tolist()', i) FILTER (WHERE i <> 3) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW) AS around,
   py_agg('g', 'len', i) OVER (ORDER BY i ROWS BETWEEN 2 FOLLOWING AND 3 FOLLOWING) AS ahead, py_agg('g', 'len', i) OVER () AS every
   FROM generate_series(1, 6) AS i ORDER BY i;
-SELECT k, py_agg('g', 'len', v), py_agg('g', 'lambda x: x.tolist()', k) OVER (ORDER BY k) FROM reading WHERE k < 3 GROUP BY k;
+SELECT k, py_agg('g', 'len', v), py_agg('g', 'lambda x: x.tolist()', k) OVER (ORDER BY k) FROM tallied WHERE k < 3 GROUP BY k;
 SELECT i, py_agg('g', 'seven', i) OVER (ORDER BY i ROWS CURRENT ROW) FROM generate_series(6, 8) AS i;
 -- SQL for some of them, and an error of it
 CREATE ROLE hxpy_regress_agg;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO hxpy_regress_agg;
-GRANT SELECT ON reading TO hxpy_regress_agg;
+GRANT SELECT ON tallied TO hxpy_regress_agg;
 SET ROLE hxpy_regress_agg;
 SELECT py_exec('import hxpy');
-SELECT k, py_agg('lambda x: int(hxpy.sql("SELECT 10 / $1 AS n", int(x[0])).n[0])', k) FROM reading WHERE k IN (1, 2, 5) GROUP BY k ORDER BY k;
+SELECT k, py_agg('lambda x: int(hxpy.sql("SELECT 10 / $1 AS n", int(x[0])).n[0])', k) FROM tallied WHERE k IN (1, 2, 5) GROUP BY k ORDER BY k;
 \set VERBOSITY terse
-SELECT k, py_agg('lambda x: int(hxpy.sql("SELECT 10 / $1 AS n", int(x[0])).n[0])', k) FROM reading WHERE k < 6 GROUP BY k ORDER BY k;
+SELECT k, py_agg('lambda x: int(hxpy.sql("SELECT 10 / $1 AS n", int(x[0])).n[0])', k) FROM tallied WHERE k < 6 GROUP BY k ORDER BY k;
 SELECT py_eval('1');
 RESET ROLE;
 SELECT py_close_all();
-DROP TABLE reading, hashed, sorted;
+DROP TABLE tallied, hashed, sorted;
 DROP OWNED BY hxpy_regress_agg;
 DROP ROLE hxpy_regress_agg;
