@@ -132,6 +132,7 @@ SELECT sum(g(id)) FROM s;
 SELECT session FROM py_sessions() ORDER BY 1;
 RESET hxpy.session;
 \set VERBOSITY terse
+SET client_min_messages = warning;
 DROP SCHEMA batches CASCADE;
 REVOKE USAGE ON LANGUAGE hxpy FROM batch_user;
 DROP ROLE batch_user;
