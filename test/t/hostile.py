@@ -485,6 +485,8 @@ while True:
             error(b"38000", b"KeyboardInterrupt", b"", b"", b"")
         continue
     what, number, payload = receive(data)
+    if ANSWER <= what <= COLUMNS:       # to what a forged type of frame has asked for
+        continue
     if streaming:
         streaming = what == BATCH
         continue
