@@ -89,8 +89,9 @@ def test_a_value_is_read_again_as_its_type(known):
 
 def test_values_between_calls_are_encoded_where_they_might_not_fit(known, monkeypatch):
     encoded = []
-    monkeypatch.setattr(batch, "encode_column",
-                        lambda want, values: encoded.append(want.tag) or encode_column(want, values))
+    for name in ("encode_column", "encode_fitting"):
+        monkeypatch.setattr(batch, name, lambda want, values, encode=getattr(batch, name):
+                            encoded.append(want.tag) or encode(want, values))
     lines = ["g 1 -1 -1 0", "g 1 0 -1 -1"]
     for tag, first, second in ((wire.FLOAT64, [0.5, None, 1.5], [2.0, None, 6.0]),
                                (wire.INT32, [1, None, 3], [4, None, 12])):

@@ -123,7 +123,7 @@ def call_groups(function, ends, values, want=Column(wire.JSON, "as", "", 0)):
     encoded = encode_batch([encode_column(Column(wire.INT32, "a0", "", 0), values)])
     groups = Groups(function, want, ends, decode_batch(bytearray(b"".join(encoded))))
     slices = []
-    while groups.left and groups.error is None:
+    while not groups.ended():
         (column,) = decode_batch(bytearray(b"".join(groups.step())))
         slices.append(decode_column(column))
     return slices, groups.error
@@ -147,3 +147,13 @@ def test_an_error_ends_the_values():
     slices, error = call_groups(lambda x: object() if x[0] == 2 else 1 // int(5 - x[0]),
                                 range(1, 11), range(10))
     assert slices == [[0, 0]] and isinstance(error, HxpyError) and error.sqlstate == "42846"
+
+
+def test_any_error_of_a_value_is_one_of_its_group():
+    class Odd:
+        def __index__(self):
+            raise ValueError("odd")
+
+    slices, error = call_groups(lambda x: Odd() if x[0] == 2 else int(x[0]), range(1, 5), range(4),
+                                Column(wire.INT32, "as", "", 0))
+    assert slices == [[0, 1]] and repr(error) == "ValueError('odd')"

@@ -22,7 +22,7 @@ from . import scalars, transforms, wire
 from .scalars import is_null, no_mapping
 from .wire import Buffer, Column
 
-__all__ = ["EXACT", "decode_column", "encode_column", "first_unfit", "flatten"]
+__all__ = ["EXACT", "decode_column", "encode_column", "encode_fitting", "first_unfit", "flatten"]
 
 Unfit = TypeVar("Unfit", bound=Exception)
 
@@ -401,6 +401,19 @@ def first_unfit(want: Column, values: Sequence[Any], error: Unfit) -> tuple[int,
     except type(error) as found:
         return low, found
     return low, error
+
+
+def encode_fitting(want: Column, values: list[Any]) -> tuple[list[Buffer], Exception | None]:
+    """Return the values before the first that does not fit as a column, and its error.
+
+    The others are removed from the list.  The error is any, also of an object of the user's.
+    """
+    try:
+        return encode_column(want, values), None
+    except Exception as error:
+        place, found = first_unfit(want, values, error)
+    del values[place:]
+    return encode_column(want, values), found
 
 
 def flatten(value: Any, want: Column) -> tuple[Any, tuple[int, ...]]:

@@ -17,7 +17,7 @@ from itertools import compress, repeat
 from typing import Any, NoReturn
 
 from .._tables import wire
-from .._tables.conversion import EXACT, decode_column, encode_column, first_unfit
+from .._tables.conversion import EXACT, decode_column, encode_column, encode_fitting
 from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
 from .functions import Function, Functions, shape_of
 
@@ -226,11 +226,9 @@ class Batch:
             set(map(type, values)) <= EXACT.get(call.want.tag, _NONE)
         made = Values(call.want, len(values))
         if not same or call.returned >= 0 or call.want.tag not in _ALWAYS_FIT:
-            made.encoded, unfit = _encode(call.want, values)
+            made.encoded, unfit = encode_fitting(call.want, values)
             if unfit is not None:
-                index, error = first_unfit(call.want, values, unfit)
-                del values[index:]
-                made = Values(call.want, len(values), _encode(call.want, values)[0])
+                made.count, error = len(values), unfit
         if same:
             made.values = values
         if error is not None:
@@ -304,14 +302,6 @@ def _run(body: Callable[..., Any], inputs: list[list[Any]],
         return values, error
     # What ends an iteration has been taken for its end.
     return values, None if len(values) == count else StopIteration()
-
-
-def _encode(want: Column, values: list[Any]) -> tuple[list[Buffer], Exception | None]:
-    """Return values as a column, or what one of them, an object of the user's, has raised."""
-    try:
-        return encode_column(want, values), None
-    except Exception as error:
-        return [], error
 
 
 def _as_it_is_now(value: Any) -> Any:

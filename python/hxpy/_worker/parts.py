@@ -14,9 +14,9 @@ import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .._tables.conversion import decode_column, encode_column, first_unfit
+from .._tables.conversion import decode_column, encode_fitting
 from .._tables.wire import Buffer, Column, encode_batch
-from ..errors import ConversionError, HxpyError
+from ..errors import HxpyError
 
 __all__ = ["Groups", "Parts"]
 
@@ -113,6 +113,10 @@ class Groups:
         reader.add(columns)
         self.arguments = map(reader.plain, reader.cut(ends))
 
+    def ended(self) -> bool:
+        """Return whether nothing is left to be done."""
+        return self.error is not None or self.left == 0
+
     def step(self) -> Sequence[Buffer]:
         """Call the function for the next groups, and return a batch of their values."""
         values: list[Any] = []
@@ -121,12 +125,8 @@ class Groups:
                                             itertools.islice(self.arguments, self.most)))
         except Exception as error:
             self.error = error
-        try:
-            parts = encode_column(self.want, values)
-        except ConversionError as unfit:
-            place, self.error = first_unfit(self.want, values, unfit)
-            del values[place:]
-            parts = encode_column(self.want, values)
+        parts, unfit = encode_fitting(self.want, values)
+        self.error = unfit or self.error
         self.left -= len(values)
         size = sum(map(len, parts))
         self.most = max(1, min(2 * self.most, _ANSWER * len(values) // size))
