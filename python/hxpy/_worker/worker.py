@@ -463,17 +463,7 @@ class Worker(Channel):
         import_tables()
         source, want, ends, *columns = decode_batch(payload)
         function = self.session.callable(decode_column(source)[0])
-        groups = Groups(function, want, decode_column(ends), columns)
-        answer = groups.step()
-        while groups.left and groups.error is None:
-            self.leave_if_forked()
-            self.send(protocol.ROWS, self.shared[RUNNING], answer)
-            answer = groups.step()
-        if groups.error is not None:
-            self.leave_if_forked()
-            self.send(protocol.ROWS, self.shared[RUNNING], answer)
-            raise groups.error
-        return answer
+        return self.send_steps(Groups(function, want, decode_column(ends), columns))
 
     def invoke_rows(self, payload: Buffer) -> Sequence[Buffer]:
         """Call a function that returns a set, and send its rows as they come."""
@@ -491,16 +481,24 @@ class Worker(Channel):
     def make_calls(self, payload: Buffer) -> Sequence[Buffer]:
         """Call functions for many rows, up to one that fails, and send their values."""
         batch = Batch(self.functions, payload)
-        answer = batch.step()
-        while not batch.ended():
+        try:
+            return self.send_steps(batch)
+        except Exception as error:
+            if error is batch.error:
+                self.failed = batch
+            raise
+
+    def send_steps(self, made: Batch | Groups) -> Sequence[Buffer]:
+        """Send values as they are made; return the last ones, or raise an error after them."""
+        answer = made.step()
+        while not made.ended():
             self.leave_if_forked()
             self.send(protocol.ROWS, self.shared[RUNNING], answer)
-            answer = batch.step()
-        if batch.error is not None:
+            answer = made.step()
+        if made.error is not None:
             self.leave_if_forked()
             self.send(protocol.ROWS, self.shared[RUNNING], answer)
-            self.failed = batch
-            raise batch.error
+            raise made.error
         return answer
 
     def save(self, payload: Buffer) -> Sequence[Buffer]:
