@@ -109,7 +109,7 @@ take_part(ExchangeSink *sink, const char *payload, size_t length)
 	MemoryContextSwitchTo(step->program->answers);
 	step->parts = lappend(step->parts, part);
 	step->received += length;
-	step->program->costs->received += length;
+	step->program->costs->sums.received += length;
 	/* In the place of what other batches do not use stands the time. */
 	step->program->costs->worked += (uint32) hxpy_wire_int32(payload, 1);
 	MemoryContextSwitchTo(old);
@@ -239,7 +239,7 @@ end_step(ProgramStep *step)
 	if (!exchange->failed && step->asked > 0)
 		program->error.payload = NULL;
 	INSTR_TIME_SET_CURRENT(end);
-	INSTR_TIME_ACCUM_DIFF(program->costs->time, end, start);
+	INSTR_TIME_ACCUM_DIFF(program->costs->sums.time, end, start);
 	program->costs->runs_sql = program->costs->runs_sql || exchange->answer.own.context != NULL;
 	hxpy_environment_leave(program->environment, saved);
 	error_context_stack = callback.previous;
@@ -298,8 +298,8 @@ begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 	step->count = step->asked = count;
 	hxpy_exchange_open(exchange);
 	step->exchange = exchange;
-	program->costs->messages++;
-	program->costs->sent += exchange->head.length;
+	program->costs->sums.messages++;
+	program->costs->sums.sent += exchange->head.length;
 	hxpy_environment_leave(program->environment, saved);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
@@ -363,7 +363,7 @@ run_program(BatchProgram *program)
 	program->is_started = false;
 	if (count == 0 && program->error.payload == NULL)
 		invalid_answer(WRONG_COUNT);
-	program->costs->rows += count;
+	program->costs->sums.rows += count;
 	program->answered = program->given + count;
 }
 

@@ -451,7 +451,7 @@ choose_size(BatchState *state)
 {
 	double		before = state->waited;
 
-	state->waited = INSTR_TIME_GET_MILLISEC(state->costs.time);
+	state->waited = INSTR_TIME_GET_MILLISEC(state->costs.sums.time);
 	if (state->waited - before < MAX_GROWING_MS)
 		state->wanted = (int) Min((int64) state->wanted * GROWTH, hxpy_batch_rows);
 }
@@ -629,7 +629,6 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
 	List	   *context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, ancestors);
 	List	   *calls = NIL;
-	ExchangeCosts costs;
 	ListCell   *cell;
 
 	foreach(cell, HXPY_CALLS(scan))
@@ -644,9 +643,7 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 	ExplainPropertyList("Calls", calls, es);
 	if (es->verbose)
 		ExplainPropertyText("Session", session_name(state, context), es);
-	costs = (ExchangeCosts) {state->costs.messages, state->costs.rows, state->costs.sent,
-		state->costs.received, state->costs.time};
-	hxpy_explain_costs(&costs, es);
+	hxpy_explain_costs(&state->costs.sums, es);
 	if (es->analyze && es->verbose && es->timing)
 		ExplainPropertyFloat("Time in Python", "ms", state->costs.worked / 1000.0, 3, es);
 }

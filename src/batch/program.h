@@ -6,7 +6,6 @@
 #define HXPY_PROGRAM_H
 
 #include "nodes/execnodes.h"
-#include "portability/instr_time.h"
 #include "utils/snapshot.h"
 
 #include "batch/environment.h"
@@ -16,11 +15,7 @@
 /* What calls have cost; outlives the program. */
 typedef struct ProgramCosts
 {
-	uint64		messages;
-	uint64		rows;
-	uint64		sent;			/* bytes */
-	uint64		received;
-	instr_time	time;			/* that was waited for answers */
+	ExchangeCosts sums;
 	uint64		worked;			/* µs, by Python's own account */
 	char		session[NAMEDATALEN];	/* of the last one */
 	bool		runs_sql;		/* Python has asked for SQL in one of them */
