@@ -196,32 +196,9 @@ find_kind(const PoolSpec *spec)
 	return hxpy_pool_find_kind(hxpy_pool->kinds, hxpy_pool->nkinds, spec);
 }
 
-/*
- * Make a kind for a database's files, when its image has one, with the lock held; else
- * NULL.
- */
+/* Make a kind, with the lock held; NULL when there are too many. */
 static PoolKind *
-make_kind(const PoolSpec *spec)
-{
-	PoolSpec	pattern = *spec;
-	PoolKind   *image;
-	PoolKind   *kind;
-
-	pattern.io_database = InvalidOid;
-	image = find_kind(&pattern);
-	if (image == NULL || hxpy_pool->nkinds == HXPY_POOL_KINDS)
-		return NULL;
-	kind = &hxpy_pool->kinds[hxpy_pool->nkinds];
-	memset(kind, 0, sizeof(*kind));
-	kind->spec = *spec;
-	strlcpy(kind->image_id, image->image_id, sizeof(kind->image_id));
-	hxpy_pool->nkinds++;
-	return kind;
-}
-
-/* Make a kind for a role's sessions, with the lock held. */
-static PoolKind *
-make_shared_kind(const PoolSpec *spec, const char *image_id)
+append_kind(const PoolSpec *spec, const char *image_id)
 {
 	PoolKind   *kind;
 
@@ -232,6 +209,21 @@ make_shared_kind(const PoolSpec *spec, const char *image_id)
 	kind->spec = *spec;
 	strlcpy(kind->image_id, image_id, sizeof(kind->image_id));
 	return kind;
+}
+
+/*
+ * Make a kind for a database's files, when its image has one, with the lock held; else
+ * NULL.
+ */
+static PoolKind *
+make_kind(const PoolSpec *spec)
+{
+	PoolSpec	pattern = *spec;
+	PoolKind   *image;
+
+	pattern.io_database = InvalidOid;
+	image = find_kind(&pattern);
+	return image == NULL ? NULL : append_kind(spec, image->image_id);
 }
 
 /* ---------- memory ---------- */
@@ -495,7 +487,7 @@ await_shared(const PoolSpec *spec, const char *image_id, SessionSlot *session, i
 	bool		enough;
 
 	if (kind == NULL)
-		kind = make_shared_kind(spec, image_id);
+		kind = append_kind(spec, image_id);
 	if (kind != NULL && *failed < 0)
 	{
 		*failed = kind->failed;
