@@ -100,7 +100,7 @@ def test_groups_do_not_share_memory():
     ("5", "the group z = 2024-02-29 12:00:00"), ("6", "the group d = 2024-02-29")])
 def test_a_group_that_is_too_large_is_named(monkeypatch, keys, name):
     used = iter([0, 60 << 20])
-    monkeypatch.setattr(parts, "_memory_limit", lambda: 100 << 20)
+    monkeypatch.setattr(parts.process, "memory_limit", lambda: 100 << 20)
     monkeypatch.setattr(parts, "_memory_used", lambda: next(used))
     gathered = Parts(SCHEMA, f"groups {keys}", False)
     with pytest.raises(HxpyError) as raised:
@@ -115,7 +115,7 @@ def test_memory_is_measured():
     before = parts._memory_used()
     block = numpy.ones(1 << 23)
     assert parts._memory_used() - before > 0.9 * block.nbytes
-    assert parts._memory_limit() > 0
+    assert parts.process.memory_limit() > 0
 
 
 def call_groups(function, ends, values, want=Column(wire.JSON, "as", "", 0)):

@@ -17,12 +17,10 @@ from typing import Any
 from .._tables.conversion import decode_column, encode_fitting
 from .._tables.wire import Buffer, Column, encode_batch
 from ..errors import HxpyError
+from . import process
 
 __all__ = ["Groups", "Parts"]
 
-# Files that tell the container's limit of memory, in bytes: of cgroups' versions 2 and 1.
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-_NO_LIMIT = 1 << 60
 _ANSWER = 1 << 20       # bytes of values in a frame, about
 _FIRST_VALUES = 64      # which may be of any size, then twice as many each time
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -43,7 +41,7 @@ class Parts:
         self.kind, *places = cut.split(" ")
         self.keys = [int(place) for place in places]
         self.names = [want.name for want in schema]
-        self.limit = _memory_limit()
+        self.limit = process.memory_limit()
         self.before = _memory_used()    # when what is gathered was begun
 
     def take(self, batch: list[Column]) -> Iterator[Sequence[Any]]:
@@ -138,18 +136,6 @@ def _text_of(key: Any) -> str:
     if key is None:
         return "NULL"
     return reprlib.repr(key) if isinstance(key, (str, bytes, list, dict)) else str(key)
-
-
-def _memory_limit() -> int:
-    """Return the container's limit of memory in bytes."""
-    for path in _LIMITS:
-        try:
-            with open(path) as file:
-                text = file.read().strip()
-        except OSError:
-            continue
-        return min(int(text), _NO_LIMIT) if text.isdigit() else _NO_LIMIT
-    return _NO_LIMIT
 
 
 def _memory_used() -> int:

@@ -11,13 +11,15 @@ import signal
 import socket
 
 __all__ = ["CONNECTION", "LAST_WORDS", "ignore_signals", "kept_socket", "kill_others", "make_page",
-           "map_page", "oom_kills", "reap", "set_descriptors", "set_dumpable", "set_worker", "watch_children"]
+           "map_page", "memory_limit", "oom_kills", "reap", "set_descriptors", "set_dumpable",
+           "set_worker", "watch_children"]
 
 LAST_WORDS = 3      # descriptor for what explains a death
 CONNECTION = 4      # of the socket that a process gets from process 1, if any
 
 _PR_SET_DUMPABLE = 4
 _HIGH = 10          # out of the way of the descriptors that are given numbers
+_NO_LIMIT = 1 << 60
 
 
 def set_dumpable(dumpable: bool) -> None:
@@ -80,6 +82,18 @@ def oom_kills() -> int:
         except OSError:
             continue
     return 0
+
+
+def memory_limit() -> int:
+    """Return the container's limit of memory in bytes (cgroup v1 or v2), 2**60 for none."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            with open(path) as file:
+                text = file.read().strip()
+        except OSError:
+            continue
+        return min(int(text), _NO_LIMIT) if text.isdigit() else _NO_LIMIT
+    return _NO_LIMIT
 
 
 def set_descriptors(output: int, last_words: int, keep: int = -1) -> None:

@@ -29,7 +29,6 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 # Files of cgroup v2, or v1.
 _MEMORY = ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
-_MEMORY_LIMIT = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _TASKS = ("/sys/fs/cgroup/pids.current", "/sys/fs/cgroup/pids/pids.current")
 
 
@@ -323,7 +322,7 @@ class Shared:
         """Return whether one of the sessions may take too much: a look that costs little."""
         least = min(session.processes for session in open_ones)
         return (read_number(_TASKS) > least + len(open_ones) or
-                read_number(_MEMORY) > read_number(_MEMORY_LIMIT) * _CROWDED)
+                read_number(_MEMORY) > process.memory_limit() * _CROWDED)
 
 
 def read_number(paths: tuple[str, ...]) -> int:
