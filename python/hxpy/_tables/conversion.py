@@ -411,7 +411,9 @@ def encode_fitting(want: Column, values: list[Any]) -> tuple[list[Buffer], Excep
     try:
         return encode_column(want, values), None
     except Exception as error:
-        place, found = first_unfit(want, values, error)
+        unfit = error
+    # Not within the handler: what is raised there would have this error as its context.
+    place, found = first_unfit(want, values, unfit)
     del values[place:]
     return encode_column(want, values), found
 
