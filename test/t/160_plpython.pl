@@ -161,25 +161,59 @@ END
 
 # ---- transition tables in other languages -------------------------------------
 
-SKIP:
-{
-	skip 'no PL/Python here', 1
-	  unless $node->safe_psql('postgres',
-		"SELECT count(*) FROM pg_available_extensions WHERE name = 'plpython3u'");
-	gives($psql, <<'END', "2 3\n2 3", 'queries of hxpy see the transition tables of a trigger in PL/Python');
-CREATE EXTENSION plpython3u;
-CREATE TABLE pair (a int);
-CREATE TABLE told (t text);
-CREATE FUNCTION pairs() RETURNS trigger LANGUAGE plpython3u AS $$
+# Bodies of a trigger function that has Python count and add up the rows of both transition
+# tables: by a query of py_define_grid's, of Python's own and of py_apply's; a plan is kept.
+my %trigger_in = (
+	plpython3u => <<'END',
 plpy.execute("SELECT py_define_grid('default', 'g', 'SELECT * FROM n')")
-plan = plpy.prepare("INSERT INTO told SELECT py_eval('default', $1, NULL::text)", ['text'])
-plan.execute(['f"{len(g)} {sum(row[\'a\'] for row in g)}"'])
-$$;
-CREATE TRIGGER pairs AFTER INSERT ON pair REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION pairs();
-INSERT INTO pair VALUES (1), (2);
-INSERT INTO pair VALUES (0), (3);
-SELECT * FROM told
+if 'plan' not in SD:
+    SD['plan'] = plpy.prepare("INSERT INTO told SELECT py_eval('default', $1, NULL::text)", ['text'])
+SD['plan'].execute(['told(g)'])
+plpy.execute("INSERT INTO told SELECT * FROM py_apply('default', 'frame', 'SELECT * FROM o') AS t(t text)")
 END
+	plperl => <<'END',
+spi_exec_query("SELECT py_define_grid('default', 'g', 'SELECT * FROM n')");
+$_SHARED{plan} //= spi_prepare('INSERT INTO told SELECT py_eval(\'default\', $1, NULL::text)', 'text');
+spi_exec_prepared($_SHARED{plan}, 'told(g)');
+spi_exec_query("INSERT INTO told SELECT * FROM py_apply('default', 'frame', 'SELECT * FROM o') AS t(t text)");
+return;
+END
+	pltcl => <<'END',
+spi_exec {SELECT py_define_grid('default', 'g', 'SELECT * FROM n')}
+if {![info exists GD(plan)]} {
+  set GD(plan) [spi_prepare {INSERT INTO told SELECT py_eval('default', $1, NULL::text)} text]
+}
+spi_execp $GD(plan) {told(g)}
+spi_exec {INSERT INTO told SELECT * FROM py_apply('default', 'frame', 'SELECT * FROM o') AS t(t text)}
+return OK
+END
+);
+my %is_here = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', 'SELECT name FROM pg_available_extensions');
+
+$psql->must($_) for 'CREATE TABLE pair (a int)', 'CREATE TABLE told (t text)', <<'END';
+SELECT py_exec('default', $$
+import plpy
+def told(rows):
+    seen = plpy.execute('SELECT count(*) AS n, sum(a) AS a FROM n')[0]
+    return f"{len(rows)} {sum(row['a'] for row in rows)}, {seen['n']} {seen['a']}"
+def frame(rows):
+    return [(f'{len(rows)} {rows.a.sum()} before',)]
+$$)
+END
+for my $language (sort keys %trigger_in)
+{
+  SKIP:
+	{
+		skip "no $language here", 2 if !$is_here{$language};
+		$psql->must($_) for "CREATE EXTENSION $language", 'TRUNCATE pair, told', 'INSERT INTO pair VALUES (1), (2)',
+		  "CREATE FUNCTION pairs() RETURNS trigger LANGUAGE $language AS \$body\$\n$trigger_in{$language}\$body\$",
+		  'CREATE TRIGGER pairs AFTER UPDATE ON pair REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION pairs()',
+		  'UPDATE pair SET a = a * 10', 'UPDATE pair SET a = a + 1 WHERE a > 10';
+		gives($psql, 'SELECT * FROM told', "2 30, 2 30\n2 3 before\n1 21, 1 21\n1 20 before",
+			"queries of hxpy see the transition tables of a trigger in $language");
+		fails($psql, q{SELECT py_eval('default', 'told([])')}, '42P01', qr/relation "n" does not exist/, '... and not after it');
+		$psql->must('DROP FUNCTION pairs CASCADE');
+	}
 }
 
 # ---- a dump -----------------------------------------------------------------
