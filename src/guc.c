@@ -200,8 +200,8 @@ static void
 define_docker(void)
 {
 	DEFINE(String, docker_host, PGC_SUSET, GUC_SUPERUSER_ONLY,
-		   "Address of the Docker engine.",
-		   "unix:///path of a socket, or tcp://host:port.", "unix:///var/run/docker.sock");
+		   "Addresses of Docker engines, in order of preference.",
+		   "unix:///path of a socket, or tcp://host:port; several are separated by commas.", "unix:///var/run/docker.sock");
 	DEFINE(String, docker_cert_path, PGC_SUSET, GUC_SUPERUSER_ONLY,
 		   "Directory of ca.pem, cert.pem and key.pem for a tcp:// engine.", NULL, "");
 	DEFINE(Bool, docker_insecure, PGC_SUSET, GUC_SUPERUSER_ONLY,
@@ -227,7 +227,7 @@ define_containers(void)
 		   "Patterns of the Docker networks that sessions may use.",
 		   "A comma-separated list with * as wildcard; empty for none.", "");
 	DEFINE(String, publish_address, PGC_SUSET, GUC_SUPERUSER_ONLY,
-		   "Address of the engine's host on which sessions with a network are reached.",
+		   "Address of the engine's host on which sessions with a network are reached, one for each engine.",
 		   "Empty where the server reaches the addresses of containers.", "");
 	DEFINE(String, runtime, PGC_SUSET, 0,
 		   "OCI runtime of containers, for example \"runsc\".", "Empty for the engine's own.", "");

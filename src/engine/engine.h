@@ -48,6 +48,7 @@ typedef struct EngineEntry
 	const char *id;
 	const char *name;			/* NULL when it has none */
 	bool		has_ended;
+	int			host;			/* which engine of the list has it */
 	List	   *labels;
 } EngineEntry;
 
@@ -59,6 +60,14 @@ typedef struct EngineRequest EngineRequest;
 
 typedef struct Engine
 {
+	/*
+	 * How many hosts the settings list, in order of preference, and which one, counted from
+	 * 0, is used: the first that answers.  What is asked next goes there, until another is
+	 * chosen; a start stays with its own.  choose() waits where there are several.
+	 */
+	int			(*count) (void);
+	int			(*choose) (void);
+
 	/* The id of an image, NULL when the engine has none of that name; waits. */
 	const char *(*find_image) (const char *image);
 
@@ -91,17 +100,20 @@ typedef struct Engine
 	bool		(*is_peer) (pgsocket socket, const char *id, bool first);
 
 	/* Remove a sandbox by name or id; false when there was nothing to remove. */
-	EngineRequest *(*begin_remove) (const char *name, long timeout_ms);
+	EngineRequest *(*begin_remove) (const char *name, int host, long timeout_ms);
 	bool		(*end_remove) (EngineRequest *request);
 
 	/* Memory (bytes) and CPU time (microseconds); false when it does not run. */
-	EngineRequest *(*begin_measure) (const char *id);
+	EngineRequest *(*begin_measure) (const char *id, int host);
 	bool		(*end_measure) (EngineRequest *request, int64 *memory, int64 *cpu);
 
 	/* Whether a request has its answer, so that its end function does not wait. */
 	bool		(*is_done) (const EngineRequest *request);
 
-	/* The sandboxes, running or not, that carry a label: a list of EngineEntry; waits. */
+	/*
+	 * The sandboxes, running or not, that carry a label: a list of EngineEntry; waits.  Of
+	 * several hosts those that do not answer are left out, and an error only where none does.
+	 */
 	List	   *(*list) (const EngineLabel *label);
 
 	/*

@@ -149,14 +149,15 @@ bool
 hxpy_container_may_share(const char *network)
 {
 	return hxpy_share == HXPY_SHARE_ROLE && hxpy_permit_no_network(network) &&
-		!InSecurityRestrictedOperation() && hxpy_pool_has_launcher();
+		!InSecurityRestrictedOperation() && hxpy_pool_has_launcher() && hxpy_engine->count() == 1;
 }
 
 /* Fill the spec of the pool's containers that would do; false when none can be. */
 static bool
 make_spec(PoolSpec *spec, const ContainerOptions *options, const char *image)
 {
-	bool		made = hxpy_pool_has_launcher() && hxpy_permit_no_network(options->network) &&
+	bool		made = hxpy_pool_has_launcher() && hxpy_engine->count() == 1 &&
+		hxpy_permit_no_network(options->network) &&
 		hxpy_pool_make_spec(spec, image, MyDatabaseId, options->memory, options->cpus);
 
 	if (made && options->shared)
@@ -187,6 +188,7 @@ launch_container(Container *container, const ContainerOptions *options)
 	}
 	if (!hxpy_pool_has_launcher())
 		hxpy_reaper_clean_once();
+	container->host = hxpy_engine->choose();
 	image_id = hxpy_permit_find_image(options->images, &image);
 	container->image = MemoryContextStrdup(context, image);
 	if (!hxpy_permit_no_network(options->network))
@@ -220,7 +222,8 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 	launch_container(container, options);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(own);
-	hxpy_registry_set_started(options->slot, container->id, container->image, options->network);
+	hxpy_registry_set_started(options->slot, container->id, container->image, options->network,
+							  container->host);
 	return container;
 }
 

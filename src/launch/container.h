@@ -25,6 +25,7 @@ typedef struct Container
 {
 	char	   *image;			/* the name in the list that was there */
 	char	   *id;
+	int			host;			/* which engine of the list has it */
 	bool		shared;			/* others live in it, and its directory is theirs, too */
 	SocketDirectory directory;
 	pgsocket	control;		/* PGINVALID_SOCKET once handed over */

@@ -166,8 +166,8 @@ static void
 make_kinds(void)
 {
 	static PoolKind kinds[HXPY_POOL_KINDS];
-	/* Containers of the pool have no network, and sessions would not take them. */
-	List	   *images = hxpy_permit_no_network(hxpy_network) ?
+	/* Containers of the pool have no network, and one engine; else sessions would not take them. */
+	List	   *images = hxpy_permit_no_network(hxpy_network) && hxpy_engine->count() == 1 ?
 		hxpy_text_split(hxpy_pool_images) : NIL;
 	ListCell   *cell;
 	int			count = 0;

@@ -72,7 +72,7 @@ hxpy_member_forget(Member *member, bool remove)
 	set_slot(member, POOL_FREE);
 	/* It may have been created even if the engine's answer was an error. */
 	if (remove)
-		hxpy_reaper_remove(member->launch->spec.name);
+		hxpy_reaper_remove(member->launch->spec.name, 0);
 	MemoryContextDelete(member->context);
 }
 

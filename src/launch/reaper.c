@@ -82,9 +82,9 @@ note_failure(const char *id)
 	hxpy_reaper_hurry(RETRY_MS);
 }
 
-/* Begin to remove a container, by id or name. */
+/* Begin to remove a container of an engine's, by id or name. */
 void
-hxpy_reaper_remove(const char *id)
+hxpy_reaper_remove(const char *id, int host)
 {
 	MemoryContext context = AllocSetContextCreate(hxpy_launcher_context, "hxpy removal",
 												  ALLOCSET_SMALL_SIZES);
@@ -96,7 +96,7 @@ hxpy_reaper_remove(const char *id)
 	removal->what = pstrdup(id);
 	PG_TRY();
 	{
-		removal->request = hxpy_engine->begin_remove(removal->what, REMOVE_TIMEOUT_MS);
+		removal->request = hxpy_engine->begin_remove(removal->what, host, REMOVE_TIMEOUT_MS);
 		MemoryContextSwitchTo(hxpy_launcher_context);
 		removals = lappend(removals, removal);
 	}
@@ -203,7 +203,7 @@ remove_garbage(const List *entries, int limit)
 			continue;
 		if (list_length(removals) >= limit)
 			return false;
-		hxpy_reaper_remove(entry->id);
+		hxpy_reaper_remove(entry->id, entry->host);
 	}
 	return true;
 }
@@ -266,7 +266,8 @@ hxpy_reaper_clean_once(void)
 		const EngineEntry *entry = lfirst(cell);
 
 		if (is_garbage(entry, false))
-			(void) hxpy_engine->end_remove(hxpy_engine->begin_remove(entry->id, REMOVE_TIMEOUT_MS));
+			(void) hxpy_engine->end_remove(hxpy_engine->begin_remove(entry->id, entry->host,
+																	 REMOVE_TIMEOUT_MS));
 	}
 	done = true;
 }

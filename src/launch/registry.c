@@ -271,12 +271,14 @@ hxpy_registry_set_container(SessionSlot *slot, const char *name)
 
 /* Say that the container runs. */
 void
-hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image, const char *network)
+hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image, const char *network,
+						  int host)
 {
 	SpinLockAcquire(&slot->mutex);
 	strlcpy(slot->info.id, id, sizeof(slot->info.id));
 	strlcpy(slot->info.image, image, sizeof(slot->info.image));
 	strlcpy(slot->info.network, network, sizeof(slot->info.network));
+	slot->info.host = host;
 	SpinLockRelease(&slot->mutex);
 }
 

@@ -46,6 +46,7 @@ typedef struct SlotInfo
 	char		id[HXPY_SLOT_NAME];	/* "" until it has started */
 	char		image[HXPY_SLOT_NAME];
 	char		network[HXPY_SLOT_NAME];
+	int			host;			/* which engine of the list has it */
 	char		source[HXPY_SLOT_TEXT + 1];	/* of the latest instruction */
 	char		message[HXPY_SLOT_TEXT + 1];	/* of its progress */
 	char		lost[HXPY_SLOT_TEXT + 1];	/* why it was lost, "" until then */
@@ -61,7 +62,7 @@ extern void hxpy_registry_start_memory(void);
 extern SessionSlot *hxpy_registry_open(const char *session, int reserved);
 extern void hxpy_registry_set_container(SessionSlot *slot, const char *name);
 extern void hxpy_registry_set_started(SessionSlot *slot, const char *id, const char *image,
-								   const char *network);
+								   const char *network, int host);
 extern void hxpy_registry_set_state(SessionSlot *slot, SlotState state);
 extern void hxpy_registry_set_lost(SessionSlot *slot, const char *reason);
 extern void hxpy_registry_close(SessionSlot *slot);

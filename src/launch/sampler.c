@@ -62,7 +62,7 @@ step_sample(Sample *sample)
 	PG_TRY();
 	{
 		if (sample->request == NULL)
-			sample->request = hxpy_engine->begin_measure(sample->info.id);
+			sample->request = hxpy_engine->begin_measure(sample->info.id, sample->info.host);
 		else
 		{
 			if (hxpy_engine->end_measure(sample->request, &memory, &cpu))

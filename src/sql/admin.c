@@ -24,7 +24,9 @@
 #include "hxpy.h"
 #include "sql/admin.h"
 #include "sql/arguments.h"
+#include "engine/docker/choice.h"
 #include "engine/docker/docker.h"
+#include "engine/docker/hosts.h"
 #include "guc.h"
 #include "launch/permit.h"
 #include "engine/docker/json.h"
@@ -221,6 +223,7 @@ py_images(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	hxpy_rowset_begin(&rows, fcinfo);
+	(void) hxpy_choice_make();
 	foreach(cell, list_images())
 	{
 		ImageRow   *row = lfirst(cell);
@@ -309,6 +312,7 @@ py_containers(PG_FUNCTION_ARGS)
 
 	check_monitor("see containers");
 	hxpy_rowset_begin(&rows, fcinfo);
+	(void) hxpy_choice_make();
 	containers = hxpy_docker_list(all ? NULL : psprintf("%s=%s", cluster.key, cluster.value));
 	images = hxpy_docker_images();
 	json_array_foreach(containers, index, container)
@@ -372,6 +376,7 @@ py_remove_container(PG_FUNCTION_ARGS)
 	const char *id;
 
 	hxpy_admin_check_superuser("remove a container");
+	(void) hxpy_choice_make();
 	id = find_own_container(hxpy_argument_text(fcinfo, 0, "id"));
 	PG_RETURN_BOOL(id != NULL && hxpy_docker_remove(id, hxpy_docker_timeout));
 }
@@ -393,6 +398,7 @@ py_container_logs(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("lines must be between 1 and %d", LOGS_MAX_LINES)));
+	(void) hxpy_choice_make();
 	id = find_own_container(name);
 	if (id == NULL)
 		ereport(ERROR,
@@ -417,10 +423,11 @@ py_engine(PG_FUNCTION_ARGS)
 
 	check_monitor("see the Docker engine");
 	hxpy_rowset_begin(&rows, fcinfo);
+	(void) hxpy_choice_make();
 	api_version = hxpy_docker_ping();
 	info = hxpy_docker_info();
 	live = json_object_get(info, "LiveRestoreEnabled");
-	hxpy_rowset_put_text(&rows, hxpy_docker_host);
+	hxpy_rowset_put_text(&rows, hxpy_hosts_address());
 	hxpy_rowset_put_text(&rows, api_version);
 	hxpy_rowset_put_text(&rows, text_of(hxpy_docker_version(), "Version"));
 	hxpy_rowset_put_text(&rows, text_of(info, "OperatingSystem"));

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "hxpy.h"
+#include "engine/docker/choice.h"
 #include "engine/docker/docker.h"
 #include "guc.h"
 #include "launch/permit.h"
@@ -195,6 +196,7 @@ py_pull(PG_FUNCTION_ARGS)
 
 	hxpy_admin_check_superuser("pull an image");
 	image = hxpy_argument_text(fcinfo, 0, "image");
+	(void) hxpy_choice_make();
 	request = hxpy_docker_pull(image, feed, progress);
 	PG_TRY();
 	{

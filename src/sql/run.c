@@ -19,6 +19,7 @@
 
 #include "hxpy.h"
 #include "codec/coltype.h"
+#include "engine/docker/choice.h"
 #include "engine/docker/docker.h"
 #include "engine/docker/sandbox.h"
 #include "guc.h"
@@ -303,6 +304,7 @@ py_run(PG_FUNCTION_ARGS)
 	hxpy_argument_require(fcinfo, 1, "config");
 	config = read_config(hxpy_coltype_to_utf8(JsonbToCString(NULL, &PG_GETARG_JSONB_P(1)->root, 0)));
 	name = take_name(config);
+	(void) hxpy_choice_make();
 	image_id = hxpy_docker_image_id(image);
 	if (image_id == NULL)
 		ereport(ERROR,

@@ -20,23 +20,23 @@
 #include "codec/protocol.h"
 #include "engine/docker/docker.h"
 #include "engine/docker/endpoint.h"
-#include "guc.h"
+#include "engine/docker/hosts.h"
 
 #define KEY_DIRECTORY		"/run/hxpy"
 #define KEY_NAME			"key"
 
-/* Raise an error unless hxpy.publish_address is a numeric address of one host. */
+/* Raise an error unless an item of hxpy.publish_address is a numeric address of one host. */
 static void
-check_publish_address(void)
+check_publish_address(const char *address)
 {
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST,.ai_socktype = SOCK_STREAM};
 	struct addrinfo *found;
 
-	if (getaddrinfo(hxpy_publish_address, NULL, &hints, &found) != 0)
+	if (getaddrinfo(address, NULL, &hints, &found) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for parameter \"%s\": \"%s\"",
-						"hxpy.publish_address", hxpy_publish_address),
+						"hxpy.publish_address", address),
 				 errhint("Set it to a numeric address of the engine's host, for example \"10.0.0.5\", or leave it empty.")));
 	freeaddrinfo(found);
 }
@@ -48,6 +48,7 @@ hxpy_endpoint_check_network(const char *network)
 	json_t	   *found = hxpy_docker_inspect_network(network);
 	const char *name = json_string_value(json_object_get(found, "Name"));
 	const char *driver = json_string_value(json_object_get(found, "Driver"));
+	const char *address = hxpy_hosts_publish_address();
 
 	/* The engine finds networks by the beginning of their ids, too. */
 	if (name == NULL || strcmp(name, network) != 0)
@@ -61,9 +62,9 @@ hxpy_endpoint_check_network(const char *network)
 				 errmsg("network \"%s\" is not allowed", network),
 				 errdetail("Its driver is \"%s\".", driver ? driver : ""),
 				 errhint("Make a network with: docker network create --internal NAME")));
-	if (!hxpy_publish_address[0])
+	if (!address[0])
 		return;
-	check_publish_address();
+	check_publish_address(address);
 	if (json_is_true(json_object_get(found, "Internal")))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -82,7 +83,7 @@ port_key(void)
 static bool
 is_published(const char *network)
 {
-	return hxpy_publish_address[0] && network != NULL;
+	return network != NULL && hxpy_hosts_publish_address()[0];
 }
 
 /* Make the engine's ExposedPorts: the worker's port, when it is to be published. */
@@ -99,7 +100,7 @@ hxpy_endpoint_bindings(const char *network)
 	if (!is_published(network))
 		return json_pack("{}");
 	return json_pack("{s:[{s:s, s:s}]}", port_key(),
-					 "HostIp", hxpy_publish_address, "HostPort", "");
+					 "HostIp", hxpy_hosts_publish_address(), "HostPort", "");
 }
 
 /* Raise an error unless a container is in the network asked for and in no other. */
@@ -178,9 +179,9 @@ hxpy_endpoint_find(const char *container, const char *network, const char **addr
 	json_t	   *inspected = hxpy_docker_inspect(container);
 	json_t	   *settings = json_object_get(inspected, "NetworkSettings");
 
-	if (hxpy_publish_address[0])
+	if (is_published(network))
 	{
-		*address = pstrdup(hxpy_publish_address);
+		*address = pstrdup(hxpy_hosts_publish_address());
 		*port = published_port(settings);
 	}
 	else

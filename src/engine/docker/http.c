@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "hxpy.h"
+#include "engine/docker/hosts.h"
 #include "engine/docker/http.h"
 #include "guc.h"
 
@@ -194,7 +195,7 @@ raise_bad_host(const char *host)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for parameter \"%s\": \"%s\"",
 					"hxpy.docker_host", host),
-			 errdetail("The address of a Docker engine is unix:///path or tcp://host:port."),
+			 errdetail("The address of a Docker engine is unix:///path or tcp://host:port; several are separated by commas."),
 			 errhint("Set \"hxpy.docker_host\", for example to \"unix:///var/run/docker.sock\".")));
 }
 
@@ -312,7 +313,7 @@ set_tcp(CURL *easy, const char *host_port, const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("refusing to use the Docker engine at \"%s\" without TLS",
-						hxpy_docker_host),
+						hxpy_hosts_address()),
 				 errdetail("Whoever reaches such an engine is root on its host."),
 				 errhint("Set \"hxpy.docker_cert_path\" to a directory of ca.pem, cert.pem and key.pem.")));
 	HTTP_SET(CURLOPT_URL, psprintf("%s://%s%s", tls ? "https" : "http", host_port, path));
@@ -329,11 +330,11 @@ set_tcp(CURL *easy, const char *host_port, const char *path)
 	return rc;
 }
 
-/* Set the way to the engine that hxpy.docker_host names. */
+/* Set the way to the selected engine. */
 static CURLcode
 set_target(CURL *easy, const char *path)
 {
-	const char *host = hxpy_docker_host ? hxpy_docker_host : "";
+	const char *host = hxpy_hosts_address();
 	const char *rest = strstr(host, "://");
 
 	rest = rest != NULL ? rest + strlen("://") : "";
@@ -410,7 +411,7 @@ hxpy_http_begin(const HttpMessage *message, long timeout_ms)
 	CURLcode	rc = CURLE_OUT_OF_MEMORY;
 
 	copy_message(&req->message, message);
-	req->address = pstrdup(hxpy_docker_host);
+	req->address = pstrdup(hxpy_hosts_address());
 	req->timeout_ms = timeout_ms;
 	easy = hxpy_transfer_create(&req->transfer);
 	if (easy != NULL)

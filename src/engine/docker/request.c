@@ -15,6 +15,7 @@
 #include "utils/memutils.h"
 
 #include "hxpy.h"
+#include "engine/docker/hosts.h"
 #include "engine/docker/request.h"
 #include "guc.h"
 #include "text.h"
@@ -196,7 +197,7 @@ raise_version(const char *theirs)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("Docker engine at \"%s\" is not supported", hxpy_docker_host),
+			 errmsg("Docker engine at \"%s\" is not supported", hxpy_hosts_address()),
 			 errdetail("Its API version is \"%s\", hxpy needs %d.%d or newer.",
 					   hxpy_text_clean(theirs, strnlen(theirs, 64)),
 					   API_MAJOR, API_MIN),
@@ -218,7 +219,7 @@ agree_on(const char *theirs)
 		major != API_MAJOR || minor < API_MIN)
 		raise_version(theirs);
 
-	host = MemoryContextStrdup(TopMemoryContext, hxpy_docker_host);
+	host = MemoryContextStrdup(TopMemoryContext, hxpy_hosts_address());
 	if (version_host != NULL)
 		pfree(version_host);
 	version_host = host;
@@ -240,7 +241,7 @@ hxpy_request_negotiate(long timeout_ms)
 	if (request->status != 200)
 		ereport(ERROR,
 				(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
-				 errmsg("Docker engine at \"%s\" is not ready", hxpy_docker_host),
+				 errmsg("Docker engine at \"%s\" is not ready", hxpy_hosts_address()),
 				 errdetail("It answered a ping with status %d: %s",
 						   request->status, hxpy_request_message(request)),
 				 errhint("Check that \"hxpy.docker_host\" names a Docker engine, and that \"hxpy.docker_cert_path\" is set if it wants TLS.")));
@@ -258,7 +259,7 @@ add_version(const HttpMessage *message, long *timeout_ms)
 {
 	HttpMessage versioned = *message;
 
-	if (!version_holds || strcmp(version_host, hxpy_docker_host) != 0)
+	if (!version_holds || strcmp(version_host, hxpy_hosts_address()) != 0)
 	{
 		double		start = hxpy_wait_now();
 

@@ -16,8 +16,10 @@
 #include "storage/fd.h"
 
 #include "hxpy.h"
+#include "engine/docker/choice.h"
 #include "engine/docker/docker.h"
 #include "engine/docker/endpoint.h"
+#include "engine/docker/hosts.h"
 #include "engine/docker/sandbox.h"
 #include "engine/docker/table.h"
 
@@ -36,6 +38,7 @@ struct EngineStart
 {
 	MemoryContext context;		/* of everything here */
 	const EngineSpec *spec;		/* the caller's */
+	int			host;
 	json_t	   *body;
 	char	   *id;				/* once it is created */
 	StartStep	step;
@@ -61,6 +64,7 @@ begin_start(const EngineSpec *spec)
 
 	start->context = CurrentMemoryContext;
 	start->spec = spec;
+	start->host = hxpy_hosts_selected();
 	start->body = hxpy_sandbox_body(spec);
 	start->request = hxpy_docker_begin_create(spec->name, start->body);
 	return start;
@@ -120,6 +124,7 @@ step_start(EngineStart *start)
 {
 	MemoryContext old = MemoryContextSwitchTo(start->context);
 
+	hxpy_hosts_select(start->host);
 	while (start->step != START_RUNNING && is_done(start->request))
 		advance(start);
 	MemoryContextSwitchTo(old);
@@ -146,6 +151,7 @@ is_creating(const EngineStart *start)
 static void
 undo_start(const EngineStart *start)
 {
+	hxpy_hosts_select(start->host);
 	hxpy_docker_undo(is_creating(start) ? start->request : NULL, start->spec->name,
 					 "It is removed when a session is opened again, or by");
 }
@@ -177,6 +183,7 @@ end_watch(EngineStart *start)
 static bool
 find_address(const EngineStart *start, const char **address, int *port)
 {
+	hxpy_hosts_select(start->host);
 	return hxpy_endpoint_find(start->id, start->spec->network, address, port);
 }
 
@@ -233,12 +240,11 @@ read_labels(json_t *object)
 	return labels;
 }
 
-/* List the containers that carry a label. */
+/* Add the selected engine's containers that carry a label to a list. */
 static List *
-list_containers(const EngineLabel *label)
+add_containers(List *entries, const EngineLabel *label)
 {
 	json_t	   *containers = hxpy_docker_list(psprintf("%s=%s", label->key, label->value));
-	List	   *entries = NIL;
 	size_t		index;
 	json_t	   *container;
 
@@ -251,6 +257,7 @@ list_containers(const EngineLabel *label)
 		entry->name = hxpy_docker_entry_name(container);
 		entry->has_ended = state != NULL &&
 			(strcmp(state, "exited") == 0 || strcmp(state, "dead") == 0);
+		entry->host = hxpy_hosts_selected();
 		entry->labels = read_labels(json_object_get(container, "Labels"));
 		if (entry->id != NULL)
 			entries = lappend(entries, entry);
@@ -258,7 +265,40 @@ list_containers(const EngineLabel *label)
 	return entries;
 }
 
+/* List the containers that carry a label, of all engines that answer. */
+static List *
+list_containers(const EngineLabel *label)
+{
+	List	   *entries = NIL;
+	ListCell   *cell;
+
+	foreach(cell, hxpy_choice_answering())
+	{
+		hxpy_hosts_select(lfirst_int(cell));
+		entries = add_containers(entries, label);
+	}
+	return entries;
+}
+
+/* Begin to remove a container of an engine. */
+static EngineRequest *
+begin_remove(const char *name, int host, long timeout_ms)
+{
+	hxpy_hosts_select(host);
+	return hxpy_docker_begin_remove(name, timeout_ms);
+}
+
+/* Begin to measure a container of an engine. */
+static EngineRequest *
+begin_measure(const char *id, int host)
+{
+	hxpy_hosts_select(host);
+	return hxpy_docker_begin_stats(id);
+}
+
 const Engine hxpy_docker_engine = {
+	.count = hxpy_hosts_count,
+	.choose = hxpy_choice_make,
 	.find_image = hxpy_docker_image_id,
 	.check_network = hxpy_endpoint_check_network,
 	.begin_start = begin_start,
@@ -271,9 +311,9 @@ const Engine hxpy_docker_engine = {
 	.end_watch = end_watch,
 	.find_address = find_address,
 	.is_peer = is_peer,
-	.begin_remove = hxpy_docker_begin_remove,
+	.begin_remove = begin_remove,
 	.end_remove = hxpy_request_end,
-	.begin_measure = hxpy_docker_begin_stats,
+	.begin_measure = begin_measure,
 	.end_measure = hxpy_docker_end_stats,
 	.is_done = is_done,
 	.list = list_containers,

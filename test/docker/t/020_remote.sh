@@ -129,12 +129,44 @@ refused "no TLS, although allowed, on a port that wants it" '(08|58|22|42)...: '
 is "with the right ones all is well again" 42 "$(sql "SELECT py_eval('6 * 7')")"
 ok "nothing is left" wait_for 10 no_session
 
-# ---- the engine goes away
+# ---- two engines, one of which goes away and comes back
 
-answer=$(sql "SELECT py_eval('1')")
+# The other one is this machine's own, whose sessions publish their ports, too.
+network=hxpytest-remote-$$
+docker network create "$network" >/dev/null
+at_end docker network rm "$network"
+there network create --label hxpytest --subnet "10.$engine_network.3.0/24" "$network" >/dev/null
+hx_cluster_conf "$cluster" "shared_preload_libraries = 'hxpy'" \
+	"hxpy.docker_host = 'tcp://127.0.0.1:$port, unix:///var/run/docker.sock'" \
+	"hxpy.publish_address = '127.0.0.1, 127.0.0.1'" "hxpy.network = '$network'" "hxpy.allowed_networks = '$network'"
+hx_cluster_stop "$cluster" immediate
+hx_cluster_start "$cluster"
+where() { sql "$open" "SELECT address || ' ' || py_eval('s', '1 + 1') FROM py_engine()"; }
+here() { docker ps -aq --filter "label=hxpy.cluster=$id"; }
+nothing_here() { [ -z "$(here)" ]; }
+is "the first that answers has the session" "tcp://127.0.0.1:$port 2" "$(where)"
+ok "... the launcher removes it there" wait_for 20 no_session
+is "... and the other one has nothing" "" "$(here)"
+kill -STOP "$engine_pid"
+is "one that hangs is left out" "unix:///var/run/docker.sock 2" "$(where)"
+ok "... the launcher removes it here" wait_for 20 nothing_here
+kill -CONT "$engine_pid"
+is "... and comes back" "tcp://127.0.0.1:$port 2" "$(where)"
+is "several engines have no pool" 0 "$(sql 'SELECT count(*) FROM hxpy_stat_pool')"
+like "as many addresses as engines" '22023: hxpy.publish_address has 1 addresses for 2 engines.*HINT' \
+	"$(sql "SET hxpy.publish_address = '127.0.0.1'" "$open" | tr '\n' ' ')"
+like "none of two answers" '08001: none of the 2 Docker engines answers.*nowhere.*nobody.*HINT' \
+	"$(sql "SET hxpy.docker_host = 'unix:///nowhere, unix:///nobody'" "SELECT py_open()" | tr '\n' ' ')"
+ok "nothing is left" wait_for 20 no_session
+
 remove_networks >/dev/null 2>&1
 engine_end TERM
-like "an engine that is gone" '^1 ERROR:  08001: could not connect to the Docker engine' "$answer $(sql "SELECT py_open()" | tr '\n' ' ')"
-is "this machine's engine was not touched" "" "$(docker ps -aq --filter "label=hxpy.cluster=$id")"
+is "one that is gone is left out, too" "unix:///var/run/docker.sock 2" "$(where)"
+ok "nothing is left of it" wait_for 20 nothing_here
+
+# ---- the only engine goes away
+
+like "an engine that is gone" 'ERROR:  08001: could not connect to the Docker engine' \
+	"$(sql "SET hxpy.docker_host = 'tcp://127.0.0.1:$port'" "SET hxpy.publish_address = '127.0.0.1'" "SELECT py_open()" | tr '\n' ' ')"
 
 done_testing
