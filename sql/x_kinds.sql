@@ -10,6 +10,8 @@ END $$;
 SELECT * FROM compare('SELECT * FROM (SELECT y, id, g(id), row_number() OVER (ORDER BY id) AS n FROM r) AS w WHERE n <= 2');
 SELECT * FROM compare('SELECT * FROM (SELECT g(id), rank() OVER (PARTITION BY x % 2 ORDER BY id) AS n, g(id + 1), sum(g(id)) OVER (ORDER BY id) FROM r) AS w WHERE n <= 1 ORDER BY 1');
 SELECT * FROM compare('SELECT * FROM (SELECT f(id, count(*) OVER w::int), count(*) OVER w AS n FROM r WINDOW w AS (ORDER BY id)) AS w WHERE n < 4 AND g(n::int) > 2');
+-- ... and make no call for the row that told them, which would fail without batches
+SELECT * FROM (SELECT fails(id) AS v, row_number() OVER (PARTITION BY id ORDER BY id) AS n FROM r) AS w WHERE n <= 0;
 -- merge joins go back in their inner side, also through a node that only asks whether there is any
 CREATE TABLE pairs (a int, b int);
 INSERT INTO pairs SELECT i % 50, i FROM generate_series(1, 2000) AS i;
