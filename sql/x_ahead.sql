@@ -31,7 +31,7 @@ DECLARE
   results text[];
 BEGIN
   results := ARRAY[digest(query)];
-  SET LOCAL hxpy.batch_rows = 1000;
+  SET LOCAL hxpy.batch_rows = 700;
   results := results || digest(query);
   SET LOCAL hxpy.batch_rows = 4096;
   SET LOCAL hxpy.batching = off;
@@ -39,28 +39,28 @@ BEGIN
   SET LOCAL hxpy.batching = on;
   RETURN CASE WHEN results[1] = ALL (results) THEN regexp_replace(results[1], ' [0-9a-f]{32}', '') ELSE results::text END;
 END $$;
-CREATE TABLE t AS SELECT i, nullif(i % 7, 3) AS x, 'text ' || i AS s FROM generate_series(1, 12000) AS i;
+CREATE TABLE t AS SELECT i, nullif(i % 7, 3) AS x, 'text ' || i AS s FROM generate_series(1, 4000) AS i;
 ANALYZE t;
 SELECT agrees('SELECT i, plus(x, i), up(s) FROM t');
 SELECT agrees('SELECT i, plus(twice(x), twice(x + i)) FROM t WHERE twice(i) % 3 = 1');
 SELECT agrees('SELECT plus(x, 1), count(*), sum(twice(i)) FROM t GROUP BY 1 ORDER BY 1');
-SELECT agrees('SELECT i, limited(i, 9000), s FROM t');
+SELECT agrees('SELECT i, limited(i, 3000), s FROM t');
 SELECT agrees('SELECT a.i, plus(a.i, b.i) FROM t AS a JOIN t AS b ON a.i = b.i + 1 AND twice(a.x) >= b.x');
 -- what else needs the session, in the middle
-SELECT agrees('SELECT plus(i, 1), py_eval($$default$$, $$1 + 1$$) FROM t WHERE i <= 3000');
-SELECT agrees('SELECT (SELECT sum(twice(i)) FROM generate_series(1, 3) AS i WHERE i <= t.x) FROM t WHERE plus(i, 0) < 3000');
-SELECT agrees('SELECT t.i, r.v FROM t, LATERAL (SELECT twice(j) AS v FROM generate_series(1, t.x) AS j) AS r WHERE plus(t.i, 1) < 2000');
+SELECT agrees('SELECT plus(i, 1), py_eval($$default$$, $$1 + 1$$) FROM t WHERE i <= 1000');
+SELECT agrees('SELECT (SELECT sum(twice(i)) FROM generate_series(1, 3) AS i WHERE i <= t.x) FROM t WHERE plus(i, 0) < 1000');
+SELECT agrees('SELECT t.i, r.v FROM t, LATERAL (SELECT twice(j) AS v FROM generate_series(1, t.x) AS j) AS r WHERE plus(t.i, 1) < 1000');
 -- whoever stops early leaves Python free
-SELECT sum(v) FROM (SELECT twice(i) AS v FROM t WHERE plus(i, 0) > 5000 LIMIT 3000) AS l;
+SELECT sum(v) FROM (SELECT twice(i) AS v FROM t WHERE plus(i, 0) > 1500 LIMIT 1000) AS l;
 BEGIN;
 DECLARE c NO SCROLL CURSOR FOR SELECT i, twice(i) FROM t ORDER BY i;
-MOVE 2000 FROM c;
+MOVE 700 FROM c;
 SELECT py_eval('1');
 FETCH 1 FROM c;
 SAVEPOINT a;
 SELECT limited(5, 1);
 ROLLBACK TO a;
-MOVE 3000 FROM c;
+MOVE 1000 FROM c;
 FETCH 1 FROM c;
 CLOSE c;
 COMMIT;
@@ -79,7 +79,7 @@ RESET SESSION AUTHORIZATION;
 -- a cancel in the middle
 CREATE FUNCTION slow(a int) RETURNS int LANGUAGE hxpy STABLE AS $$
 import time
-if a > 3000:
+if a > 1000:
     time.sleep(0.01)
 return a
 $$;
