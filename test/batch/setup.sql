@@ -151,6 +151,8 @@ BEGIN
   EXCEPTION WHEN syntax_error_or_access_rule_violation OR feature_not_supported THEN
     UPDATE tally SET refused = refused + 1;
     RETURN;
+  WHEN external_routine_exception THEN
+    NULL;     -- the planner has called the function, to estimate: so it does without batches
   END;
   batched := tried(how, query);
   SET LOCAL hxpy.batching = off;
