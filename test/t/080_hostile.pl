@@ -439,8 +439,9 @@ all_of($psql, 'greetings', map { my ($choice, $states) = @$_; [qq{SELECT set_con
 	[2000, $fine], (map { [$_, $broken] } 2001 .. 2010), [2011, $broken], [2012, "$broken|53400"], [2013, $broken], [2014, $broken], [2015, $broken], [2016, $lost],
 	[2017, '38000'], [2018, "$fine|$broken"], [2019, $broken], [2020, $lost], [2023, $lost]);
 # Some of these never connect; the others must come in time on a busy machine, too.
-my $state = sprintf(q{SELECT set_config('hxpy.open_timeout', '%ds', true),}, patience(2)) . q{ py_close('h'), py_open('h', '} . $image . q{', memory => '%sMB', log_level => 'debug'), py_eval('h', %%L)};
-all_of($psql, 'connections', map { my ($memory, $states) = @$_; [sprintf($state, $memory), 'good()', $states, 5000] }
+my $seconds = int patience(2);
+my $state = qq{SELECT set_config('hxpy.open_timeout', '${seconds}s', true),} . q{ py_close('h'), py_open('h', '} . $image . q{', memory => '%sMB', log_level => 'debug'), py_eval('h', %%L)};
+all_of($psql, 'connections', map { my ($memory, $states) = @$_; [sprintf($state, $memory), 'good()', $states, 1000 * ($seconds + patience(3))] }
 	[128, $fine], [129, '57014|08\w+'], [130, '57014|08\w+'], [131, '57014|08\w+'], [132, "$fine|$lost"]);
 
 # ---- cancels

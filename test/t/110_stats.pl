@@ -255,7 +255,7 @@ my $dies = variant_image('dies');
 is($psql->query(qq{SELECT py_open('x', image => '$dies')})->{state}, '08004', 'a container that dies');
 $psql->query('RESET hxpy.allowed_images');
 slots(0, 'after sessions that did not open');
-$psql->query(q{SELECT py_open('s'); SET hxpy.eval_timeout = '1s'});
+$psql->query(sprintf q{SELECT py_open('s'); SET hxpy.eval_timeout = '%ds'}, patience(1));
 fails($psql, q{SELECT py_exec('s', 'import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)
 while True: pass')}, '57014', qr/is lost/, 'a session that does not react');
 shows('state', 'lost', '... is lost');

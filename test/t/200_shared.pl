@@ -93,7 +93,7 @@ is($alice->must(q{SELECT py_eval('a', 'x')}), '2', '... alone');
 open_in($second, 'forks');
 fails($second, q{SELECT py_exec('forks', $$
 import os, time
-for _ in range(100):
+for _ in range(70):
     if not os.fork():
         time.sleep(100)
 time.sleep(60)$$)}, '08006', qr/more than 64 processes/, 'so does one of too many processes');
