@@ -41,6 +41,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set, ValuesView
 from enum import Enum
+from itertools import chain, compress
 from typing import IO, Any
 
 from ._codecs import check_xstr, is_clean, is_grid, read_xstr, unlimited
@@ -64,6 +65,10 @@ __all__ = ["HaysonError", "HaysonTypeError", "MAX_DEPTH", "decode", "dump", "dum
 
 # How deep lists, dicts and grids may be nested when written.
 MAX_DEPTH = 200
+
+# How deep values are, and how many of one depth, that are looked at together.
+_FLAT_DEPTH = 16
+_FLAT_ITEMS = 1 << 20
 
 # How many digits before the point PostgreSQL's numeric holds, and so jsonb.
 _NUMERIC_DIGITS = 131072
@@ -162,15 +167,38 @@ def dumps_all(values: Iterable[Any]) -> list[str]:
     values = list(values)
     if len(values) > 1:
         try:
-            trees: list[Any] = ["\0"] * (2 * len(values) - 1)
-            trees[::2] = [value if type(value) in _ATOMS else _encode(value, [])
-                          for value in values]
-            text = _to_json(trees)
-            if text.count("\\u0000") == len(values) - 1 and (text.isascii() or text.encode()):
-                return text[1:-1].split(',"\\u0000",')
+            texts = _write_all(values if _are_trees(values) else
+                               [value if type(value) in _ATOMS else _encode(value, [])
+                                for value in values])
+            if texts is not None:
+                return texts
         except (HaysonError, HaysonTypeError, ValueError, RecursionError):
             pass
     return [dumps(value) for value in values]
+
+
+def dumps_plain(rows: list[Any]) -> list[str] | None:
+    """Return dicts of what json knows, none of them with a None, as dumps_all; others as None."""
+    if not rows or set(map(type, rows)) != {dict} or not _are_trees(rows):
+        return None
+    try:
+        texts = _write_all(rows)
+    except (ValueError, RecursionError):
+        return None
+    if texts is None or ":null" in ",".join(texts) \
+            and None in chain.from_iterable(map(dict.values, rows)):
+        return None
+    return texts
+
+
+def _write_all(trees: list[Any]) -> list[str] | None:
+    """Return the JSON of many trees, None where jsonb does not hold that of each."""
+    parts: list[Any] = ["\0"] * (2 * len(trees) - 1)
+    parts[::2] = trees
+    text = _to_json(parts)
+    if text.count("\\u0000") != len(trees) - 1 or not (text.isascii() or text.encode()):
+        return None
+    return text[1:-1].split(',"\\u0000",')
 
 
 def dump(value: Any, file: IO[str], *, indent: int | None = None) -> None:
@@ -190,6 +218,33 @@ def encode(value: Any) -> Any:
 
 _to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False,
                             separators=(",", ":")).encode
+
+
+def _are_trees(values: list[Any]) -> bool:
+    """Return whether values are trees of what json knows, just as their encoders give them.
+
+    All that stands equally deep is looked at together, which costs a third of looking at one
+    value after the other.  False may be a false alarm, as for what is deep, large or contains
+    itself.  What json refuses or shows in its text is not looked at: NaN, NUL, surrogates.
+    """
+    for _ in range(_FLAT_DEPTH):
+        types = list(map(type, values))
+        kinds = set(types)
+        if not kinds <= _TREES:
+            return False
+        if kinds.isdisjoint(_CONTAINERS):
+            return True
+        inner = values if kinds <= _CONTAINERS else \
+            list(compress(values, map(_CONTAINERS.__contains__, types)))
+        if sum(map(len, inner)) > _FLAT_ITEMS:
+            return False
+        dicts = inner if list not in kinds else [item for item in inner if type(item) is dict]
+        lists = [] if dicts is inner else [item for item in inner if type(item) is list]
+        keys = set().union(*dicts)
+        if not _STR.issuperset(map(type, keys)) or "_kind" in keys or keys >= {"cols", "rows"}:
+            return False
+        values = [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(lists)]
+    return False
 
 
 def _encode_root(value: Any) -> Any:
@@ -473,6 +528,8 @@ def _encode_null(value: Any, stack: _Stack) -> None:
 
 _ATOMS = frozenset((type(None), bool, int, str))
 _STR = frozenset((str,))
+_CONTAINERS = frozenset((dict, list))
+_TREES = _ATOMS | _CONTAINERS | {float}
 
 _ENCODERS: dict[type, _Encoder] = {
     type(None): _encode_atom,

@@ -497,6 +497,44 @@ def test_many_with_one_that_cannot_be_written(value):
     assert str(many.value) == str(one.value)
 
 
+def nested(depth, inner):
+    for _ in range(depth):
+        inner = {"a": [inner]}
+    return inner
+
+
+@pytest.mark.parametrize("row", [
+    {}, {"a": 1, "b": 1.5, "c": "x", "d": True, "e": [1, [2, {"f": "ä"}]], "g": {"h": [], "i": {}}},
+    {"a": [None, {"b": None}]}, {"a": ":null"}, {"cols": 1}, {"": {"a b": -0.0}},
+])
+def test_plain_dicts_are_written_as_they_are(row):
+    assert hayson.dumps_plain([row, {"z": 0}]) == [dumps(row), '{"z":0}']
+
+
+ROUND: list = []
+ROUND += [ROUND, ROUND]
+
+
+@pytest.mark.parametrize("value", [
+    None, Marker(), Number(2, "kW"), Ref("a"), (1, 2), {1}, b"x", math.nan, "\0", "\ud800", [10 ** 5000],
+    object(), {1: 2}, {"_kind": 1}, {"cols": 1, "rows": 2}, collections.OrderedDict(a=1),
+    enum.IntEnum("Color", "RED").RED, type("Text", (str,), {})("x"), ROUND, nested(150, 1),
+])
+def test_dicts_that_are_not_plain(value):
+    for row in {"a": value}, {"a": {"b": [value]}}:
+        if value is not None or row["a"] is None:
+            assert hayson.dumps_plain([{"z": 0}, row]) is None
+    assert hayson.dumps_plain([{"z": 0}, value]) is None
+
+
+def test_depth_counts_where_all_is_looked_at_together():
+    for value in nested(150, 1), ROUND:
+        with pytest.raises(HaysonError):
+            hayson.dumps_all([value, value])
+    assert hayson.dumps_all([nested(40, 1)] * 2) == [dumps(nested(40, 1))] * 2
+    assert hayson.dumps_plain([]) is None
+
+
 def test_many_texts():
     assert hayson.loads_all([]) == hayson.dumps_all([]) == []
     assert hayson.loads_all(["1", '{"_kind": "marker"}', '{"a": "_kind"}', '{"rows": [], "cols": []}',

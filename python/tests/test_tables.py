@@ -804,6 +804,20 @@ def test_rows_as_hayson():
     assert rows_of({"a": [pandas.NA, pandas.NaT, 1]}) == [{}, {}, {"a": 1}]
 
 
+def test_dicts_as_hayson():
+    plain = [{"a": 1, "b": {"c": ["ä", None]}}, {"b": 0.5}, {}]
+    for rows in (plain, [*plain, {"a": None, "d": Ref("x")}], [*plain, {"a": 10**5000}],
+                 [*plain, {"cols": 1, "rows": 2}], [*plain, collections.OrderedDict(a=2)],
+                 [*plain, {1: 2}]):
+        wanted = [{str(name): cell for name, cell in row.items() if cell is not None}
+                  for row in rows]
+        assert rows_of(rows) == wanted
+        assert [row for chunk in chunks(iter(rows), 2, []) for row in decode_column(
+            wire.decode_batch(b"".join(encode_rows(chunk)))[0])] == wanted
+    with pytest.raises(ConversionError, match='the key "d"'):
+        rows_of(iter([*plain, {"d": 1}]))
+
+
 @pytest.mark.parametrize("value, state", [(object(), "42846"), ("\0", "22023"),
                                           ("\ud800", "22023")])
 def test_errors_of_rows(value, state):

@@ -9,6 +9,7 @@ encode turns a chunk into the buffers of a batch, infer tells the types of a new
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import operator
 from array import array as Array
@@ -35,21 +36,29 @@ _IN_MEMORY = (list, tuple, deque, Set, ValuesView)
 class Chunk:
     """Rows of a table, by columns.
 
-    names: unique.  columns: for each a list, an ndarray whose first axis are the
-    rows, or an array of pandas, all of length `count`.  nan_is_null: for each
-    whether a NaN is NULL: it is in what pandas made (DataFrame, Series, Index) and
+    names: unique.  cells: for each a list, an ndarray whose first axis are the
+    rows, or an array of pandas, all of length `count`; or what makes these.  nan_is_null:
+    for each whether a NaN is NULL: it is in what pandas made (DataFrame, Series, Index) and
     in arrays of a Grid; elsewhere a NaN is a value.  start: rows of the stream before.
     unnamed: places of the columns that are levels of an index without a name.  hint: what
-    an error of its values says besides.
+    an error of its values says besides.  dicts: the rows, where they came as dicts.
     """
 
     names: list[str]
-    columns: list[Any]
+    cells: list[Any] | Callable[[], list[Any]]
     nan_is_null: list[bool]
     count: int
     start: int = 0
     unnamed: tuple[int, ...] = ()
     hint: str = ""
+    dicts: list[Any] | None = None
+
+    @property
+    def columns(self) -> list[Any]:
+        """The columns; made of rows when they are first asked for."""
+        if callable(self.cells):
+            self.cells = self.cells()
+        return self.cells
 
 
 class _Level(str):
@@ -299,11 +308,14 @@ def _row_chunks(items: Iterator[Any], rows: int, known: Iterable[Any] | None,
                             start + row)
         if kind == "dict" and certain:
             labels = list(soon or _row_labels(kind, block, block))
-            cells = _from_dicts(block, labels, start, True)
         else:
             labels = labels or _row_labels(kind, block, block if known is None else known)
-            cells = _ROWS[kind](block, labels, start)
+        is_sure = kind == "dict" and (certain or known is not None)     # no key is missing
+        cells = [] if is_sure else _ROWS[kind](block, labels, start)
         chunk = _chunk(labels, cells, [False] * len(labels), len(block))
+        if is_sure:
+            chunk.cells = functools.partial(_from_dicts, block, labels, start, certain)
+            chunk.dicts = block
         chunk.start = start
         yield chunk
         start += len(block)

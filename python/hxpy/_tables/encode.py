@@ -155,6 +155,10 @@ def encode_rows(chunk: Chunk) -> list[Buffer]:
     Cells that are NULL are left out, as in the rows of a Haystack grid.  Raises
     ConversionError whose detail names the column and the row.
     """
+    want = Column(wire.JSON, "row", "", 0)
+    plain = None if chunk.dicts is None else hayson.dumps_plain(chunk.dicts)
+    if plain is not None:
+        return wire.encode_batch([arrays.textual(want, plain, None)])
     cells = [_row_cells(chunk, place) for place in range(len(chunk.names))]
     if "_kind" in chunk.names or {"cols", "rows"} <= set(chunk.names):
         texts = []      # names with a meaning of their own
@@ -165,7 +169,6 @@ def encode_rows(chunk: Chunk) -> list[Buffer]:
         parts = [_members(values, chunk, place) for place, values in enumerate(cells)]
         rows = zip(*parts) if parts else iter([()] * chunk.count)
         texts = ["{" + ",".join(filter(None, row)) + "}" for row in rows]
-    want = Column(wire.JSON, "row", "", 0)
     return wire.encode_batch([arrays.textual(want, texts, None)])
 
 
