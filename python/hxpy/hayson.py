@@ -34,6 +34,7 @@ Both have `path`, the way to the value ("$.a[3]"); HaysonError has `line` and
 from __future__ import annotations
 
 import binascii
+import contextlib
 import datetime as dt
 import json
 import math
@@ -165,6 +166,11 @@ def dumps_all(values: Iterable[Any]) -> list[str]:
     no value has another.
     """
     values = list(values)
+    if _NUMBERS.issuperset(map(type, values)):
+        with contextlib.suppress(ValueError):   # more digits than Python converts on its own
+            texts = list(map(repr, values))
+            if "n" not in "".join(texts):       # neither nan nor inf
+                return texts
     if len(values) > 1:
         try:
             texts = _write_all(values if _are_trees(values) else
@@ -527,6 +533,7 @@ def _encode_null(value: Any, stack: _Stack) -> None:
 # Which encoder for which type
 
 _ATOMS = frozenset((type(None), bool, int, str))
+_NUMBERS = frozenset((int, float))
 _STR = frozenset((str,))
 _CONTAINERS = frozenset((dict, list))
 _TREES = _ATOMS | _CONTAINERS | {float}

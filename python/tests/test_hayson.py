@@ -486,6 +486,11 @@ def test_many_with_a_strange_one(value):
     assert dumps(hayson.loads_all(texts)[2:]) == dumps(["x", loads(texts[3])])
 
 
+def test_many_numbers():
+    for values in ([1.5, -0.0, 1e300, 3, -2], [1.5, math.nan], [1, math.inf], [10 ** 5000, 1], []):
+        assert hayson.dumps_all(values) == list(map(dumps, values))
+
+
 @pytest.mark.parametrize("value", [
     "\0", ["a", "\0"], "\ud800", {"_kind": 1}, {1: 2}, {"a": {None: 1}}, object(), {"a": [object()]},
 ])

@@ -249,8 +249,6 @@ _DECODERS: dict[int, Callable[[Column], list[Any]]] = {
 
 # Encoding ------------------------------------------------------------------
 
-_UNKNOWN: set[type] = {object}      # no set of types that a tag's values have
-
 # Tag → types of values that a column holds as they are.
 EXACT: dict[int, frozenset[type]] = {
     wire.BOOL: frozenset((bool, type(None))), wire.TEXT: frozenset((str, type(None))),
@@ -267,9 +265,9 @@ def encode_column(want: Column, values: Sequence[Any]) -> list[Buffer]:
     mask = None
     if want.tag == wire.NULL:
         return [wire.column_head(want, len(values), None)]
-    kinds = set(map(type, values)) if want.tag in EXACT else _UNKNOWN
+    kinds = set(map(type, values))
     exact = kinds <= EXACT.get(want.tag, frozenset())
-    if not exact or type(None) in kinds:
+    if scalars.may_be_null(kinds):
         for value in values:
             if is_null(value):
                 mask = bytes(is_null(value) for value in values)

@@ -12,7 +12,7 @@ import operator
 import re
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .. import hayson
@@ -61,6 +61,9 @@ def time_zone(name: str) -> dt.tzinfo:
                               "Set TimeZone to a name of the time zone database.") from None
 
 
+_NULLABLE = frozenset(("NoneType", "NAType", "NaTType", "datetime64", "timedelta64"))
+
+
 def is_null(value: Any) -> bool:
     """Return whether a value means NULL: None, pandas' NA and NaT, numpy's NaT."""
     if value is None:
@@ -68,6 +71,11 @@ def is_null(value: Any) -> bool:
     name = type(value).__name__
     return (name in ("NAType", "NaTType")
             or name in ("datetime64", "timedelta64") and bool(value != value))
+
+
+def may_be_null(kinds: Iterable[type]) -> bool:
+    """Return whether a value of one of these types may mean NULL."""
+    return any(kind.__name__ in _NULLABLE for kind in kinds)
 
 
 def no_mapping(value: Any, want: Column, hint: str = "") -> ConversionError:
