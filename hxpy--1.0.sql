@@ -223,7 +223,7 @@ COMMENT ON FUNCTION py_agg_transfn(internal, text, "any") IS
   'transition function of py_agg without a session';
 
 CREATE FUNCTION py_agg_finalfn(state internal)
-RETURNS jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+RETURNS jsonb AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION py_agg_finalfn(internal) IS 'final function of py_agg';
 
 CREATE AGGREGATE py_agg(session text, func text, VARIADIC "any")

@@ -1,5 +1,8 @@
 """Calls of functions for many rows in one request."""
 
+import itertools
+import struct
+
 import pytest
 
 from hxpy._tables import wire
@@ -9,6 +12,7 @@ from hxpy._worker import batch
 from hxpy._worker.batch import Batch
 from hxpy._worker.functions import Functions
 from hxpy._worker.session import Session
+from hxpy.errors import ConversionError
 
 SOURCES = {"f": "return a + b", "g": "return a * 2", "h": "return len(args) or None",
            "i": "return next(iter([a] if a < 3 else []))", "j": "a.append(0)\nreturn len(a)",
@@ -78,6 +82,56 @@ def test_values_of_calls(known):
     columns = [(wire.INT32, [1, None, 3])]
     lines = ["g 1 1 -1 0", "g 1 -1 -1 -1", "f 1 0 -1 -2 0"]
     assert answer(make(known, lines, columns, [wire.INT32] * 3)) == [[[5, None, 15], [2, None, 6]]]
+
+
+def make_groups(known, functions, groups, *kinds, want=wire.JSON):
+    """Make a request of callables for groups: lists of rows, or None where there is none."""
+    ends = list(itertools.accumulate(len(group or []) for group in groups))
+    rows = [row for group in groups for row in group or []]
+    columns = [encode_column(Column(tag, "", "", 0), [row[place] for row in rows])
+               for place, tag in enumerate(kinds)]
+    mask = bytes(group is None for group in groups)
+    lists = [wire.column_head(Column(wire.ARRAY, "", "", 0), len(groups), mask if 1 in mask else None),
+             struct.pack(f"<{len(ends) + 1}q", 0, *ends), wire.U64.pack(0),
+             wire.column_head(Column(wire.RECORD, "", "", 0), len(rows), None),
+             wire.U64.pack(len(columns)), *itertools.chain(*columns)]
+    program = "\n".join(f"2 1 {number} -1 0" for number in range(len(functions)))
+    parts = [text(program), text(f"0 {len(groups)}")]
+    parts += [encode_column(Column(want, "", "", 0), [])] * len(functions)
+    parts += [encode_column(Column(wire.TEXT, "", "", 0), functions), lists]
+    return Batch(known, bytearray(b"".join(encode_batch(parts))))
+
+
+def test_groups(known):
+    groups = [[(1, "a"), (2, None)], None, [(3, "b")], [(None, "c"), (4, "d")]]
+    functions = ["lambda x, y: [str(x.dtype), x.tolist()]", "lambda x, y: y.tolist()"]
+    first, second = (sum(parts, []) for parts in zip(*answer(
+        make_groups(known, functions, groups, wire.INT32, wire.TEXT))))
+    assert second == [["a", None], None, ["b"], ["c", "d"]]
+    nan = first[3][1].pop(0)
+    assert first == [["int32", [1, 2]], None, ["int32", [3]], ["float64", [4]]] and nan != nan
+    assert answer(make_groups(known, ["len"], [None], wire.INT32)) == [[[None]]]
+
+
+def test_values_of_groups_are_those_of_their_time(known):
+    known.session.execute("kept = []\ndef keep(x):\n    kept.append(int(x[0]))\n    return kept")
+    parts = answer(make_groups(known, ["keep"], [[(i,)] for i in range(9)], wire.INT32))
+    assert [value for values, in parts for value in values] == [list(range(i + 1)) for i in range(9)]
+
+
+def test_a_callable_for_columns_takes_a_group_as_any(known):
+    known.session.execute("import hxpy\n@hxpy.batch\ndef count(x):\n    return len(x)")
+    parts = answer(make_groups(known, ["count"], [[(1,), (2,)], [(3,)]], wire.INT32))
+    assert [value for values, in parts for value in values] == [2, 1]
+
+
+def test_an_error_ends_the_values_of_groups(known):
+    groups = [[(i,)] for i in range(10)]
+    for function, error in (("lambda x: 1 // int(5 - x[0])", ZeroDivisionError),
+                            ("lambda x: object() if x[0] == 5 else 0", ConversionError)):
+        request = make_groups(known, [function], groups, wire.INT32)
+        assert sum(len(values) for values, in answer(request)) == 5
+        assert isinstance(request.error, error) and request.told.startswith("array([5]")
 
 
 def test_a_value_is_read_again_as_its_type(known):

@@ -8,10 +8,10 @@ import pandas
 import pytest
 
 from hxpy._tables import wire
-from hxpy._tables.conversion import decode_column, encode_column
+from hxpy._tables.conversion import encode_column
 from hxpy._tables.wire import Column, decode_batch, encode_batch
 from hxpy._worker import parts
-from hxpy._worker.parts import Groups, Parts
+from hxpy._worker.parts import Parts
 from hxpy.errors import HxpyError
 
 SCHEMA = [Column(wire.INT32, "k", "", 0), Column(wire.FLOAT64, "f", "", 0),
@@ -116,44 +116,3 @@ def test_memory_is_measured():
     block = numpy.ones(1 << 23)
     assert parts._memory_used() - before > 0.9 * block.nbytes
     assert parts.process.memory_limit() > 0
-
-
-def call_groups(function, ends, values, want=Column(wire.JSON, "as", "", 0)):
-    """Return the slices of values that a callable gives for groups, and the error."""
-    encoded = encode_batch([encode_column(Column(wire.INT32, "a0", "", 0), values)])
-    groups = Groups(function, want, ends, decode_batch(bytearray(b"".join(encoded))))
-    slices = []
-    while not groups.ended():
-        (column,) = decode_batch(bytearray(b"".join(groups.step())))
-        slices.append(decode_column(column))
-    return slices, groups.error
-
-
-def test_values_of_groups():
-    assert call_groups(lambda x: x.tolist(), [1, 3], [4, 5, 6]) == ([[[4], [5, 6]]], None)
-    slices, error = call_groups(lambda x: int(x[0]), range(1, 1001), range(1000))
-    assert error is None and [len(part) for part in slices] == [64, 128, 256, 512, 40]
-    assert sum(slices, []) == list(range(1000))
-
-
-def test_large_values_of_groups_go_one_by_one():
-    slices, error = call_groups(lambda x: "x" * (1 << 20), range(1, 71), range(70))
-    assert error is None and [len(part) for part in slices] == [64, 1, 1, 1, 1, 1, 1]
-
-
-def test_an_error_ends_the_values():
-    slices, error = call_groups(lambda x: 1 // int(5 - x[0]), range(1, 11), range(10))
-    assert slices == [[0, 0, 0, 0, 1]] and isinstance(error, ZeroDivisionError)
-    slices, error = call_groups(lambda x: object() if x[0] == 2 else 1 // int(5 - x[0]),
-                                range(1, 11), range(10))
-    assert slices == [[0, 0]] and isinstance(error, HxpyError) and error.sqlstate == "42846"
-
-
-def test_any_error_of_a_value_is_one_of_its_group():
-    class Odd:
-        def __index__(self):
-            raise ValueError("odd")
-
-    slices, error = call_groups(lambda x: Odd() if x[0] == 2 else int(x[0]), range(1, 5), range(4),
-                                Column(wire.INT32, "as", "", 0))
-    assert slices == [[0, 1]] and repr(error) == "ValueError('odd')"

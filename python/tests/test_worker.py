@@ -738,20 +738,19 @@ def test_groups_of_a_stream(server):
     assert server.data.receive()[0] == protocol.RESULT
 
 
-def test_groups_of_a_call(server):
+def test_a_group_of_a_call(server):
     def call(function):
         return server.send(protocol.CALL, encode_batch([
             encode_column(Column(wire.TEXT, "func", "", 1), [function]),
             encode_column(Column(wire.JSON, "as", "", 0), []),
-            encode_column(Column(wire.INT64, "ends", "", 0), [2, 3, 6]),
-            encode_column(Column(wire.INT32, "a0", "", 0), [1, 2, 3, 4, 5, 6])]))
+            encode_column(Column(wire.INT32, "a0", "", 0), [1, 2, None]),
+            encode_column(Column(wire.TEXT, "a1", "", 0), ["a", None, "b"])]))
 
-    call("lambda x: int(x.sum())")
+    call("lambda x, y: [str(x.dtype), x[:2].sum(), y.tolist()]")
     kind, _, payload = server.data.receive()
     assert kind == protocol.RESULT
-    assert decode_column(wire.decode_batch(payload)[0]) == [3, 3, 15]
-    request = call("lambda x: int(x[0]) // (len(x) - 1)")
-    assert rows(server, request) == [1]
+    assert decode_column(wire.decode_batch(payload)[0]) == [["float64", 3, ["a", None, "b"]]]
+    call("lambda x, y: x[5]")
     assert server.data.receive()[0] == protocol.ERROR
 
 

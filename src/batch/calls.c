@@ -79,13 +79,13 @@ is_function(Oid oid)
 }
 
 /* Return whether an expression has one value throughout a query, which may be NULL or is not. */
-static bool
-is_fixed(Node *node, bool isnull)
+bool
+hxpy_calls_is_fixed(Node *node, bool isnull)
 {
 	if (IsA(node, RelabelType))
-		return is_fixed((Node *) ((RelabelType *) node)->arg, isnull);
+		return hxpy_calls_is_fixed((Node *) ((RelabelType *) node)->arg, isnull);
 	if (IsA(node, CoerceToDomain))
-		return is_fixed((Node *) ((CoerceToDomain *) node)->arg, isnull);
+		return hxpy_calls_is_fixed((Node *) ((CoerceToDomain *) node)->arg, isnull);
 	return IsA(node, Const) ? ((Const *) node)->constisnull == isnull :
 		IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN;
 }
@@ -106,7 +106,7 @@ is_callable(Node *node)
 		return false;
 	for (int i = 0; i < arguments.nfixed; i++)
 	{
-		if (!is_fixed(list_nth(call->args, i), i > arguments.has_session))
+		if (!hxpy_calls_is_fixed(list_nth(call->args, i), i > arguments.has_session))
 			return false;
 	}
 	return true;
@@ -134,8 +134,8 @@ must_stay(Node *node, void *context)
  * Return whether values of an expression have a type that is the same for all rows: fields
  * of anonymous records may differ.
  */
-static bool
-has_type(Node *expression)
+bool
+hxpy_calls_has_type(Node *expression)
 {
 	Oid			type = exprType(expression);
 
@@ -164,12 +164,12 @@ hxpy_calls_is_batched(Node *node)
 
 	if (node == NULL || !IsA(node, FuncExpr) || !(is_function(call->funcid) || is_callable(node)))
 		return false;
-	if (!has_type(node) &&
+	if (!hxpy_calls_has_type(node) &&
 		get_expr_result_type(node, &type, &tupdesc) != TYPEFUNC_COMPOSITE)
 		return false;
 	foreach(cell, hxpy_calls_arguments(call))
 	{
-		if (!has_type(lfirst(cell)) || must_stay(lfirst(cell), NULL))
+		if (!hxpy_calls_has_type(lfirst(cell)) || must_stay(lfirst(cell), NULL))
 			return false;
 	}
 	return true;

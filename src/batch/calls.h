@@ -17,6 +17,8 @@ typedef struct BatchCall
 	List	   *guards;			/* else for those where one of these is true; none is NULL */
 } BatchCall;
 
+extern bool hxpy_calls_is_fixed(Node *node, bool isnull);
+extern bool hxpy_calls_has_type(Node *expression);
 extern bool hxpy_calls_is_batched(Node *node);
 extern List *hxpy_calls_arguments(const FuncExpr *call);
 extern bool hxpy_calls_in(Node *expression);

@@ -264,12 +264,27 @@ spool_step(void *arg)
 	SetUserIdAndSecContext(user, security);
 }
 
+/* Return how many rows the groups of a step have. */
+static uint64
+group_rows(const ProgramStep *step)
+{
+	uint64		count = 0;
+	ListCell   *cell;
+
+	if (!step->program->calls[linitial_int(step->calls)].is_group)
+		return 0;
+	foreach(cell, step->columns)
+		count += ((Column *) lfirst(cell))->children[0]->count;
+	return count;
+}
+
 /* Send the message of a step for rows after those that were given out. */
 static void
 begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 {
 	ErrorContextCallback callback = {error_context_stack, step_context, step};
 	MemoryContext old = MemoryContextSwitchTo(program->work);
+	PySession  *session;
 	Exchange   *exchange;
 	SavedEnvironment saved;
 
@@ -280,8 +295,9 @@ begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 	MemoryContextReset(program->work);
 	MemoryContextSwitchTo(program->answers);
 	exchange = palloc(sizeof(Exchange));
-	hxpy_function_exchange(exchange, program->calls[linitial_int(step->calls)].function,
-						   step_session(step), HXPY_FRAME_CALLS);
+	session = step_session(step);
+	hxpy_function_exchange(exchange, program->calls[linitial_int(step->calls)].function, session,
+						   HXPY_FRAME_CALLS);
 	hxpy_exchange_add_text(exchange, "program", step->text);
 	hxpy_exchange_add_text(exchange, "rows", psprintf(UINT64_FORMAT " " UINT64_FORMAT,
 													  program->given, count));
@@ -296,6 +312,7 @@ begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 	step->received = 0;
 	step->cursor = (AnswerCursor) {0};
 	step->count = step->asked = count;
+	hxpy_registry_add(session->slot, COUNT_ROWS_IN, group_rows(step));
 	hxpy_exchange_open(exchange);
 	step->exchange = exchange;
 	program->costs->sums.messages++;

@@ -34,6 +34,7 @@
 
 #include "hxpy.h"
 #include "batch/build.h"
+#include "batch/groups.h"
 #include "batch/messages.h"
 #include "batch/node.h"
 #include "guc.h"
@@ -142,9 +143,14 @@ check_rights(CustomScan *scan)
 
 	foreach(cell, HXPY_CALLS(scan))
 	{
-		Oid			function = HXPY_CALL_EXPR((List *) lfirst(cell))->funcid;
-		AclResult	right = HxpyFunctionAclCheck(function);
+		FuncExpr   *call = HXPY_CALL_EXPR((List *) lfirst(cell));
+		Oid			function = call->funcid;
+		AclResult	right;
 
+		/* The node that aggregates checks that. */
+		if (hxpy_groups_is_call(call))
+			continue;
+		right = HxpyFunctionAclCheck(function);
 		if (right != ACLCHECK_OK)
 			aclcheck_error(right, OBJECT_FUNCTION, get_func_name(function));
 		InvokeFunctionExecuteHook(function);
@@ -603,17 +609,18 @@ session_name(const BatchState *state, List *context)
 	CustomScan *scan = (CustomScan *) state->custom.ss.ps.plan;
 	FuncExpr   *call = HXPY_CALL_EXPR((List *) linitial(HXPY_CALLS(scan)));
 	CallableArguments arguments;
+	List	   *fixed;
 	Environment *environment;
 	SavedEnvironment saved;
 	const char *name;
 
 	if (state->costs.session[0])
 		return state->costs.session;
-	if (hxpy_callable_arguments(call->funcid, list_length(call->args), &arguments) &&
-		arguments.has_session)
-		return IsA(linitial(call->args), Const) ?
-			TextDatumGetCString(linitial_node(Const, call->args)->constvalue) :
-			deparse_expression(linitial(call->args), context, true, false);
+	fixed = hxpy_groups_callable(&scan->scan.plan, call, &arguments);
+	if (fixed != NIL && arguments.has_session)
+		return IsA(linitial(fixed), Const) ?
+			TextDatumGetCString(linitial_node(Const, fixed)->constvalue) :
+			deparse_expression(linitial(fixed), context, true, false);
 	environment = hxpy_environment_load(call->funcid);
 	saved = hxpy_environment_enter(environment);
 	name = pstrdup(hxpy_session);

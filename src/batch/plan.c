@@ -28,6 +28,7 @@
 #include "hxpy.h"
 #include "batch/build.h"
 #include "batch/calls.h"
+#include "batch/groups.h"
 #include "batch/node.h"
 #include "batch/plan.h"
 #include "guc.h"
@@ -253,7 +254,8 @@ cut_conditions(List **conditions)
 	List	   *rest;
 	int			count = 0;
 
-	while (count < list_length(*conditions) && !hxpy_calls_in(list_nth(*conditions, count)))
+	while (count < list_length(*conditions) && !hxpy_calls_in(list_nth(*conditions, count)) &&
+		   !hxpy_groups_in(list_nth(*conditions, count)))
 		count++;
 	rest = list_copy_tail(*conditions, count);
 	*conditions = list_truncate(list_copy(*conditions), count);
@@ -373,14 +375,18 @@ static Plan *
 move_up(Plan *plan, const Place *place)
 {
 	List	  **conditions = movable_conditions(plan);
-	List	   *tlist = plan->targetlist;
+	List	   *groups = NIL;
+	List	   *tlist;
 	List	   *rest = NIL;
 	Plan	   *top = plan;
 
-	if (!can_move_target_list(plan) || is_bound((Node *) tlist, NULL) ||
+	if (!can_move_target_list(plan) || is_bound((Node *) plan->targetlist, NULL) ||
 		(place->is_repeated && plan->plan_rows < MIN_REPEATED_ROWS))
 		return plan;
-	if (conditions != NULL && hxpy_calls_in((Node *) *conditions) &&
+	if (IsA(plan, Agg) && !is_bound((Node *) plan->qual, NULL))
+		groups = hxpy_groups_take((Agg *) plan);
+	tlist = plan->targetlist;
+	if (conditions != NULL && (groups != NIL || hxpy_calls_in((Node *) *conditions)) &&
 		!is_bound((Node *) *conditions, NULL))
 	{
 		rest = cut_conditions(conditions);
@@ -388,16 +394,18 @@ move_up(Plan *plan, const Place *place)
 		if (conditions != &plan->qual)
 			((Join *) plan)->inner_unique = false;
 	}
-	if (rest == NIL && !hxpy_calls_in((Node *) tlist))
+	if (groups == NIL && rest == NIL && !hxpy_calls_in((Node *) tlist))
 		return plan;
 	tlist = trim_target_list(tlist, place);
-	while (rest != NIL || hxpy_calls_in((Node *) tlist))
+	while (groups != NIL || rest != NIL || hxpy_calls_in((Node *) tlist))
 	{
 		bool		filters = rest != NIL;
-		List	   *calls = hxpy_calls_ready(filters ? linitial(rest) : (Node *) tlist);
+		List	   *calls = groups != NIL ? groups :
+			hxpy_calls_ready(filters ? linitial(rest) : (Node *) tlist);
 		Node	   *expressions = (Node *) list_make2(tlist, rest);
 		CustomScan *scan = put_above(top, top == plan, calls, &expressions);
 
+		groups = NIL;
 		tlist = linitial((List *) expressions);
 		rest = lsecond((List *) expressions);
 		while (rest != NIL && !hxpy_calls_in(linitial(rest)))

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -20,8 +21,11 @@
 
 #include "hxpy.h"
 #include "batch/build.h"
+#include "batch/groups.h"
 #include "batch/program.h"
-#include "lang/callable.h"
+#include "lang/aggregate.h"
+
+#define CALL_OF_GROUPS	2		/* what a call is of, beside a function and a callable */
 
 /* Return how a call's value travels. */
 static ColumnType *
@@ -77,15 +81,31 @@ static PyFunction *
 load_function(PlanState *node, FuncExpr *call)
 {
 	CallableArguments arguments;
+	List	   *fixed = hxpy_groups_callable(node->plan, call, &arguments);
 	Datum		values[HXPY_MAX_FIXED];
 	bool		nulls[HXPY_MAX_FIXED];
+	ListCell   *cell;
 
-	if (!hxpy_callable_arguments(call->funcid, list_length(call->args), &arguments))
+	if (fixed == NIL)
 		return hxpy_function_load(call->funcid);
-	for (int i = 0; i < arguments.nfixed; i++)
-		values[i] = ExecEvalExprSwitchContext(ExecInitExpr(list_nth(call->args, i), node),
+	foreach(cell, fixed)
+	{
+		int			i = foreach_current_index(cell);
+
+		values[i] = ExecEvalExprSwitchContext(ExecInitExpr(lfirst(cell), node),
 											  node->ps_ExprContext, &nulls[i]);
+	}
 	return hxpy_callable_create(call->funcid, &arguments, values, nulls);
+}
+
+/* Return a column of an expression's values, which are sent. */
+static Column *
+expression_column(const BatchProgram *program, const PlanState *node, Node *expression)
+{
+	if (exprType(expression) != INTERNALOID)
+		return create_column(program, exprType(expression));
+	return hxpy_aggregate_column(hxpy_groups_aggregate(node->plan, expression),
+								 CurrentMemoryContext);
 }
 
 /* Set up a call as the plan has it. */
@@ -96,6 +116,7 @@ create_call(PlanState *node, ProgramCall *call, List *planned)
 	List	   *numbers = HXPY_CALL_NUMBERS(planned);
 
 	call->function = load_function(node, expression);
+	call->is_group = hxpy_groups_is_call(expression);
 	call->type = result_type(call->function, expression);
 	call->guard = linitial_int(numbers);
 	call->output = lsecond_int(numbers);
@@ -243,7 +264,8 @@ describe_step(BatchProgram *program, int number)
 		hxpy_column_append(step->functions,
 						   CStringGetTextDatum(hxpy_function_key(call->function)), false);
 		appendStringInfo(&text, "%s%d %d %d %d", text.len > 0 ? "\n" : "",
-						 call->function->is_callable, func_strict(call->function->oid), call->returned,
+						 call->is_group ? CALL_OF_GROUPS : call->function->is_callable,
+						 func_strict(call->function->oid), call->returned,
 						 call->guard < 0 ? -1 : step_column(program, step, call->guard));
 		foreach(source, call->arguments)
 		{
@@ -334,7 +356,7 @@ hxpy_program_create(PlanState *node, List *calls, List *expressions, ProgramCost
 	program->columns = palloc(Max(list_length(expressions), 1) * sizeof(Column *));
 	foreach(cell, expressions)
 	{
-		Column	   *column = create_column(program, exprType(lfirst(cell)));
+		Column	   *column = expression_column(program, node, lfirst(cell));
 
 		program->columns[program->ncolumns++] = column;
 		program->varies = program->varies || hxpy_wire_width(column->type->tag) == 0;

@@ -27,6 +27,7 @@ typedef struct BatchProgram BatchProgram;
 typedef struct ProgramCall
 {
 	PyFunction *function;
+	bool		is_group;		/* its argument is a group of py_agg, with all arguments' columns */
 	ColumnType *type;			/* of its value */
 	int			guard;			/* expression, or -1 */
 	int			output;			/* which of the program's results, or -1 */

@@ -20,15 +20,6 @@ hxpy_buffer_init(ByteBuffer *buffer, MemoryContext context)
 	buffer->context = context;
 }
 
-/* Give a new buffer room for so many bytes, from which it grows. */
-void
-hxpy_buffer_begin(ByteBuffer *buffer, size_t capacity)
-{
-	Assert(buffer->data == NULL);
-	buffer->data = MemoryContextAllocHuge(buffer->context, capacity);
-	buffer->capacity = capacity;
-}
-
 /* Make room for more bytes and return where they go; the length stays. */
 char *
 hxpy_buffer_reserve(ByteBuffer *buffer, size_t length)
@@ -66,15 +57,6 @@ hxpy_buffer_shrink(ByteBuffer *buffer, size_t capacity)
 	buffer->length = 0;
 	buffer->data = repalloc_huge(buffer->data, capacity);
 	buffer->capacity = capacity;
-}
-
-/* Give all memory back; the buffer is empty and can be used again. */
-void
-hxpy_buffer_free(ByteBuffer *buffer)
-{
-	if (buffer->data != NULL)
-		pfree(buffer->data);
-	hxpy_buffer_init(buffer, buffer->context);
 }
 
 /* Start an empty gather list. */

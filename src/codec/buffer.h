@@ -36,11 +36,9 @@ typedef struct GatherList
 } GatherList;
 
 extern void hxpy_buffer_init(ByteBuffer *buffer, MemoryContext context);
-extern void hxpy_buffer_begin(ByteBuffer *buffer, size_t capacity);
 extern char *hxpy_buffer_reserve(ByteBuffer *buffer, size_t length);
 extern void hxpy_buffer_consume(ByteBuffer *buffer, size_t length);
 extern void hxpy_buffer_shrink(ByteBuffer *buffer, size_t capacity);
-extern void hxpy_buffer_free(ByteBuffer *buffer);
 
 /* Append bytes; inline, because it runs for every value. */
 static inline void

@@ -309,6 +309,25 @@ hxpy_coltype_create_record(TupleDesc tupdesc, bool for_input)
 	return type;
 }
 
+/* Set up the travel of a list of rows that have no type in SQL as one value. */
+ColumnType *
+hxpy_coltype_create_list(int nfields, ColumnType **fields)
+{
+	ColumnType *row = palloc0(sizeof(ColumnType));
+	ColumnType *list = palloc0(sizeof(ColumnType));
+
+	row->tag = HXPY_TAG_RECORD;
+	row->name = row->extra = "";
+	row->nchildren = nfields;
+	row->children = fields;
+	list->tag = HXPY_TAG_ARRAY;
+	list->name = list->extra = "";
+	list->nchildren = 1;
+	list->children = palloc(sizeof(ColumnType *));
+	list->children[0] = row;
+	return list;
+}
+
 /*
  * Return what the worker calls a type's form as dict or list, NULL when it has none.
  */

@@ -44,6 +44,7 @@ typedef struct ColumnType
 
 extern ColumnType *hxpy_coltype_create(Oid type, int32 typmod, bool for_input);
 extern ColumnType *hxpy_coltype_create_record(TupleDesc tupdesc, bool for_input);
+extern ColumnType *hxpy_coltype_create_list(int nfields, ColumnType **fields);
 extern void hxpy_coltype_set_record(ColumnType *type, TupleDesc tupdesc);
 extern const char *hxpy_coltype_transform(Oid base_id);
 extern void hxpy_coltype_adapt(ColumnType *type, bool plain, List *transforms);

@@ -365,12 +365,21 @@ end_offset(const Column *column)
 	return column->type->tag == HXPY_TAG_ARRAY ? column->children[0]->count : column->data.length;
 }
 
+/* Append the next value's byte of the null mask, which begins with the first one that is not 0. */
+static void
+append_mask(Column *column, uint8 mask)
+{
+	if (mask != 0 && column->nulls.length == 0)
+		append_zeros(&column->nulls, column->count);
+	if (mask != 0 || column->nulls.length > 0)
+		hxpy_buffer_append(&column->nulls, &mask, 1);
+}
+
 /* Append a value of any type. */
 static void
 append_any(Column *column, Datum value, bool isnull)
 {
 	uint8		tag = column->type->tag;
-	uint8		mask;
 
 	if (column->type->nchildren > 0)
 	{
@@ -381,11 +390,7 @@ append_any(Column *column, Datum value, bool isnull)
 		hxpy_buffer_append(&column->data, "", 1);
 	if (tag == HXPY_TAG_ARRAY || tag == HXPY_TAG_BYTEA)
 		hxpy_buffer_append(&column->offsets, &(uint64) {end_offset(column)}, sizeof(uint64));
-	mask = isnull ? append_blank(column) : append_value(column, value);
-	if (mask != 0 && column->nulls.length == 0)
-		append_zeros(&column->nulls, column->count);
-	if (mask != 0 || column->nulls.length > 0)
-		hxpy_buffer_append(&column->nulls, &mask, 1);
+	append_mask(column, isnull ? append_blank(column) : append_value(column, value));
 	column->count++;
 }
 
@@ -542,49 +547,19 @@ hxpy_column_append_row(Column **columns, int ncolumns, const Datum *values, cons
 	error_context_stack = callback.previous;
 }
 
-/* Append bytes of a buffer to another one. */
-static void
-append_buffer(ByteBuffer *buffer, const ByteBuffer *from)
+/*
+ * Begin a value of a column of lists; returns the column to which its items are appended, until
+ * the next value begins.
+ */
+Column *
+hxpy_column_begin_list(Column *column, bool isnull)
 {
-	if (from->length > 0)
-		hxpy_buffer_append(buffer, from->data, from->length);
-}
-
-/* Append all values of a column of the same type. */
-void
-hxpy_column_extend(Column *column, const Column *from)
-{
-	uint64		offset = end_offset(column);
-
-	if (from->count == 0)
-		return;
-	make_children(column);
-	if (hxpy_wire_is_text(column->type->tag) && column->count > 0)
-		hxpy_buffer_append(&column->data, "", 1);
-	if (from->nulls.length > 0 && column->nulls.length == 0)
-		append_zeros(&column->nulls, column->count);
-	if (from->nulls.length > 0)
-		append_buffer(&column->nulls, &from->nulls);
-	else if (column->nulls.length > 0)
-		append_zeros(&column->nulls, from->count);
-	append_buffer(&column->data, &from->data);
-	for (size_t i = 0; i < from->offsets.length; i += sizeof(uint64))
-	{
-		uint64		value;
-
-		memcpy(&value, from->offsets.data + i, sizeof(value));
-		hxpy_buffer_append(&column->offsets, &(uint64) {value + offset}, sizeof(uint64));
-	}
-	append_buffer(&column->dims, &from->dims);
-	for (int i = 0; i < column->type->nchildren; i++)
-		hxpy_column_extend(column->children[i], from->children[i]);
-	if (from->texts != NULL)
-	{
-		if (column->texts == NULL)
-			column->texts = create_texts(column);
-		hxpy_column_extend(column->texts, from->texts);
-	}
-	column->count += from->count;
+	hxpy_buffer_append(&column->offsets, &(uint64) {end_offset(column)}, sizeof(uint64));
+	/* All have one dimension, so that sizes are not written. */
+	append_dims(column, 0, NULL);
+	append_mask(column, isnull ? HXPY_MASK_NULL : 0);
+	column->count++;
+	return column->children[0];
 }
 
 /* Empty a column, keeping its memory. */

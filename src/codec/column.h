@@ -29,7 +29,7 @@ typedef struct Column
 extern Column *hxpy_column_create(ColumnType *type, const char *name, MemoryContext context);
 extern void hxpy_column_append_row(Column **columns, int ncolumns, const Datum *values,
 								   const bool *nulls, uint64 row);
-extern void hxpy_column_extend(Column *column, const Column *from);
+extern Column *hxpy_column_begin_list(Column *column, bool isnull);
 extern void hxpy_column_reset(Column *column);
 extern size_t hxpy_column_size(const Column *column);
 extern void hxpy_column_write(Column *column, GatherList *list);

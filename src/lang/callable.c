@@ -81,7 +81,7 @@ hxpy_callable_create(Oid oid, const CallableArguments *arguments, const Datum *v
 	if (arguments->has_session && nulls[0])
 		raise_null("session", NULL);
 	if (nulls[func])
-		raise_null("function", !arguments->has_session ? NULL :
+		raise_null("function", !arguments->has_session || arguments->is_group ? NULL :
 				   "For a result of type text the session must be named: py_call('session', 'func', NULL::text, 1, 2).");
 	if (arguments->has_session)
 		function->session = TextDatumGetCString(values[0]);

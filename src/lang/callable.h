@@ -12,11 +12,12 @@
 
 #define HXPY_MAX_FIXED	3
 
-/* What the arguments of a py_call are; those after the fixed ones go to the callable. */
+/* What the arguments of a py_call, or a py_agg, are; those after the fixed ones go to the callable. */
 typedef struct CallableArguments
 {
 	bool		has_session;	/* it is the first one; the callable follows */
-	bool		has_type;		/* then NULL of the type of the result */
+	bool		has_type;		/* then NULL of the type of the result; never of a py_agg */
+	bool		is_group;		/* it is a py_agg */
 	int			nfixed;			/* at most HXPY_MAX_FIXED */
 } CallableArguments;
 

@@ -84,7 +84,7 @@ shows('instruction, rows_out', 'eval_grid g|300010', 'py_eval_into');
 $psql->query(q{SELECT count(*) FROM py_apply('s', 'lambda df: df[df.i % 2 == 0]', 'SELECT i FROM generate_series(1, 1000) i') AS t(i int)});
 shows('instruction, rows_in, rows_out', 'apply lambda df: df[df.i % 2 == 0]|101010|300510', 'py_apply');
 $psql->query(q{SELECT py_agg('s', 'len', i) FROM generate_series(1, 100) i GROUP BY i % 4});
-shows('instruction, rows_in, rows_out', 'call len|101110|300510', 'py_agg');
+shows('instruction, rows_in, rows_out', 'calls len|101110|300510', 'py_agg');
 my $evals = look('evals');
 my $ms = look('total_time');
 $psql->query(q{SELECT py_exec('s', 'import time; time.sleep(0.3)')});

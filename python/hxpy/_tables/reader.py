@@ -144,7 +144,7 @@ class _Fixed:
         self.values.keep(values, rest.start)
         if null is None:
             whole = self.array(values, None)
-            return [whole[rows] for rows in bounds]
+            return list(map(whole.__getitem__, bounds))
         if null[rest].any():
             self.null = _Growing()
             self.null.append(null[rest].copy())
@@ -523,9 +523,15 @@ class TableReader:
 
         Each has the dtypes that it would have alone.
         """
-        bounds = [slice(*pair) for pair in zip([0, *ends], ends)]
+        bounds = list(map(slice, [0, *ends], ends))
         self.rows -= ends[-1]
         return map(list, zip(*[collector.cut(bounds) for collector in self._collectors]))
+
+    def groups(self, ends: Sequence[int]) -> list[list[Any]]:
+        """Return of each column the ndarrays, as plain() has them, of the tables of cut()."""
+        bounds = list(map(slice, [0, *ends], ends))
+        self.rows -= ends[-1]
+        return [list(map(_plain_array, collector.cut(bounds))) for collector in self._collectors]
 
     def first(self, places: Sequence[int]) -> list[Any]:
         """Return the values of these columns in the first row, None for NULL; there is one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import numpy
@@ -14,7 +14,7 @@ from .encode import encode_chunk
 from .reader import TableReader
 from .wire import BATCH, Buffer, Column
 
-__all__ = ["array", "encode"]
+__all__ = ["array", "encode", "groups"]
 
 
 def array(column: Column) -> Any:
@@ -31,6 +31,13 @@ def array(column: Column) -> Any:
         null = numpy.frombuffer(column.mask, dtype="?")
         return pandas.arrays.FloatingArray(values, null) if null.any() else values
     return values
+
+
+def groups(columns: Sequence[Column], ends: Sequence[int]) -> list[list[Any]]:
+    """Return for each column an ndarray a group; these end before the rows `ends`."""
+    reader = TableReader(columns)
+    reader.add(columns)
+    return reader.groups(ends)
 
 
 def encode(want: Column, value: Any, count: int) -> list[Buffer]:

@@ -23,10 +23,13 @@ from .functions import Function, Functions, shape_of
 
 __all__ = ["Batch"]
 
+# What a call is of; of groups it is of a callable, too.
+_FUNCTION, _CALLABLE, _GROUPS = range(3)
 _ANSWER = 16 << 20      # bytes of results after which an answer ends, with rows left
 _MOST_TIME = 2**32 - 1  # that a batch can tell
 _CONTAINERS = frozenset((wire.ARRAY, wire.RECORD, wire.JSON))
 _CHANGEABLE: frozenset[type] = frozenset((list, dict))
+_ATOMS = frozenset((type(None), bool, int, float, str))
 _GROWTH = 4             # of slices whose results may be of any size; the first is one row
 # Tags of which every value that has the very type fits.
 _ALWAYS_FIT = (wire.BOOL, wire.FLOAT64)
@@ -38,10 +41,12 @@ _NUMBERS = frozenset((*wire.INTEGERS, *wire.FLOATS))
 class Call:
     """One call of a request."""
 
-    __slots__ = ("function", "guard", "is_input", "returned", "shape", "sources", "strict", "want")
+    __slots__ = ("function", "guard", "is_input", "kind", "returned", "shape", "sources", "strict",
+                 "want")
 
-    def __init__(self, function: Function, strict: int, returned: int, guard: int,
+    def __init__(self, kind: int, function: Function, strict: int, returned: int, guard: int,
                  sources: list[int], want: Column) -> None:
+        self.kind = kind                    # what it is of
         self.function = function
         self.strict = bool(strict)          # not called where an argument is None
         self.returned = returned            # which column of the answer, -1 for none
@@ -51,12 +56,9 @@ class Call:
         self.shape = shape_of(want)
         self.is_input = False               # of another call
 
-    def body(self) -> Callable[..., Any]:
-        """Return what is called for a row."""
-        body, form = self.function.call, self.shape
-        if form is None and self.want.tag in _CONTAINERS:
-            form = _as_it_is_now
-        return body if form is None else lambda *arguments: form(body(*arguments))
+    def form(self) -> Callable[[Any], Any] | None:
+        """Return what takes a value before the next call is made, None for nothing."""
+        return _as_it_is_now if self.shape is None and self.want.tag in _CONTAINERS else self.shape
 
     def changes(self, column: Column) -> bool:
         """Return whether the function may change a column's values where they are."""
@@ -147,9 +149,11 @@ class Batch:
         names, *sent = columns[len(lines):]
         self.calls: list[Call] = []
         for line, name, want in zip(lines, decode_column(names), columns):
-            is_callable, strict, returned, guard, *sources = map(int, line.split(" "))
-            function = _callable(functions, name) if is_callable else functions.known[name]
-            self.calls.append(Call(function, strict, returned, guard, sources, want))
+            kind, strict, returned, guard, *sources = map(int, line.split(" "))
+            function = _callable(functions, name) if kind != _FUNCTION else functions.known[name]
+            if kind == _GROUPS:
+                function.kind = "value"     # a group is one call, also of what takes columns
+            self.calls.append(Call(kind, function, strict, returned, guard, sources, want))
         self.columns = [received(column) for column in sent]
         self.next = int(start)              # row
         self.end = self.next + int(count)
@@ -162,6 +166,7 @@ class Batch:
                 if source < 0:
                     self.calls[-1 - source].is_input = True
         self.separate(payload)
+        self.spread()
         bounded = all(call.want.tag in wire.FIXED or call.function.kind == "columns"
                       for call in self.calls if call.returned >= 0)
         self.most = self.end if bounded else 1
@@ -179,6 +184,19 @@ class Batch:
                     call.sources[place] = len(self.columns)
                     column = decode_batch(bytearray(payload))[3 + len(self.calls) + source]
                     self.columns.append(received(column))
+
+    def spread(self) -> None:
+        """Give each call for groups a column an argument, in the place of one of lists of rows."""
+        for call in self.calls:
+            if call.kind != _GROUPS:
+                continue
+            groups = self.columns[call.sources.pop()].wire()
+            for arrays in _arrays(groups):
+                values = received(groups)   # which says whether there are NULLs
+                values.values = arrays if groups.mask is None else \
+                    [None if null else array for array, null in zip(arrays, groups.mask)]
+                call.sources.append(len(self.columns))
+                self.columns.append(values)
 
     def ended(self) -> bool:
         """Return whether nothing is left to be done in this answer."""
@@ -226,10 +244,10 @@ class Batch:
         inputs = [(part.each() if places is None else part.list())[self.rows(source, count)]
                   for part, source in zip(parts, call.sources)]
         if places is None:
-            values, error = _run(call.body(), inputs, count)
+            values, error = _run(call, inputs, count)
         else:
-            found, error = _run(call.body(), [[values[place] for place in places]
-                                              for values in inputs], len(places))
+            found, error = _run(call, [[values[place] for place in places]
+                                       for values in inputs], len(places))
             values = _scatter(found, places, count)
             if error is not None:
                 del values[places[len(found)]:]
@@ -292,6 +310,14 @@ class Batch:
         return slice(self.next, self.next + count) if source >= 0 else slice(0, count)
 
 
+def _arrays(groups: Column) -> list[list[Any]]:
+    """Return for each column of a column of lists of rows an ndarray a list."""
+    from .._tables import vectors
+
+    assert groups.offsets is not None
+    return vectors.groups(groups.children[0].children, groups.offsets[1:].tolist())
+
+
 def _callable(functions: Functions, source: str) -> Function:
     """Return a callable; where there is none, what raises that for the first row."""
     try:
@@ -304,12 +330,14 @@ def _fail(error: Exception, *arguments: Any) -> NoReturn:
     raise error
 
 
-def _run(body: Callable[..., Any], inputs: Sequence[Sequence[Any]],
+def _run(call: Call, inputs: Sequence[Sequence[Any]],
          count: int) -> tuple[list[Any], BaseException | None]:
-    """Return what a function makes of rows, and what the row after the last one has raised."""
+    """Return what a call makes of rows, and what the row after the last one has raised."""
     values: list[Any] = []
+    body, form = call.function.call, call.form()
+    made = map(body, *inputs) if inputs else (body() for _ in range(count))
     try:
-        values.extend(map(body, *inputs) if inputs else (body() for _ in range(count)))
+        values.extend(made if form is None else map(form, made))
     except Exception as error:
         return values, error
     # What ends an iteration has been taken for its end.
@@ -318,6 +346,8 @@ def _run(body: Callable[..., Any], inputs: Sequence[Sequence[Any]],
 
 def _as_it_is_now(value: Any) -> Any:
     """Return a copy of lists, dicts and arrays: the function may change them for another row."""
+    if type(value) in _ATOMS:
+        return value
     try:
         return _copy(value)
     except RecursionError:      # what it is converted to says why

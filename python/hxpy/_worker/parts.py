@@ -1,4 +1,4 @@
-"""What a callable gets of rows: of a query's, batches, groups, or all of them; groups of py_agg.
+"""What a callable gets of a query's rows: batches, groups, or all of them.
 
 Batches come as the server cuts them.  In groups a further column of each batch, `ends`, has
 for each group that ends how many of the batch's rows come before that: so groups may share
@@ -8,21 +8,18 @@ callable needs some, too.
 
 from __future__ import annotations
 
-import itertools
 import os
 import reprlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .._tables.conversion import decode_column, encode_fitting
-from .._tables.wire import Buffer, Column, encode_batch
+from .._tables.conversion import decode_column
+from .._tables.wire import Column
 from ..errors import HxpyError
 from . import process
 
-__all__ = ["Groups", "Parts"]
+__all__ = ["Parts"]
 
-_ANSWER = 1 << 20       # bytes of values in a frame, about
-_FIRST_VALUES = 64      # which may be of any size, then twice as many each time
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -90,45 +87,6 @@ class Parts:
         return "the group " + ", ".join(
             f"{self.names[place]} = {_text_of(key)}"
             for place, key in zip(self.keys, self.reader.first(self.keys)))
-
-
-class Groups:
-    """Groups of py_agg's arguments, whose values go back a slice at a time.
-
-    left: how many have no value yet.  error: what the one after those values has raised.
-    """
-
-    def __init__(self, function: Callable[..., Any], want: Column, ends: Sequence[int],
-                 columns: Sequence[Column]) -> None:
-        from .._tables.reader import TableReader
-
-        self.function = function
-        self.want = want
-        self.left = len(ends)
-        self.error: BaseException | None = None
-        self.most = _FIRST_VALUES
-        reader = TableReader(columns)
-        reader.add(columns)
-        self.arguments = map(reader.plain, reader.cut(ends))
-
-    def ended(self) -> bool:
-        """Return whether nothing is left to be done."""
-        return self.error is not None or self.left == 0
-
-    def step(self) -> Sequence[Buffer]:
-        """Call the function for the next groups, and return a batch of their values."""
-        values: list[Any] = []
-        try:
-            values.extend(itertools.starmap(self.function,
-                                            itertools.islice(self.arguments, self.most)))
-        except Exception as error:
-            self.error = error
-        parts, unfit = encode_fitting(self.want, values)
-        self.error = unfit or self.error
-        self.left -= len(values)
-        size = sum(map(len, parts))
-        self.most = max(1, min(2 * self.most, _ANSWER * len(values) // size))
-        return encode_batch([parts])
 
 
 def _text_of(key: Any) -> str:

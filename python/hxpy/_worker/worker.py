@@ -40,7 +40,7 @@ from .batch import Batch
 from .channel import Channel
 from .output import LogHandler, Messages, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
-from .parts import Groups, Parts
+from .parts import Parts
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
 from .sql import Sql
@@ -459,11 +459,14 @@ class Worker(Channel):
         return self.send_rows(result, "table", want, start, parts.kind == "groups")
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:
-        """Send what a callable makes of each group of rows, up to one that fails."""
+        """Return what a callable makes of a group of rows."""
         import_tables()
-        source, want, ends, *columns = decode_batch(payload)
+        from .._tables import vectors
+
+        source, want, *columns = decode_batch(payload)
         function = self.session.callable(decode_column(source)[0])
-        return self.send_steps(Groups(function, want, decode_column(ends), columns))
+        value = function(*(array for array, in vectors.groups(columns, [columns[0].count])))
+        return encode_batch([encode_column(want, [value])])
 
     def invoke_rows(self, payload: Buffer) -> Sequence[Buffer]:
         """Call a function that returns a set, and send its rows as they come."""
@@ -488,7 +491,7 @@ class Worker(Channel):
                 self.failed = batch
             raise
 
-    def send_steps(self, made: Batch | Groups) -> Sequence[Buffer]:
+    def send_steps(self, made: Batch) -> Sequence[Buffer]:
         """Send values as they are made; return the last ones, or raise an error after them."""
         answer = made.step()
         while not made.ended():
