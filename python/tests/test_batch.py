@@ -113,6 +113,14 @@ def test_groups(known):
     assert answer(make_groups(known, ["len"], [None], wire.INT32)) == [[[None]]]
 
 
+@pytest.mark.parametrize("values, kinds", [
+    ([1, 2, 3], "iii"), ([0.5, 1.5, 2.5], "fff"), ([1, 0.5, 2], "ifi"), ([10 ** 20, 1, None], "Oif")])
+def test_numerics_of_groups(known, values, kinds):
+    parts = answer(make_groups(known, ["lambda x: x.dtype.kind"], [[(value,)] for value in values],
+                               wire.NUMERIC))
+    assert "".join(kind for part, in parts for kind in part) == kinds
+
+
 def test_values_of_groups_are_those_of_their_time(known):
     known.session.execute("kept = []\ndef keep(x):\n    kept.append(int(x[0]))\n    return kept")
     parts = answer(make_groups(known, ["keep"], [[(i,)] for i in range(9)], wire.INT32))

@@ -302,7 +302,12 @@ class _Numerics:
 
     def cut(self, bounds: Sequence[slice]) -> list[Any]:
         """Return an array for each of these rows, from the first on, and keep those after them."""
-        parts = self.parts
+        parts = self.parts = [part for part in self.parts if len(part[0]) > 0]
+        whole = _as_one(parts)
+        if whole is not None:
+            rest = whole[bounds[-1].stop:]
+            self.parts = [(rest.copy(), None)] if len(rest) > 0 else []
+            return list(map(whole.__getitem__, bounds))
         tables = []
         for rows in bounds:
             self.parts = list(_rows_of(parts, rows.start, rows.stop))
@@ -316,6 +321,15 @@ class _Numerics:
         if null is not None and null[0]:
             return None
         return values[0].item() if isinstance(values[0], numpy.generic) else values[0]
+
+
+def _as_one(parts: Sequence[tuple[Any, Any]]) -> Any:
+    """Return parts as one array if any rows of them have its dtype alone, too; else None."""
+    arrays = [values for values, null in parts if null is None and not isinstance(values, list)]
+    if not arrays or len(arrays) < len(parts) or len({array.dtype.kind for array in arrays}) > 1 \
+            or arrays[0].dtype.kind not in "if":
+        return None
+    return arrays[0] if len(arrays) == 1 else numpy.concatenate(arrays)
 
 
 def _rows_of(parts: Sequence[tuple[Any, Any]], start: int,
