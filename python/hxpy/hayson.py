@@ -173,11 +173,11 @@ def dumps_all(values: Iterable[Any]) -> list[str]:
                 return texts
     if len(values) > 1:
         try:
-            texts = _write_all(values if _are_trees(values) else
-                               [value if type(value) in _ATOMS else _encode(value, [])
-                                for value in values])
-            if texts is not None:
-                return texts
+            written = _write_all(values if _are_trees(values) else
+                                 [value if type(value) in _ATOMS else _encode(value, [])
+                                  for value in values])
+            if written is not None:
+                return written
         except (HaysonError, HaysonTypeError, ValueError, RecursionError):
             pass
     return [dumps(value) for value in values]
