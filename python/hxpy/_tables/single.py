@@ -11,7 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from . import scalars, wire
+from .. import hayson
+from . import wire
 from .conversion import decode_column, encode_column
 from .wire import Buffer, Column, column_head, decode_columns
 
@@ -96,18 +97,18 @@ class ValueWriter:
 
     def write(self, value: Any) -> list[Buffer]:
         """Return the column, in parts."""
-        if type(value) is self.kind:
-            try:
+        try:
+            if type(value) is self.kind:
                 if self.pack is not None:
                     return [self.head + self.pack(value)]
                 data = value.encode()
                 if b"\0" not in data:
                     return [self.head, wire.U64.pack(len(data)), *wire.padded(data)]
-            except (struct.error, OverflowError, UnicodeEncodeError):
-                pass        # the long way knows what to say
-        elif value is None and self.null:
-            return [self.null]
-        elif type(value) in self.direct:
-            data = scalars.hayson_texts([value])[0].encode()    # without NUL characters
-            return [self.head, wire.U64.pack(len(data)), *wire.padded(data)]
+            elif value is None and self.null:
+                return [self.null]
+            elif type(value) in self.direct:
+                data = hayson.dumps(value).encode()     # without NUL characters
+                return [self.head, wire.U64.pack(len(data)), *wire.padded(data)]
+        except (struct.error, ValueError, TypeError, OverflowError, RecursionError):
+            pass        # the long way knows what to say
         return [self.prefix, *encode_column(self.want, [value])]

@@ -132,12 +132,13 @@ class Channel:
                 self.shared[PRINTED] += 1
             self.connection.send(kind, request, parts)
 
-    def drain_output(self, seconds: float) -> None:
+    def drain_output(self, seconds: float) -> bool:
         """Wait until the supervisor has passed on what was written to descriptors 1 and 2.
 
         So that such output arrives before what is sent next.  The pipe is nearly
         always empty, which takes one system call; a process that writes all the
         time is not waited for longer than `seconds`.  An unfinished line ends here.
+        Return whether it has waited.
         """
         left = self.left    # one for all threads, since all ask the same
         deadline = 0.0
@@ -145,12 +146,12 @@ class Channel:
         while True:
             fcntl.ioctl(self.pipe, termios.FIONREAD, left, True)
             if not left[0] and not self.shared[FORWARDING]:
-                return
+                return deadline > 0
             if not left[0] and not ended and self.shared[FORWARDING] == HOLDING:
                 os.write(self.pipe, b"\n")
                 ended = True
             now = time.monotonic()
             deadline = deadline or now + seconds
             if now > deadline:
-                return
+                return True
             time.sleep(0.0002)

@@ -8,10 +8,10 @@ payload.  Nothing here knows what a payload means.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from collections.abc import Sequence
+from os import readv, write
 
 from .._tables.wire import Buffer, ProtocolError
 
@@ -83,16 +83,14 @@ class ConnectionClosed(Exception):
     """The other end has closed the connection."""
 
 
-def _header(kind: int, request: int, parts: Sequence[Buffer]) -> bytes:
-    return HEADER.pack(MAGIC, VERSION, kind, request, sum(map(len, parts)))
-
-
 class Connection:
     """Frames over one blocking stream socket, with a buffer for small ones.
 
     `receive` blocks; `send` writes a frame whole.  By read and write, as the seccomp
     profile looks at the flags of recv and send, which takes time.
     """
+
+    JOINED_BYTES = 65536    # up to so many are written by one call
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -119,13 +117,20 @@ class Connection:
         a header that is none.  A payload is writable when it is large, so that
         arrays can share its memory.
         """
+        if self._start == self._end:
+            self._start, self._end = 0, self._read(self._view)
         while self._end - self._start < HEADER.size:
             self._fill()
         magic, version, kind, request, length = HEADER.unpack_from(self._buffer, self._start)
         if magic != MAGIC or version != VERSION:
             raise ProtocolError(f"not a frame of version {VERSION}")
-        self._start += HEADER.size
-        if length <= len(self._buffer) - self._start:
+        start = self._start + HEADER.size
+        stop = start + length
+        if stop <= self._end:       # all of it came at once
+            self._start = stop
+            return kind, request, self._buffer[start:stop]
+        self._start = start
+        if length <= len(self._buffer) - start:
             while self._end - self._start < length:
                 self._fill()
             payload = self._buffer[self._start:self._start + length]
@@ -138,8 +143,6 @@ class Connection:
             self._start = self._end = 0
             while have < length:
                 have += self._read(view[have:])
-        if self._start == self._end:
-            self._start = self._end = 0
         return kind, request, payload
 
     def _fill(self) -> None:
@@ -150,28 +153,33 @@ class Connection:
         self._end += self._read(self._view[self._end:])
 
     def _read(self, into: memoryview) -> int:
-        count = os.readv(self._descriptor, (into,))
+        count = readv(self._descriptor, (into,))
         if count == 0:
             raise ConnectionClosed
         return count
 
     def hold(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
         """Keep a copy of a frame, to be sent with the next one that is."""
-        frame = b"".join((_header(kind, request, parts), *parts))
+        header = HEADER.pack(MAGIC, VERSION, kind, request, sum(map(len, parts)))
+        frame = b"".join((header, *parts))
         self._held.append(frame)
         self.held += len(frame)
 
     def send(self, kind: int, request: int, parts: Sequence[Buffer] = ()) -> None:
         """Send one frame whose payload is the concatenation of `parts`, after those that wait."""
-        parts = (*self._held, _header(kind, request, parts), *parts)
-        self._send(parts)
+        length = sum(map(len, parts))
+        header = HEADER.pack(MAGIC, VERSION, kind, request, length)
+        if self._held or length > self.JOINED_BYTES:
+            self._send((*self._held, header, *parts))
+        else:
+            self._write(b"".join((header, *parts)))
 
     def push(self) -> None:
         """Send the frames that wait."""
         self._send(self._held)
 
     def _send(self, parts: Sequence[Buffer]) -> None:
-        if sum(map(len, parts)) <= 65536:
+        if sum(map(len, parts)) <= self.JOINED_BYTES:
             self._write(b"".join(parts))
         else:
             for part in parts:
@@ -180,6 +188,6 @@ class Connection:
         self.held = 0
 
     def _write(self, data: Buffer) -> None:
-        sent = os.write(self._descriptor, data)
+        sent = write(self._descriptor, data)
         while sent < len(data):
-            sent += os.write(self._descriptor, memoryview(data)[sent:])
+            sent += write(self._descriptor, memoryview(data)[sent:])

@@ -47,8 +47,10 @@ from .sql import Sql
 
 __all__ = ["Worker", "run"]
 
+_SIGINT = int(signal.SIGINT)
 EXIT_CLOSED = 70    # exit status: the server went away
 
+_STREAMS = (protocol.GRID, protocol.APPLY, protocol.LOAD)   # instructions that rows follow
 _CACHED_PAYLOADS = 256
 _CHUNK_ROWS = 16384     # of a table on its way to the server
 _CACHED_LENGTH = 4096
@@ -138,7 +140,7 @@ class Worker(Channel):
         handler = self.handlers.get(kind)
         if handler is None or request == 0:
             raise ProtocolError(f"unexpected frame of type {kind}")
-        self.streaming = kind in (protocol.GRID, protocol.APPLY, protocol.LOAD)
+        self.streaming = kind in _STREAMS
         if kind == protocol.GRID:
             # As long as no interrupt can mean the request: however it ends, the old
             # value is gone.
@@ -149,20 +151,22 @@ class Worker(Channel):
               payload: bytearray) -> None:
         """Run one request and send its result or its error."""
         self.output_left = self.output_limit
-        depth, self.sql.depth = self.sql.depth, 0
-        self.sql.epoch += 1
-        if getsignal(signal.SIGINT) != self.on_interrupt:
+        shared, sql = self.shared, self.sql
+        depth, sql.depth = sql.depth, 0
+        sql.epoch += 1
+        if getsignal(_SIGINT) != self.on_interrupt:
             signal.signal(signal.SIGINT, self.on_interrupt)
         answer: Sequence[Buffer]
         try:
             try:
-                self.shared[RUNNING] = request
+                shared[RUNNING] = request
                 self.replaced = None        # what its end calls can be interrupted
-                if self.shared[TARGET] == request:
+                if shared[TARGET] == request:
                     raise KeyboardInterrupt     # it came before the request did
                 answer, kind = handler(payload), protocol.RESULT
-                self.leave_if_forked()
-                self.sql.forget()
+                if not self.here[0]:
+                    self.leave_if_forked()
+                sql.forget()
                 self.flush()
                 self.end_request()
             except BaseException as error:
@@ -173,11 +177,12 @@ class Worker(Channel):
             self.shared[RUNNING] = 0
             answer, kind = self.failure(error), protocol.ERROR
         self.postponed = False
-        self.sql.depth = depth
-        self.forget()
-        self.drain_output(0.5)
-        self.shared[ENDED] = time.monotonic_ns()
-        self.send(kind, request, answer)
+        sql.depth = depth
+        if self.broken_off:
+            self.forget()
+        if self.drain_output(0.5):
+            self.shared[ENDED] = time.monotonic_ns()
+        self.transmit(kind, request, answer)    # whole: no request runs, so none is interrupted
 
     def end_request(self) -> None:
         """Say that no request runs; the moment first, or the session seems idle since the last."""
