@@ -180,6 +180,12 @@ def test_compiled_once(session, monkeypatch):
     assert len(calls) == 2, "long sources are not kept"
 
 
+def test_compiled_for_who_keeps_it(session):
+    code = session.compile("1 + 1", "eval", False)
+    assert session.compile("1 + 1", "eval", False) is not code and not session._compiled
+    assert "".join(module.linecache.getlines(code.co_filename)) == "1 + 1", "for tracebacks"
+
+
 def test_same_source_runs_anew(session):
     for n in range(3):
         session.execute("n = globals().get('n', -1) + 1")

@@ -78,9 +78,12 @@ class Session:
         function: Callable[..., Any] = value
         return function
 
-    def compile(self, source: str, mode: str) -> types.CodeType:
-        """Compile a source once, under a file name of its own for tracebacks."""
-        code = self._compiled.get((mode, source))
+    def compile(self, source: str, mode: str, keep: bool = True) -> types.CodeType:
+        """Compile a source once, under a file name of its own for tracebacks.
+
+        keep: keep the code; otherwise the caller does.
+        """
+        code = self._compiled.get((mode, source)) if keep else None
         if code is not None:
             return code
         text = source.strip() if mode == "eval" else dedent(source)
@@ -91,7 +94,7 @@ class Session:
         if len(self._filenames) > _KNOWN_SOURCES:
             linecache.cache.pop(self._filenames.popleft(), None)
         code = compile(text, filename, mode, dont_inherit=True)
-        if len(source) <= _CACHED_LENGTH:
+        if keep and len(source) <= _CACHED_LENGTH:
             self._compiled[mode, source] = code
             if len(self._compiled) > _CACHED_SOURCES:
                 self._compiled.popitem(last=False)

@@ -568,7 +568,7 @@ class Worker(Channel):
             if len(self.writers) >= _CACHED_PAYLOADS:
                 self.writers.clear()
             self.writers[wanted] = writer
-        parsed = self.session.compile(source, "eval"), writer
+        parsed = self.session.compile(source, "eval", not key), writer
         if key:
             self.evaluations[key] = parsed
             if len(self.evaluations) > _CACHED_PAYLOADS:
