@@ -72,6 +72,7 @@ INSERT INTO account VALUES (20, 'int');
 INSERT INTO account VALUES (20, 'word');
 UPDATE account SET owner = 'skip' WHERE id = 1;
 UPDATE account SET owner = 'modify' WHERE id = 4;
+UPDATE account SET owner = 'fewer', tags = '{new}' WHERE id = 7;
 DELETE FROM account WHERE owner = 'modified';
 SELECT id, owner, tags FROM account ORDER BY id;
 -- domains, dropped columns, partitions

@@ -39,7 +39,7 @@ typedef struct PyTrigger
 	ColumnType *modified;		/* back */
 	List	   *new;			/* Columns of a row's fields */
 	List	   *old;
-	Datum	   *values;			/* of a row on its way */
+	Datum	   *values;			/* of the row that was read last: the new one, if there is one */
 	bool	   *nulls;
 	EventHead	heads[TRIGGER_EVENT_OPMASK + 1];
 } PyTrigger;
@@ -193,11 +193,12 @@ fill_rows(PyTrigger *trigger, const TriggerData *data)
 
 	if (head->prefix.ncolumns == 0)
 		make_head(trigger, data, head);
+	if (has_old(event))
+		fill_row(trigger, trigger->old, data->tg_trigtuple, tupdesc);
+	/* The new row comes last: its other values go into the one that Python modifies. */
 	if (has_new(event))
 		fill_row(trigger, trigger->new,
 				 has_old(event) ? data->tg_newtuple : data->tg_trigtuple, tupdesc);
-	if (has_old(event))
-		fill_row(trigger, trigger->old, data->tg_trigtuple, tupdesc);
 	return head;
 }
 
@@ -212,7 +213,7 @@ is_text(const WireColumn *column, const char *text)
 		memcmp(column->data, text, column->data_length) == 0;
 }
 
-/* Return a row with the columns that Python has set, in a memory context. */
+/* Return the row that was sent with the columns that Python has set, in a memory context. */
 static HeapTuple
 modify_row(const PyTrigger *trigger, HeapTuple tuple, TupleDesc tupdesc,
 		   const WireColumn *columns, uint32 ncolumns, MemoryContext context)
@@ -221,9 +222,9 @@ modify_row(const PyTrigger *trigger, HeapTuple tuple, TupleDesc tupdesc,
 	Datum	   *values = palloc(Max(nfields, 1) * sizeof(Datum));
 	bool	   *nulls = palloc(Max(nfields, 1) * sizeof(bool));
 	bool	   *found = palloc(Max(nfields, 1) * sizeof(bool));
-	bool	   *set = palloc0(tupdesc->natts * sizeof(bool));
 	int			field = 0;
 	MemoryContext old;
+	HeapTuple	modified;
 
 	hxpy_datum_fields(trigger->modified, columns, ncolumns, values, nulls, found);
 	for (int i = 0; i < tupdesc->natts; i++)
@@ -236,14 +237,16 @@ modify_row(const PyTrigger *trigger, HeapTuple tuple, TupleDesc tupdesc,
 			ereport(ERROR,
 					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 					 errmsg("cannot set generated column \"%s\"", NameStr(attribute->attname))));
-		set[i] = true;
 		trigger->values[i] = values[field - 1];
 		trigger->nulls[i] = nulls[field - 1];
 	}
 	old = MemoryContextSwitchTo(context);
-	tuple = heap_modify_tuple(tuple, tupdesc, trigger->values, trigger->nulls, set);
+	modified = heap_form_tuple(tupdesc, trigger->values, trigger->nulls);
 	MemoryContextSwitchTo(old);
-	return tuple;
+	modified->t_data->t_ctid = tuple->t_data->t_ctid;
+	modified->t_self = tuple->t_self;
+	modified->t_tableOid = tuple->t_tableOid;
+	return modified;
 }
 
 /* Return the row that the trigger gives back, NULL for none; in a memory context. */
