@@ -92,14 +92,13 @@ add_piece(GatherList *list)
 	return &list->pieces[list->npieces++];
 }
 
-/* Add bytes by value. */
-void
-hxpy_gather_copy(GatherList *list, const void *data, size_t length)
+/* Add bytes by value, which the caller writes where this says, before anything else is added. */
+char *
+hxpy_gather_room(GatherList *list, size_t length)
 {
 	GatherPiece *last = list->npieces > 0 ? &list->pieces[list->npieces - 1] : NULL;
+	char	   *room;
 
-	if (length == 0)
-		return;
 	if (last == NULL || last->data != NULL)
 	{
 		last = add_piece(list);
@@ -107,9 +106,19 @@ hxpy_gather_copy(GatherList *list, const void *data, size_t length)
 		last->offset = list->own.length;
 		last->length = 0;
 	}
-	hxpy_buffer_append(&list->own, data, length);
+	room = hxpy_buffer_reserve(&list->own, length);
+	list->own.length += length;
 	last->length += length;
 	list->length += length;
+	return room;
+}
+
+/* Add bytes by value. */
+void
+hxpy_gather_copy(GatherList *list, const void *data, size_t length)
+{
+	if (length > 0)
+		memcpy(hxpy_gather_room(list, length), data, length);
 }
 
 /* Add bytes by reference, or by value when they are few. */

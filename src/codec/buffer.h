@@ -53,6 +53,7 @@ hxpy_buffer_append(ByteBuffer *buffer, const void *data, size_t length)
 
 extern void hxpy_gather_reset(GatherList *list);
 extern void hxpy_gather_init(GatherList *list, MemoryContext context);
+extern char *hxpy_gather_room(GatherList *list, size_t length);
 extern void hxpy_gather_copy(GatherList *list, const void *data, size_t length);
 extern void hxpy_gather_refer(GatherList *list, const void *data, size_t length);
 extern void hxpy_gather_pad(GatherList *list, size_t length);

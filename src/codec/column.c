@@ -613,12 +613,16 @@ write_head(uint8 tag, uint8 flags, const char *name, const char *extra, uint64 c
 {
 	size_t		name_length = strlen(name);
 	size_t		extra_length = strlen(extra);
+	size_t		label_length = TYPEALIGN(8, name_length + extra_length);
 	WireColumnHead head = {tag, flags, name_length, extra_length, count};
+	char	   *room = hxpy_gather_room(list, sizeof(head) + label_length);
 
-	hxpy_gather_copy(list, &head, sizeof(head));
-	hxpy_gather_copy(list, name, name_length);
-	hxpy_gather_copy(list, extra, extra_length);
-	hxpy_gather_pad(list, name_length + extra_length);
+	memcpy(room, &head, sizeof(head));
+	room += sizeof(head);
+	if (label_length > 0)
+		memset(room + label_length - 8, 0, 8);
+	memcpy(room, name, name_length);
+	memcpy(room + name_length, extra, extra_length);
 }
 
 /*
