@@ -1119,6 +1119,41 @@ def query_calls(bench: Bench) -> Iterator[Measurement | Row]:
             raise RuntimeError(f"{sql} gives {ours}, not {theirs}")
 
 
+@case("memory", "10M rows through a batched function, in flat memory")
+def flat_memory(bench: Bench) -> Iterator[Measurement | Row]:
+    bench.plain.run("CREATE OR REPLACE FUNCTION memory_f(a float8, b float8) RETURNS float8 IMMUTABLE"
+                    " LANGUAGE hxpy_batch AS $$ return 2.0 * a + b $$")
+    sizes = (1_000_000, 10_000_000)
+    tables = [numbers_table(bench, max(bench.rows(size), 1000)) for size in sizes]
+    query = "SELECT count(y) FROM (SELECT memory_f(id, v) AS y FROM {} OFFSET 0) q"
+    # With JIT a plan has LLVM's code, by its expressions, not by its rows: the same here,
+    # since both queries are compiled with all that there is.
+    for title, settings in (
+            ("without JIT", ("jit = off",)),
+            ("with JIT", ("jit = on", "jit_above_cost = 0", "jit_inline_above_cost = 0",
+                          "jit_optimize_above_cost = 0"))):
+        private, seconds = [], []
+        for table in tables:
+            server = Server()
+            for setting in (*settings, "max_parallel_workers_per_gather = 0", "hxpy.session = 's'"):
+                server.run(f"SET {setting}")
+            bench.open_session(server)
+            with Memory(server.pid) as memory:
+                start = time.perf_counter()
+                count = server.run(query.format(table))
+                seconds.append(time.perf_counter() - start)
+            server.close()
+            if count != int(table.partition("_")[2]):
+                raise RuntimeError(f"the function was called {count} times for {table}")
+            private.append(memory.private)
+        yield Row("memory", f"10M × f(x, y) of hxpy_batch, {title}", OURS, [seconds[1]],
+                  target="memory ≤ that of 1M + 1 MB",
+                  verdict=("not judged" if bench.quick else
+                           "met" if private[1] <= private[0] + MB else "missed"),
+                  note=f"the backend's memory grows by {private[1] / MB:.1f} MB, by "
+                       f"{private[0] / MB:.1f} MB for 1M")
+
+
 @case("hook", "what queries without functions of the languages cost when hxpy is preloaded")
 def hook(bench: Bench) -> Iterator[Measurement | Row]:
     count = 200 if bench.quick else 20_000
