@@ -99,6 +99,26 @@ RESET ROLE;
 BEGIN READ ONLY;
 SELECT py_eval_into('g', '[]', 'into_a', 'append');
 ROLLBACK;
+-- a trigger needs the session: the rows that wait in a file count, and a cancel among them says what became of it
+CREATE TABLE into_i (id int);
+CREATE FUNCTION asks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM py_eval('g', '1'); RETURN NEW; END $$;
+CREATE TRIGGER asks BEFORE INSERT ON into_i FOR EACH ROW WHEN (NEW.id = 1) EXECUTE FUNCTION asks();
+SELECT py_exec('g', $$
+def waits(count, seconds):
+    yield {"id": np.arange(10)}
+    __import__("time").sleep(seconds)
+    for i in range(count):
+        yield {"id": np.arange(10, 20)}
+$$);
+SELECT rows_out AS before FROM hxpy_stat_sessions WHERE session = 'g' \gset
+SELECT py_eval_into('g', 'waits(3, 0)', 'into_i', 'append');
+SELECT rows_out - :before AS counted FROM hxpy_stat_sessions WHERE session = 'g';
+\set VERBOSITY default
+\set SHOW_CONTEXT never
+SET statement_timeout = '1s';
+SELECT py_eval_into('g', 'waits(1, 60)', 'into_i', 'append');
+RESET statement_timeout;
+\set VERBOSITY terse
 SELECT py_eval('g', '"alive"');
-DROP TABLE into_a, "Into B", into_c, into_d, into_e, into_f, into_g, into_h;
-DROP FUNCTION shout;
+DROP TABLE into_i, into_a, "Into B", into_c, into_d, into_e, into_f, into_g, into_h;
+DROP FUNCTION shout, asks;

@@ -242,7 +242,26 @@ replace_fields(IntoStream *stream, CopyFromState copy, const List *attnums)
 	copy->attnumlist = NIL;
 }
 
-/* Put the rest of the batches into a file, since the session is needed. */
+/* Return how many rows the batch at hand has, which is checked for that. */
+static uint64
+count_rows(IntoStream *stream)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "hxpy batch",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	uint64		nrows;
+
+	(void) hxpy_datum_readers(stream->types, stream->ncolumns, stream->exchange.payload,
+							  stream->exchange.length, &nrows);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return nrows;
+}
+
+/*
+ * Put the rest of the batches into a file, since the session is needed.  Their rows count
+ * now: when they are inserted the session may be another one's.
+ */
 static void
 spool_rest(void *arg)
 {
@@ -255,6 +274,7 @@ spool_rest(void *arg)
 	hxpy_clock_count_all(&exchange->clock);
 	while (hxpy_exchange_next(exchange))
 	{
+		hxpy_registry_add(exchange->conn->slot, COUNT_ROWS_OUT, count_rows(stream));
 		BufFileWrite(file, &exchange->length, sizeof(exchange->length));
 		BufFileWrite(file, unconstify(char *, exchange->payload), exchange->length);
 	}
@@ -325,7 +345,7 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 	MemoryContextSwitchTo(old);
 	stream->bytes = NULL;
 	stream->nbytes = nrows * sizeof(int16);
-	if (stream->exchange.conn != NULL)
+	if (stream->rest == NULL && stream->exchange.conn != NULL)
 		hxpy_registry_add(stream->exchange.conn->slot, COUNT_ROWS_OUT, nrows);
 }
 

@@ -356,6 +356,7 @@ spool_inner(WorkerConn *conn)
 {
 	Exchange   *exchange = conn->current;
 	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext context = CurrentMemoryContext;
 
 	if (exchange == NULL || !exchange->resting)
 		return;
@@ -367,8 +368,7 @@ spool_inner(WorkerConn *conn)
 	PG_CATCH();
 	{
 		CurrentResourceOwner = owner;
-		hxpy_exchange_close(exchange);
-		PG_RE_THROW();
+		break_off(exchange, context);
 	}
 	PG_END_TRY();
 	CurrentResourceOwner = owner;
