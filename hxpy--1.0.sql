@@ -280,6 +280,33 @@ RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 COMMENT ON FUNCTION py_load_lo(text, text, oid) IS
   'set a Python variable to a value that py_save_lo has saved; runs code, in the sandbox';
 
+-- Sessions that are forked from others, with their variables -------------------------
+
+CREATE FUNCTION py_clone(new_name text)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_clone(text) IS
+  'fork the session of hxpy.session, with all its variables, into a new one; returns its name';
+
+CREATE FUNCTION py_clone(session text, new_name text)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_clone(text, text) IS
+  'fork a session, with all its variables, into a new one; returns its name';
+
+CREATE FUNCTION py_share()
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_share() IS
+  'let sessions that the role opens from now on be forked from the session of hxpy.session, with its variables';
+
+CREATE FUNCTION py_share(session text)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_share(text) IS
+  'let sessions that the role opens from now on be forked from this one, with its variables';
+
+CREATE FUNCTION py_unshare()
+RETURNS boolean AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_unshare() IS
+  'let the role''s sessions be opened without variables again; false when there was nothing shared';
+
 -- The end of sessions, and what is open --------------------------------------------
 
 CREATE FUNCTION py_close()
@@ -783,7 +810,8 @@ CREATE FUNCTION py_stat_pool(OUT image text, OUT database text, OUT role text, O
                              OUT wanted integer, OUT ready integer, OUT starting integer,
                              OUT sessions integer, OUT started bigint,
                              OUT taken bigint, OUT missed bigint, OUT failed bigint,
-                             OUT last_asked timestamptz, OUT error text, OUT error_at timestamptz)
+                             OUT last_asked timestamptz, OUT error text, OUT error_at timestamptz,
+                             OUT parent text, OUT parent_since timestamptz)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 4;
 COMMENT ON FUNCTION py_stat_pool() IS 'the containers that the launcher keeps for new sessions';
 
@@ -983,6 +1011,7 @@ REVOKE ALL ON FUNCTION
   py_agg(text, "any"), py_agg(text, text, "any"),
   py_save(text), py_save(text, text), py_save_lo(text), py_save_lo(text, text),
   py_load(text, bytea), py_load(text, text, bytea), py_load_lo(text, oid), py_load_lo(text, text, oid),
+  py_clone(text), py_clone(text, text), py_share(), py_share(text), py_unshare(),
   py_close(), py_close(text), py_close_all(), py_sessions(), py_packages(text),
   hxpy_call_handler(), hxpy_batch_handler(), hxpy_inline_handler(internal), hxpy_validator(oid)
 FROM PUBLIC;

@@ -66,6 +66,7 @@ int			hxpy_batch_size;
 int			hxpy_numeric;
 int			hxpy_types;
 char	   *hxpy_start_proc;
+bool		hxpy_start_proc_shared;
 int			hxpy_unsupported;
 bool		hxpy_batching;
 bool		hxpy_batch_volatile;
@@ -319,6 +320,9 @@ define_sessions(void)
 	/* Sessions of SECURITY DEFINER functions are their owners'. */
 	DEFINE(String, start_proc, PGC_SUSET, 0,
 		   "Function that runs before the first of the language hxpy in a session.", NULL, "");
+	DEFINE(Bool, start_proc_shared, PGC_SUSET, 0,
+		   "Whether the role's later sessions are forked from the one in which hxpy.start_proc has run.",
+		   "Where sessions share containers (hxpy.share).", false);
 	DEFINE(Int, max_sessions, PGC_SUSET, 0,
 		   "Most Python sessions of one connection.", NULL, 8, 1, HXPY_MAX_SESSIONS);
 	DEFINE(Int, max_role_sessions, PGC_SUSET, 0,

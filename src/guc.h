@@ -66,6 +66,7 @@ extern int	hxpy_batch_size;	/* kB */
 extern int	hxpy_numeric;		/* HXPY_NUMERIC_... */
 extern int	hxpy_types;			/* HXPY_TYPES_... */
 extern char *hxpy_start_proc;	/* function that runs first in a session, "" for none */
+extern bool hxpy_start_proc_shared; /* and makes it the parent of those that come */
 extern int	hxpy_unsupported;	/* HXPY_UNSUPPORTED_... */
 extern bool hxpy_batching;		/* functions are called for many rows at once */
 extern bool hxpy_batch_volatile;	/* VOLATILE ones, too */

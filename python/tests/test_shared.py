@@ -14,11 +14,17 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hxpy._tables import wire
 from hxpy._worker import protocol
+from hxpy._worker.protocol import ConnectionClosed
 from test_worker import IMAGE, SANDBOX, Died, Session, listen, pytestmark  # noqa: F401
 
 SECCOMP = Path(__file__).resolve().parents[2] / "docker" / "seccomp.json"
 MB = 1 << 20
+
+
+class Refused(Exception):
+    """What a worker says that cannot be forked."""
 
 
 class Shared:
@@ -29,6 +35,7 @@ class Shared:
         self.directory = tempfile.mkdtemp(prefix="hxpytest_py_")
         os.chmod(self.directory, 0o755)
         self.sessions = []
+        self.slots = 0
         listener = listen(self.directory, "shared")
         subprocess.run(
             ["docker", "run", "-d", "--name", self.name, *SANDBOX, "--memory", memory,
@@ -44,14 +51,38 @@ class Shared:
         self.failed = self.launcher.recv(4096)
         os.chmod(self.directory, 0o711)
 
-    def open(self, memory=256 * MB, processes=64, **options):
-        name = f"session-{uuid.uuid4().hex}"
+    def open(self, memory=256 * MB, processes=64, prefix="session", **options):
+        name = f"{prefix}-{uuid.uuid4().hex}"
         session = Session(listen(self.directory, name), memory=str(memory),
-                          processes=str(processes), **options)
-        session.name = name
+                          processes=str(processes), slot=str(self.slots), **options)
+        session.name, session.slot = name, str(self.slots)
+        self.slots += 1
         os.unlink(os.path.join(self.directory, name))
         self.sessions.append(session)
         return session
+
+    def fork(self, origin, kind="session"):
+        """Have a session's worker forked; return the new session, None for a parent."""
+        name = f"fork-{uuid.uuid4().hex}"
+        listener = listen(self.directory, name)
+        parts = wire.encode_texts(name=name, kind=kind)
+        origin.control.send(protocol.FORK, 0, parts)
+        answer = origin.ask(protocol.FORK, parts)
+        os.unlink(os.path.join(self.directory, name))
+        if answer != [] or kind == "parent":
+            listener.close()
+            if answer != []:
+                raise Refused(answer)
+            return None
+        forked = Session(listener, memory=str(256 * MB), processes="64", slot="99")
+        forked.name = name
+        self.sessions.append(forked)
+        return forked
+
+    def share(self, origin, number=1):
+        """Make a session the parent of those that come with the prefix "heir"."""
+        self.fork(origin, "parent")
+        origin.control.send(protocol.SHARE, 0, wire.encode_texts(number=str(number)))
 
     def running(self):
         return subprocess.run(["docker", "ps", "-q", "--filter", f"name={self.name}"],
@@ -309,6 +340,162 @@ def test_attack(container, pair, attack):
     answer = attacker.exec(attack)
     assert answer != [] and answer["message"].startswith(("PermissionError", "ProcessLookupError")), answer
     assert victim.eval("open('secret').read()") == "s"
+
+
+# Sessions that are forked from others -----------------------------------------------
+
+
+@pytest.fixture
+def origin(container):
+    """A session that has made something; it must be of use afterwards."""
+    session = container.open()
+    session.exec("import os, random, secrets, sys\nimport numpy as np\n"
+                 "x = [1, 2]\nbig = np.arange(1000)\nopen('secret', 'w').write('s')\n"
+                 "def f(): return len(x)")
+    yield session
+    assert session.eval("(x, int(big.sum()), open('secret').read())") == [[1, 2], 499500, "s"]
+    container.sessions.remove(session)
+    session.hang_up()
+
+
+@pytest.mark.parametrize("kind", ["clone", "heir"])
+def test_fork(container, origin, kind):
+    """It finds all variables, and what it does with them is its own."""
+    if kind == "clone":
+        one, two = container.fork(origin), container.fork(origin)
+    else:
+        container.share(origin)
+        one, two = container.open(prefix="heir"), container.open(prefix="heir")
+    one.exec("x.append(3); big[:] = 0; open('mine', 'w').write('m'); y = 1")
+    assert one.eval("f()") == 3 and two.eval("f()") == 2 and two.eval("int(big.sum())") == 499500
+    assert two.eval("'y' in globals()") is False
+    for code in ("random.random()", "np.random.rand()", "secrets.token_hex()", "os.getcwd()",
+                 "os.environ['TMPDIR']", "os.getpid()", "os.getpgid(0)"):
+        assert len({session.eval(code) for session in (origin, one, two)}) == 3, code
+    assert one.eval("os.getppid()") == origin.eval("os.getppid()")
+    inherited = origin.eval("[os.readlink(f'/proc/self/fd/{n}') for n in (1, 3, 4, 5)]")
+    assert not set(inherited) & set(one.eval(
+        "[os.readlink(f'/proc/self/fd/{n}') for n in map(int, os.listdir('/proc/self/fd')[:-1])]"))
+    assert len([line for line in one.eval("open('/proc/self/maps').read()").splitlines()
+                if line.split()[1].startswith("rw-s")]) == 1, "the page of interrupts is its own"
+    one.exec("print('of one')")
+    assert one.texts() == "of one" and two.texts() == ""
+    one.start("import time\ntime.sleep(9)")
+    time.sleep(0.1)
+    one.interrupt()
+    assert "KeyboardInterrupt" in one.reply()["message"]
+    assert death(two, "os._exit(3)")[:2] == ("exit", "3")
+    assert one.eval("f()") == 3
+    place = one.eval("os.getcwd()")
+    one.hang_up()
+    inside = ["docker", "exec", container.name, "test", "-e", place]
+    wait_until(lambda: subprocess.run(inside).returncode == 1)
+
+
+@pytest.mark.parametrize("kind", ["clone", "heir"])
+@pytest.mark.parametrize("attack", [
+    "os.kill(origin, 9)", "os.kill(origin, 0)", "os.kill(twin, 9)", "os.killpg(origin, 9)",
+    "os.killpg(twin, 9)", "os.kill(-1, 9)", "os.setpgid(0, 0)", "os.setpgid(0, origin)",
+    "os.listdir(place)", "open(place + '/secret').read()", "open(place + '/new', 'w')",
+    "os.listdir(beside)", "os.listdir(os.path.dirname(os.getcwd()))", "os.unlink(beside + '/t')",
+    "open(f'/proc/{origin}/mem', 'rb')", "os.listdir(f'/proc/{twin}/fd')", "os.listdir('/run/hxpy')",
+    "os.lseek(2000, 0, 0)"])
+def test_attack_of_a_fork(container, origin, kind, attack):
+    """What one that has its origin's memory cannot do to that, and to another fork of it."""
+    if kind == "heir":
+        container.share(origin)
+    one, two = (container.fork(origin) if kind == "clone" else container.open(prefix="heir")
+                for _ in range(2))
+    two.exec("open('t', 'w').write('t')")
+    one.exec(f"origin = {origin.eval('os.getpid()')}; twin = {two.eval('os.getpid()')}\n"
+             f"place = {origin.eval('os.getcwd()')!r}; beside = {two.eval('os.getcwd()')!r}")
+    answer = one.exec(attack)
+    assert answer != [] and answer["message"].startswith(
+        ("PermissionError", "ProcessLookupError", "OSError: [Errno 9]")), answer
+    assert two.eval("open('t').read()") == "t"
+    for session in one, two:
+        session.hang_up()
+
+
+@pytest.mark.parametrize("code, undo, detail", [
+    ("import threading, time\nend = threading.Event()\n"
+     "t = threading.Thread(target=end.wait, name='waiter')\nt.start()", "end.set(); t.join()", "waiter"),
+    ("import _thread, threading\nend = threading.Event()\n_thread.start_new_thread(end.wait, ())",
+     "import time\nend.set(); time.sleep(0.1)", "threads"),
+    ("import socket\na, b = socket.socketpair()", "a.close(); b.close()", "socket:"),
+    ("a, b = os.pipe()", "os.close(a); os.close(b)", "pipe:"),
+    ("a = open('log', 'w')", "a.close()", "/log"),
+    ("import mmap\na = mmap.mmap(-1, 5000)", "a.close()", "8192 bytes of /dev/zero"),
+])
+def test_what_cannot_be_forked(container, origin, code, undo, detail):
+    origin.exec(code)
+    for kind in ("session", "parent"):
+        with pytest.raises(Refused) as info:
+            container.fork(origin, kind)
+        error = info.value.args[0]
+        assert error["sqlstate"] == "55000" and detail in error["detail"] and error["hint"]
+    origin.exec(undo)
+    container.fork(origin).hang_up()
+
+
+def test_files_that_are_read(container, origin):
+    """Each reads on where it is."""
+    origin.exec("a = open('secret'); a.read(0); b = os.open('secret', os.O_RDONLY)")
+    forked = container.fork(origin)
+    assert forked.eval("(a.read(), os.read(b, 1).decode())") == ["s", "s"]
+    assert origin.eval("(a.read(), os.read(b, 1).decode())") == ["s", "s"]
+    forked.hang_up()
+
+
+def test_an_origin_that_ends(container):
+    """What was forked from it lives on, and what it has left goes after that."""
+    origin = container.open()
+    origin.exec("import os; x = 1")
+    place = origin.eval("os.getcwd()")
+    container.share(origin, 5)
+    clone = container.fork(origin)
+    of_clone = container.fork(clone)
+    origin.hang_up()
+    clone.hang_up()
+    heir = container.open(prefix="heir")
+    assert heir.eval("x") == of_clone.eval("x") == 1
+    for session in heir, of_clone:
+        session.exec("open('file', 'w').write('x')")
+        assert session.eval("open('file').read()") == "x"
+        session.hang_up()
+    container.launcher.send(b"unshare 4\n")
+    assert container.open(prefix="heir").eval("x") == 1
+    container.launcher.send(b"unshare 5\n")
+    assert container.launcher.recv(4096) == b"unshared 5\n"
+    with pytest.raises((Died, ConnectionClosed)):
+        container.open(prefix="heir")
+    inside = ["docker", "exec", container.name, "sh", "-c", f"test -e {place}.forks"]
+    container.sessions[-1].hang_up()
+    wait_until(lambda: subprocess.run(inside).returncode == 1)
+    assert container.open().eval("1") == 1
+
+
+def test_depth_of_forks(container):
+    session = container.open()
+    with pytest.raises(Refused, match="54000"):
+        for _ in range(20):
+            session = container.fork(session)
+    assert session.eval("1") == 1
+
+
+def test_measure(container, pair):
+    """Memory is what a session has of its own."""
+    first, second = pair
+    second.exec("import numpy\nx = numpy.ones(4 << 20)\nwhile sum(range(10 ** 6)) < 0: pass")
+    container.launcher.send(b"measure\n")
+    taken = {}
+    while not all(session.slot in taken for session in pair):
+        for line in container.launcher.recv(65536).decode().splitlines():
+            word, *numbers = line.split()
+            if word == "session":
+                taken[numbers[0]] = [int(number) for number in numbers[1:]]
+    mine = [taken[session.slot] for session in pair]
+    assert 20 * MB < mine[1][0] < 60 * MB and mine[0][0] < 10 * MB and mine[1][1] > 0
 
 
 def test_abstract_sockets(pair):

@@ -34,6 +34,8 @@
 #define HXPY_FRAME_CALLS		0x13
 #define HXPY_FRAME_SAVE			0x18
 #define HXPY_FRAME_LOAD			0x19
+#define HXPY_FRAME_FORK			0x1A
+#define HXPY_FRAME_SHARE		0x1B
 #define HXPY_FRAME_ANSWER		0x20	/* the first of 16, to as many of ASK; the last is COLUMNS */
 #define HXPY_FRAME_COLUMNS		0x2F	/* an answer has rows: BATCH … follow, then it */
 

@@ -31,6 +31,7 @@
 #include "guc.h"
 #include "lang/function.h"
 #include "lang/language.h"
+#include "session/share.h"
 
 #define IMAGE_SETTING	"hxpy.image="
 #define MIN_LIMIT		64		/* functions that a worker knows before dropped ones are looked for */
@@ -238,6 +239,7 @@ get_session(bool pins_image)
 	PySession  *session = hxpy_session_use(hxpy_session, pins_image);
 	uint64		id = session->id;
 	uint64		outer = starting;
+	bool		fresh = session->worker->request == 1;	/* nothing but OPEN was sent */
 
 	if (session->started || starting == id)
 		return session;
@@ -257,6 +259,8 @@ get_session(bool pins_image)
 		session = hxpy_session_use(hxpy_session, pins_image);
 	}
 	session->started = session->id == id;
+	if (session->started && fresh && hxpy_start_proc[0])
+		hxpy_share_start(session);
 	return session;
 }
 

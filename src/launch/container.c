@@ -116,8 +116,9 @@ static bool
 connect_claimed(Container *container, const ContainerOptions *options, const PoolClaim *claim)
 {
 	EngineSpec	spec = {0};
-	Launch	   *launch = hxpy_launch_create(options->shared ? LAUNCH_FORK : LAUNCH_SESSION, &spec,
-											container->image, options->session,
+	Launch	   *launch = hxpy_launch_create(!options->shared ? LAUNCH_SESSION :
+											claim->parent.number != 0 ? LAUNCH_HEIR : LAUNCH_FORK,
+											&spec, container->image, options->session,
 											options->shared ? FORK_TIMEOUT_MS : READY_TIMEOUT_MS);
 	/* After an error of ours, as a cancel, a shared one is still of use. */
 	volatile bool usable = options->shared;
@@ -131,6 +132,9 @@ connect_claimed(Container *container, const ContainerOptions *options, const Poo
 		if (connected)
 			take_over(container, launch);
 		container->shared = options->shared;
+		container->by_parent = launch->kind == LAUNCH_HEIR;
+		container->initialized = container->by_parent && claim->parent.initialized;
+		container->started = container->by_parent && claim->parent.started;
 	}
 	PG_FINALLY();
 	{
@@ -222,6 +226,54 @@ hxpy_container_start(const ContainerOptions *options, MemoryContext context)
 	launch_container(container, options);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(own);
+	hxpy_registry_set_started(options->slot, container->id, container->image, options->network,
+							  container->host);
+	return container;
+}
+
+/*
+ * Have the worker of a session in a shared container, which the engine names so, forked
+ * into one for another session, and wait until that has its sockets.  `order` says so to
+ * who has the first one; the worker itself is the caller's to ask.
+ */
+Container *
+hxpy_container_clone(const ContainerOptions *options, const Container *origin, const char *name,
+					 ForkOrder order, void *arg, MemoryContext context)
+{
+	Container  *container = MemoryContextAllocZero(context, sizeof(Container));
+	EngineSpec	spec = {0};
+	Launch	   *launch;
+
+	container->control = container->data = PGINVALID_SOCKET;
+	container->directory.fd = -1;
+	container->shared = true;
+	container->image = MemoryContextStrdup(context, origin->image);
+	check_descriptors();
+	hxpy_pool_join(name, options->slot);
+	launch = hxpy_launch_create(LAUNCH_CLONE, &spec, container->image, options->session,
+								FORK_TIMEOUT_MS);
+	PG_TRY();
+	{
+		bool		connected = hxpy_launch_begin_claimed(launch, origin->id, origin->directory.uid);
+
+		if (connected)
+		{
+			order(arg, launch->socket_name);
+			connected = hxpy_launch_run(launch);
+		}
+		if (!connected)
+			ereport(ERROR,
+					(errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+					 errmsg("the session's container does not answer"),
+					 errhint("Look after the machine's load, or open the session anew.")));
+		take_over(container, launch);
+	}
+	PG_FINALLY();
+	{
+		hxpy_launch_release(launch, false);
+	}
+	PG_END_TRY();
+	container->host = origin->host;
 	hxpy_registry_set_started(options->slot, container->id, container->image, options->network,
 							  container->host);
 	return container;

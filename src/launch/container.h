@@ -27,13 +27,22 @@ typedef struct Container
 	char	   *id;
 	int			host;			/* which engine of the list has it */
 	bool		shared;			/* others live in it, and its directory is theirs, too */
+	bool		by_parent;		/* the worker is forked from that of py_share */
+	bool		initialized;	/* py_init has run there */
+	bool		started;		/* hxpy.start_proc has run there */
 	SocketDirectory directory;
 	pgsocket	control;		/* PGINVALID_SOCKET once handed over */
 	pgsocket	data;
 } Container;
 
+/* Has a session's worker forked for the socket of a name. */
+typedef void (*ForkOrder) (void *arg, const char *socket_name);
+
 extern bool hxpy_container_may_share(const char *network);
 extern Container *hxpy_container_start(const ContainerOptions *options, MemoryContext context);
+extern Container *hxpy_container_clone(const ContainerOptions *options, const Container *origin,
+									   const char *name, ForkOrder order, void *arg,
+									   MemoryContext context);
 extern void hxpy_container_release(Container *container);
 
 #endif							/* HXPY_CONTAINER_H */

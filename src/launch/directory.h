@@ -12,6 +12,8 @@
 #define HXPY_POOL_SOCKET	"pool"	/* the launcher's, of a container in the pool */
 #define HXPY_SHARED_SOCKET	"shared"	/* the same, of one for several sessions */
 #define HXPY_FORK_PREFIX	"session-"	/* of those of these sessions, each of a name of its own */
+#define HXPY_HEIR_PREFIX	"heir-" /* the same, forked from the parent that py_share has made */
+#define HXPY_CLONE_PREFIX	"clone-"	/* the same, forked from a session of the backend */
 
 /* A claim on a directory and the user id that it is named after. */
 typedef struct SocketDirectory

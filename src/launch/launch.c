@@ -37,6 +37,8 @@ static const struct
 	[LAUNCH_POOL] = {HXPY_POOL_SOCKET, 1},
 	[LAUNCH_SHARED] = {HXPY_SHARED_SOCKET, 1},
 	[LAUNCH_FORK] = {HXPY_FORK_PREFIX, 2},	/* and random digits */
+	[LAUNCH_HEIR] = {HXPY_HEIR_PREFIX, 2},	/* the same */
+	[LAUNCH_CLONE] = {HXPY_CLONE_PREFIX, 2},
 };
 
 /* Fill memory with random bytes. */
@@ -55,7 +57,7 @@ make_socket_name(LaunchKind kind)
 {
 	uint64		digits[2];
 
-	if (kind != LAUNCH_FORK)
+	if (kind < LAUNCH_FORK)
 		return kinds[kind].socket_name;
 	make_random(digits, sizeof(digits));
 	return psprintf("%s%016llx%016llx", kinds[kind].socket_name,
@@ -157,7 +159,7 @@ connect_worker(Launch *launch)
 static void
 accept_worker(Launch *launch)
 {
-	bool		shared = launch->kind == LAUNCH_FORK;
+	bool		shared = launch->kind >= LAUNCH_FORK;
 
 	while (launch->nsockets < kinds[launch->kind].wanted)
 	{

@@ -23,7 +23,9 @@ typedef enum LaunchKind
 	LAUNCH_SESSION,				/* a session's own sandbox: to its backend, control and data */
 	LAUNCH_POOL,				/* one for whoever comes: to the launcher */
 	LAUNCH_SHARED,				/* the same, for the sessions of a role */
-	LAUNCH_FORK					/* a worker in a shared one: to its backend, control and data */
+	LAUNCH_FORK,				/* a worker in a shared one: to its backend, control and data */
+	LAUNCH_HEIR,				/* the same, forked from the parent that py_share has made */
+	LAUNCH_CLONE				/* the same, forked from a session's worker */
 } LaunchKind;
 
 /* A launch, from before the sandbox is made until its owner has what it wants of it. */

@@ -302,6 +302,7 @@ do_due(void)
 		{
 			sample_at = hxpy_notes_in_ms(SAMPLE_MS);
 			hxpy_sampler_begin();
+			hxpy_member_measure_all();
 		}
 		if (asks)
 			hxpy_notes_engine(NULL);

@@ -153,6 +153,7 @@ take_slot(int kind, const char *name)
 			slot->spec = hxpy_pool->kinds[kind].spec;
 			strlcpy(slot->name, name, sizeof(slot->name));
 			slot->id[0] = '\0';
+			slot->parent.number = slot->unshared = 0;
 			hxpy_pool->launcher_starts++;
 			found = i;
 		}
@@ -380,9 +381,82 @@ fail_ended(Member *member)
 								 line[0] ? ": " : "", line));
 }
 
+/* Tell a shared container something, unless it does not read. */
+static void
+tell_member(const Member *member, const char *line)
+{
+	if (member->launch->sockets[0] != PGINVALID_SOCKET)
+		(void) send(member->launch->sockets[0], line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Take a line that a shared container has sent; what makes no sense is passed over. */
+static void
+take_line(const Member *member, const char *line)
+{
+	PoolSlot   *slot = &hxpy_pool->slots[member->slot];
+	int			number;
+	uint32		parent;
+	long long	memory;
+	long long	cpu;
+
+	if (sscanf(line, "session %d %lld %lld", &number, &memory, &cpu) == 3)
+		hxpy_registry_set_shared_figures(number, slot->name, Max(memory, 0), Max(cpu, 0));
+	else if (sscanf(line, "unshared %u", &parent) == 1)
+		hxpy_pool_end_parent(slot, parent);
+}
+
+/* Take the lines that a shared container has sent. */
+static void
+take_lines(Member *member, const char *text, ssize_t length)
+{
+	for (ssize_t i = 0; i < length; i++)
+	{
+		if (text[i] != '\n')
+		{
+			/* A line that is too long makes no sense either. */
+			if (member->line_length < (int) sizeof(member->line) - 1)
+				member->line[member->line_length++] = text[i];
+			continue;
+		}
+		member->line[member->line_length] = '\0';
+		member->line_length = 0;
+		take_line(member, member->line);
+	}
+}
+
+/* Ask all shared containers that have sessions what these have taken. */
+void
+hxpy_member_measure_all(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, hxpy_members)
+	{
+		const Member *member = lfirst(cell);
+
+		if (member->step == MEMBER_READY && hxpy_member_is_used(member))
+			tell_member(member, "measure\n");
+	}
+}
+
+/* Tell a shared container of parents that are to end. */
+static void
+tell_unshared(const Member *member)
+{
+	PoolSlot   *slot = &hxpy_pool->slots[member->slot];
+	uint32		number;
+
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	number = slot->unshared;
+	slot->unshared = 0;
+	LWLockRelease(hxpy_pool->lock);
+	if (number != 0)
+		tell_member(member, psprintf("unshare %u\n", number));
+}
+
 /*
  * Read from a member: a line when it is ready, the end when it dies, or when a session
- * has taken it.
+ * has taken it.  A shared one has more to tell.
  */
 static void
 read_member(Member *member)
@@ -409,6 +483,8 @@ read_member(Member *member)
 	}
 	if (member->step == MEMBER_WARMING)
 		make_ready(member, hxpy_text_clean(text, text[length - 1] == '\n' ? length - 1 : length));
+	else
+		take_lines(member, text, length);
 }
 
 /* Run a member's step; its error is the member's end. */
@@ -487,6 +563,8 @@ hxpy_member_handle_slots(void)
 		LWLockAcquire(hxpy_pool->lock, LW_SHARED);
 		state = hxpy_pool->slots[member->slot].state;
 		LWLockRelease(hxpy_pool->lock);
+		if (member->step == MEMBER_READY)
+			tell_unshared(member);
 		if (state == POOL_CLAIMED)
 			member->step = MEMBER_CLAIMED;
 		else if (state == POOL_TAKEN)

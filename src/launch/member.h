@@ -29,6 +29,8 @@ typedef struct Member
 	Launch	   *launch;
 	TimestampTz begun;
 	const char *imports;		/* hxpy.pool_imports when it was made */
+	char		line[256];		/* that a shared one has begun to send */
+	int			line_length;
 } Member;
 
 extern List *hxpy_members;		/* all of them */
@@ -45,5 +47,6 @@ extern bool hxpy_member_is_used(const Member *member);
 extern int	hxpy_member_kind(const Member *member);
 extern void hxpy_member_handle_slots(void);
 extern void hxpy_member_step_all(void);
+extern void hxpy_member_measure_all(void);
 
 #endif							/* HXPY_MEMBER_H */

@@ -324,17 +324,52 @@ has_place(const PoolSlot *slot)
 	return users < slot->spec.sessions && (users > 0 || has_memory(slot->spec.memory));
 }
 
+/* Return whether a slot has a shared container of a spec with a parent, with the lock held. */
+static bool
+has_parent(const PoolSlot *slot, const PoolSpec *spec)
+{
+	return slot->state == POOL_READY && slot->parent.number != 0 &&
+		memcmp(&slot->spec, spec, sizeof(*spec)) == 0;
+}
+
+/*
+ * Return whether sessions of a spec are forked from a parent of py_share, with the lock
+ * held, which is given up before an error: in another container they would not find what
+ * they expect.
+ */
+static bool
+expects_parent(const PoolSpec *spec)
+{
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		if (!has_parent(&hxpy_pool->slots[i], spec))
+			continue;
+		if (has_place(&hxpy_pool->slots[i]))
+			return true;
+		LWLockRelease(hxpy_pool->lock);
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no place for another session in the container of the role's parent"),
+				 errdetail("Sessions are forked from the one that py_share has made the parent, in its container only."),
+				 errhint("Close some, raise hxpy.sessions_per_container, now %d, or call py_unshare().",
+						 spec->sessions)));
+	}
+	return false;
+}
+
 /* Claim a container that is ready, with the lock held; false when there is none. */
 static bool
 claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 {
 	PoolKind   *kind = find_kind(spec);
+	bool		by_parent;
 
 	if (kind == NULL && OidIsValid(spec->io_database))
 		kind = make_kind(spec);
 	if (kind == NULL)
 		return false;
 	kind->asked_at = GetCurrentTimestamp();
+	by_parent = hxpy_pool_is_shared(spec) && expects_parent(spec);
 	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
 	{
 		PoolSlot   *slot = &hxpy_pool->slots[i];
@@ -343,8 +378,9 @@ claim_ready(const PoolSpec *spec, SessionSlot *session, PoolClaim *claim)
 			continue;
 		if (!hxpy_pool_is_shared(spec))
 			slot->state = POOL_CLAIMED;
-		else if (!has_place(slot))
+		else if (!has_place(slot) || (by_parent && slot->parent.number == 0))
 			continue;
+		claim->parent = slot->parent;
 		claimed_slot = claim->slot = i;
 		strlcpy(claim->id, slot->id, sizeof(claim->id));
 		claim->uid = slot->uid;
@@ -562,4 +598,146 @@ hxpy_pool_leave(void)
 	wake_launcher();
 	LWLockRelease(hxpy_pool->lock);
 	ConditionVariableBroadcast(&hxpy_pool->turn);
+}
+
+/* ---------- sessions that are forked from others ---------- */
+
+/* Find the slot of a shared container that takes sessions, with the lock held; or NULL. */
+static PoolSlot *
+find_shared(const char *container)
+{
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		PoolSlot   *slot = &hxpy_pool->slots[i];
+
+		if (slot->state == POOL_READY && hxpy_pool_is_shared(&slot->spec) &&
+			strcmp(slot->name, container) == 0)
+			return slot;
+	}
+	return NULL;
+}
+
+/* Take a place for a session in the container of another, or raise an error. */
+void
+hxpy_pool_join(const char *container, SessionSlot *session)
+{
+	bool		joined;
+
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	joined = hxpy_registry_count_users(container) < hxpy_sessions_per_container;
+	if (joined)
+		hxpy_registry_set_container(session, container);
+	LWLockRelease(hxpy_pool->lock);
+	if (!joined)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no place for another session in the container of the one to clone"),
+				 errhint("Close some, or raise hxpy.sessions_per_container, now %d.",
+						 hxpy_sessions_per_container)));
+}
+
+/* Raise an error unless sessions can still come to a shared container. */
+void
+hxpy_pool_check_share(const char *container)
+{
+	bool		found;
+
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	found = find_shared(container) != NULL;
+	LWLockRelease(hxpy_pool->lock);
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the session's container takes no more sessions"),
+				 errdetail("Settings, the image or the launcher have changed since it was started."),
+				 errhint("Open a new session, and share that.")));
+}
+
+/* Return a number for a parent. */
+uint32
+hxpy_pool_number_parent(void)
+{
+	uint32		number;
+
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	if (++hxpy_pool->parents == 0)
+		hxpy_pool->parents = 1;
+	number = hxpy_pool->parents;
+	LWLockRelease(hxpy_pool->lock);
+	return number;
+}
+
+/* Return whether sessions that come to a shared container's role have a parent. */
+bool
+hxpy_pool_has_parent(const char *container)
+{
+	const PoolSlot *slot;
+	bool		found = false;
+
+	LWLockAcquire(hxpy_pool->lock, LW_SHARED);
+	slot = find_shared(container);
+	for (int i = 0; slot != NULL && i < HXPY_POOL_SLOTS; i++)
+		found = found || has_parent(&hxpy_pool->slots[i], &slot->spec);
+	LWLockRelease(hxpy_pool->lock);
+	return found;
+}
+
+/* Have the launcher end a slot's parent, with the lock held. */
+static void
+unshare_slot(PoolSlot *slot)
+{
+	slot->unshared = slot->parent.number;
+	slot->parent.number = 0;
+	wake_launcher();
+}
+
+/* Let sessions be forked from a parent in a container from now on; others of the role end. */
+void
+hxpy_pool_share(const char *container, const PoolParent *parent)
+{
+	PoolSlot   *slot;
+
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	slot = find_shared(container);
+	for (int i = 0; slot != NULL && i < HXPY_POOL_SLOTS; i++)
+	{
+		if (has_parent(&hxpy_pool->slots[i], &slot->spec))
+			unshare_slot(&hxpy_pool->slots[i]);
+	}
+	if (slot != NULL)
+		slot->parent = *parent;
+	LWLockRelease(hxpy_pool->lock);
+	if (slot == NULL)
+		hxpy_pool_check_share(container);
+}
+
+/* End the parents of a role in a database, for sessions that come; false when there is none. */
+bool
+hxpy_pool_unshare(Oid role, Oid database)
+{
+	bool		found = false;
+
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		PoolSlot   *slot = &hxpy_pool->slots[i];
+
+		if (slot->state == POOL_FREE || slot->parent.number == 0 ||
+			slot->spec.role != role || slot->spec.database != database)
+			continue;
+		unshare_slot(slot);
+		found = true;
+	}
+	LWLockRelease(hxpy_pool->lock);
+	return found;
+}
+
+/* Know that a parent has ended; no sessions are forked from it any more. */
+void
+hxpy_pool_end_parent(PoolSlot *slot, uint32 number)
+{
+	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
+	if (slot->parent.number == number)
+		slot->parent.number = 0;
+	LWLockRelease(hxpy_pool->lock);
 }

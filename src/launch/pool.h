@@ -50,6 +50,16 @@ typedef enum PoolState
 	POOL_FAILED					/* launcher: removes it, it did not answer */
 } PoolState;
 
+/* What sessions find that are forked from the parent that py_share has made. */
+typedef struct PoolParent
+{
+	uint32		number;			/* never used twice; 0 for none */
+	bool		initialized;	/* py_init has run code in it */
+	bool		started;		/* hxpy.start_proc has run in it */
+	TimestampTz since;
+	char		session[HXPY_SLOT_NAME];	/* UTF-8 name of the session that it was */
+} PoolParent;
+
 /* A container in the pool. */
 typedef struct PoolSlot
 {
@@ -58,6 +68,8 @@ typedef struct PoolSlot
 	char		name[HXPY_POOL_TEXT];	/* the engine's, made before the container is */
 	char		id[HXPY_POOL_TEXT];
 	int			uid;			/* and its directory's name */
+	PoolParent	parent;			/* of a shared one */
+	uint32		unshared;		/* launcher: tells it to end parents up to this number, or 0 */
 } PoolSlot;
 
 /*
@@ -93,6 +105,7 @@ typedef struct PoolShared
 	int			backend_starts; /* the same of backends */
 	ConditionVariable turn;		/* a start has ended, or a container is ready */
 	uint64		ended;			/* sessions that have ended: something to reap */
+	uint32		parents;		/* numbers of parents that were given */
 	char		engine_error[HXPY_POOL_TEXT];	/* of the launcher's last look, or "" */
 	TimestampTz engine_error_at;
 	int			nkinds;
@@ -106,6 +119,7 @@ typedef struct PoolClaim
 	int			slot;
 	char		id[HXPY_POOL_TEXT];
 	int			uid;
+	PoolParent	parent;			/* that the session is to be forked from */
 } PoolClaim;
 
 extern PoolShared *hxpy_pool;	/* NULL without shared_preload_libraries */
@@ -131,5 +145,14 @@ extern void hxpy_pool_end_claim(const PoolClaim *claim, bool connected);
 extern bool hxpy_pool_enter(const PoolSpec *spec, const char *image_id, SessionSlot *session,
 							PoolClaim *claim);
 extern void hxpy_pool_leave(void);
+
+/* sessions that are forked from others, all in shared containers, by the engine's names */
+extern void hxpy_pool_join(const char *container, SessionSlot *session);
+extern void hxpy_pool_check_share(const char *container);
+extern uint32 hxpy_pool_number_parent(void);
+extern bool hxpy_pool_has_parent(const char *container);
+extern void hxpy_pool_share(const char *container, const PoolParent *parent);
+extern bool hxpy_pool_unshare(Oid role, Oid database);
+extern void hxpy_pool_end_parent(PoolSlot *slot, uint32 number);
 
 #endif							/* HXPY_POOL_H */

@@ -508,3 +508,39 @@ hxpy_registry_set_figures(SessionSlot *slot, const SlotInfo *info, uint64 evals,
 	}
 	SpinLockRelease(&slot->mutex);
 }
+
+/* Return the engine's name for the container of a session of this backend. */
+const char *
+hxpy_registry_container(const SessionSlot *slot)
+{
+	return slot->info.container;
+}
+
+/* Return the number of a slot, by which the container of its session knows it. */
+int
+hxpy_registry_number(const SessionSlot *slot)
+{
+	return (int) (slot - array->slots);
+}
+
+/*
+ * Write the figures of a session in a shared container, which has told them and its slot's
+ * number; what it says of others does not count.
+ */
+void
+hxpy_registry_set_shared_figures(int number, const char *container, int64 memory, int64 cpu)
+{
+	SessionSlot *slot;
+
+	if (number < 0 || number >= array->count)
+		return;
+	slot = &array->slots[number];
+	SpinLockAcquire(&slot->mutex);
+	if (slot->info.in_use && strcmp(slot->info.container, container) == 0)
+	{
+		slot->info.measured = true;
+		slot->info.memory = memory;
+		slot->info.cpu = cpu;
+	}
+	SpinLockRelease(&slot->mutex);
+}

@@ -87,5 +87,9 @@ extern void hxpy_registry_copy_history(History *copy);
 extern void hxpy_registry_reset_history(void);
 extern void hxpy_registry_set_figures(SessionSlot *slot, const SlotInfo *info, uint64 evals,
 									  int64 memory, int64 cpu);
+extern const char *hxpy_registry_container(const SessionSlot *slot);
+extern int	hxpy_registry_number(const SessionSlot *slot);
+extern void hxpy_registry_set_shared_figures(int number, const char *container, int64 memory,
+											 int64 cpu);
 
 #endif							/* HXPY_REGISTRY_H */

@@ -66,6 +66,11 @@ handle_dead(Exchange *exchange, const Frame *frame)
 	}
 	else if (strcmp(reason, "processes") == 0)
 		why = psprintf("it had more than %s processes and threads (hxpy.pids_limit)", value);
+	else if (strcmp(reason, "parent") == 0)
+	{
+		why = "the parent that py_share has made has ended";
+		hint = "The next session will have no variables of it. Share a session again.";
+	}
 	else if (strcmp(reason, "idle") == 0)
 		why = psprintf("it was idle for longer than %s s (hxpy.idle_timeout)", value);
 	else

@@ -68,7 +68,9 @@ static const int allowed_sqlstates[] = {
 	ERRCODE_INVALID_NAME,
 	ERRCODE_FEATURE_NOT_SUPPORTED,
 	ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-	ERRCODE_PROGRAM_LIMIT_EXCEEDED
+	ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+	ERRCODE_INSUFFICIENT_RESOURCES,
+	ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
 };
 
 /* Return a field of a frame of texts, at most so many bytes of it; "" where there is none. */

@@ -520,11 +520,11 @@ hxpy_exchange_begin(Exchange *exchange, Column **heads, int nheads)
 	hxpy_state_set(exchange, exchange->source != NULL ? EXCHANGE_FEEDING : EXCHANGE_WAITING);
 	put_frame(exchange, exchange->type, &exchange->head);
 	send_more(exchange);
-	if (exchange->type == HXPY_FRAME_OPEN &&
-		!hxpy_worker_tell_supervisor(conn, HXPY_FRAME_OPEN, 0, &exchange->head))
+	if ((exchange->type == HXPY_FRAME_OPEN || exchange->type == HXPY_FRAME_FORK) &&
+		!hxpy_worker_tell_supervisor(conn, exchange->type, 0, &exchange->head))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("could not send the session's options: %m")));
+				 errmsg("could not send to the session's supervisor: %m")));
 }
 
 /* Feed a batch of rows, which must live until the next call. */

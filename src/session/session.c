@@ -26,6 +26,7 @@
 #include "launch/permit.h"
 #include "launch/pool.h"
 #include "session/session.h"
+#include "session/state.h"
 #include "launch/registry.h"
 
 static void drop_sessions(void);
@@ -277,6 +278,8 @@ greet(PySession *session)
 	hxpy_exchange_add_text(&exchange, "log_level", session->options.log_level);
 	if (session->container->shared)
 	{
+		hxpy_exchange_add_text(&exchange, "slot",
+							   psprintf("%d", hxpy_registry_number(session->slot)));
 		hxpy_exchange_add_text(&exchange, "memory",
 							   psprintf(INT64_FORMAT, (int64) session->options.memory * 1024 * 1024));
 		hxpy_exchange_add_text(&exchange, "processes", psprintf("%d", hxpy_pids_limit));
@@ -289,9 +292,32 @@ greet(PySession *session)
 	hxpy_registry_add(session->slot, COUNT_SESSIONS, 1);
 }
 
-/* Start a session's container and greet its worker. */
+/* Have a session's worker forked; what it becomes is named for process 1 of its container. */
+void
+hxpy_session_fork(PySession *session, const char *socket, const char *kind)
+{
+	Exchange	exchange;
+
+	hxpy_session_exchange(&exchange, session, HXPY_FRAME_FORK);
+	exchange.shown = kind;
+	hxpy_exchange_add_text(&exchange, "name", socket);
+	hxpy_exchange_add_text(&exchange, "kind", kind);
+	hxpy_exchange_run(&exchange);
+}
+
+/* Have a session's worker forked into one for the socket of a name; see ForkOrder. */
 static void
-start_session(PySession *session, bool shared)
+order_clone(void *arg, const char *socket_name)
+{
+	hxpy_session_fork(arg, socket_name, "session");
+}
+
+/*
+ * Start a session's container, or have the worker of one that is open forked, and greet its
+ * worker.
+ */
+static void
+start_session(PySession *session, bool shared, PySession *origin)
 {
 	ContainerOptions options = {
 		.session = session->key.name,
@@ -303,7 +329,14 @@ start_session(PySession *session, bool shared)
 		.slot = session->slot
 	};
 
-	session->container = hxpy_container_start(&options, session->context);
+	if (origin != NULL)
+		session->container = hxpy_container_clone(&options, origin->container,
+												  hxpy_registry_container(origin->slot), order_clone, origin,
+												  session->context);
+	else
+		session->container = hxpy_container_start(&options, session->context);
+	session->initialized = session->container->initialized;
+	session->started = session->container->started;
 	session->worker = hxpy_worker_create(session->container->control, session->container->data,
 										 session->key.name, (size_t) hxpy_output_limit * 1024,
 										 session->options.log_level[0] != '\0',
@@ -312,9 +345,9 @@ start_session(PySession *session, bool shared)
 	greet(session);
 }
 
-/* Open a new session under a key. */
+/* Open a new session under a key, by a fork of an open one unless that is NULL. */
 static PySession *
-create_session(const SessionKey *key, const SessionOptions *options)
+create_session(const SessionKey *key, const SessionOptions *options, PySession *origin)
 {
 	PySession  *session;
 	MemoryContext context;
@@ -338,9 +371,9 @@ create_session(const SessionKey *key, const SessionOptions *options)
 		bool		shared;
 
 		adopt_options(session, options);
-		shared = hxpy_container_may_share(session->options.network);
+		shared = origin != NULL || hxpy_container_may_share(session->options.network);
 		session->slot = hxpy_registry_open(key->name, shared ? 0 : session->options.memory);
-		start_session(session, shared);
+		start_session(session, shared, origin);
 		session->opened = session->worker->last_used;
 	}
 	PG_CATCH();
@@ -373,7 +406,7 @@ hxpy_session_open(const char *name, const SessionOptions *options)
 	}
 	if (session != NULL)
 		destroy_session(session);
-	return create_session(&key, options);
+	return create_session(&key, options, NULL);
 }
 
 /*
@@ -396,13 +429,61 @@ hxpy_session_get(const char *name)
 		SessionOptions options;
 
 		hxpy_session_default_options(&options);
-		return create_session(&key, &options);
+		return create_session(&key, &options, NULL);
 	}
 	if (session == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
 				 errmsg("session \"%s\" is not open", name),
 				 errhint("Open it with py_open('%s').", name)));
+	return session;
+}
+
+/* Raise an error unless a session can be forked. */
+void
+hxpy_session_check_forkable(const PySession *session)
+{
+	if (session->worker->lost == NULL && !session->container->shared)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("session \"%s\" has a container of its own", session->key.name),
+				 errdetail("Only sessions that share a container can be forked."),
+				 errhint("A superuser can set hxpy.share to role; sessions with a network never share.")));
+	if (session->worker->lost == NULL && hxpy_session_is_busy(session))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("session \"%s\" is busy with another request", session->key.name),
+				 errhint("It cannot be forked while its Python runs or its rows are read.")));
+}
+
+/* Fork an open session into a new one of another name, with its options and what has run in it. */
+PySession *
+hxpy_session_clone(const char *name, const char *new_name)
+{
+	PySession  *origin = hxpy_session_get(name);
+	SessionKey	key = session_key(new_name);
+	PySession  *session = hash_search(sessions, &key, HASH_FIND, NULL);
+	MemoryContext old;
+	ListCell   *cell;
+
+	if (session != NULL && session->worker->lost == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("session \"%s\" is already open", new_name),
+				 errhint("Close it with py_close('%s') first, or choose another name.", new_name)));
+	hxpy_session_check_forkable(origin);
+	if (origin->worker->lost != NULL)
+		hxpy_state_raise_lost(origin->worker, "", NULL);
+	if (session != NULL)
+		destroy_session(session);
+	session = create_session(&key, &origin->options, origin);
+	session->timeout_ms = origin->timeout_ms;
+	session->initialized = origin->initialized;
+	session->started = origin->started;
+	old = MemoryContextSwitchTo(session->context);
+	foreach(cell, origin->init_names)
+		session->init_names = lappend(session->init_names, pstrdup(lfirst(cell)));
+	MemoryContextSwitchTo(old);
 	return session;
 }
 
@@ -418,7 +499,7 @@ reopen_session(PySession *session)
 	options.log_level = pstrdup(options.log_level);
 	options.timeout_ms = session->timeout_ms;
 	destroy_session(session);
-	return create_session(&key, &options);
+	return create_session(&key, &options, NULL);
 }
 
 /*
@@ -457,7 +538,7 @@ use_restricted(bool pins_image)
 			session = NULL;
 		}
 		if (session == NULL)
-			return create_session(&key, &options);
+			return create_session(&key, &options, NULL);
 		if (strcmp(session->options.image, options.image) == 0)
 			return session;
 	}
@@ -487,7 +568,7 @@ hxpy_session_use(const char *name, bool pins_image)
 		return session;
 	hxpy_session_default_options(&options);
 	if (session == NULL)
-		return create_session(&key, &options);
+		return create_session(&key, &options, NULL);
 	options.image = hxpy_image;
 	check_same_options(session, &options);
 	return session;
@@ -519,7 +600,7 @@ hxpy_session_own(void)
 		if (session != NULL)
 			destroy_session(session);
 		set_options(&options, false);
-		return create_session(&key, &options);
+		return create_session(&key, &options, NULL);
 	}
 }
 

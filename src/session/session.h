@@ -67,6 +67,9 @@ extern bool hxpy_session_close(const char *name);
 extern void hxpy_session_finish(uint64 id);
 extern int	hxpy_session_close_all(void);
 extern List *hxpy_session_list(void);
+extern void hxpy_session_check_forkable(const PySession *session);
+extern PySession *hxpy_session_clone(const char *name, const char *new_name);
+extern void hxpy_session_fork(PySession *session, const char *socket, const char *kind);
 extern void hxpy_session_exchange(Exchange *exchange, PySession *session, uint8 type);
 
 #endif							/* HXPY_SESSION_H */

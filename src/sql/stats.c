@@ -44,7 +44,8 @@ static const char *const instruction_names[] = {
 	[HXPY_FRAME_INVOKE_ROWS] = "invoke",
 	[HXPY_FRAME_CALLS] = "calls",
 	[HXPY_FRAME_SAVE] = "save",
-	[HXPY_FRAME_LOAD] = "load"
+	[HXPY_FRAME_LOAD] = "load",
+	[HXPY_FRAME_FORK] = "fork"
 };
 
 /* Put a text of a slot or the launcher, made safe; NULL for "". */
@@ -165,6 +166,19 @@ count_sessions(const PoolShared *pool, const PoolKind *kind)
 	return count;
 }
 
+/* Return the parent that py_share has made for sessions of a kind, or NULL. */
+static const PoolParent *
+find_parent(const PoolShared *pool, const PoolKind *kind)
+{
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		if (pool->slots[i].state == POOL_READY && pool->slots[i].parent.number != 0 &&
+			memcmp(&pool->slots[i].spec, &kind->spec, sizeof(PoolSpec)) == 0)
+			return &pool->slots[i].parent;
+	}
+	return NULL;
+}
+
 /* Put a moment; NULL when there was none. */
 static void
 put_moment(RowSet *rows, TimestampTz moment)
@@ -198,6 +212,7 @@ py_stat_pool(PG_FUNCTION_ARGS)
 		bool		shared = hxpy_pool_is_shared(&kind->spec);
 		Oid			database = shared ? kind->spec.database : kind->spec.io_database;
 		const char *error = engine ? pool->engine_error : kind->error;
+		const PoolParent *parent;
 
 		hxpy_rowset_put_text(&rows, kind->spec.image);
 		hxpy_rowset_put_text(&rows, OidIsValid(database) ? get_database_name(database) : NULL);
@@ -215,6 +230,11 @@ py_stat_pool(PG_FUNCTION_ARGS)
 		/* The launcher has no database, and so no encoding. */
 		put_foreign(&rows, may_read ? error : "");
 		put_moment(&rows, !error[0] ? 0 : engine ? pool->engine_error_at : kind->error_at);
+		parent = find_parent(pool, kind);
+		put_foreign(&rows, parent != NULL &&
+					(may_read || has_privs_of_role(GetUserId(), kind->spec.role)) ?
+					parent->session : "");
+		put_moment(&rows, parent != NULL ? parent->since : 0);
 		hxpy_rowset_end_row(&rows);
 	}
 	return (Datum) 0;

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from .._tables.wire import Buffer
-from . import imports, protocol
+from . import imports, process, protocol
 from .page import FORWARDING, HOLDING, PRELOADING, PRINTED, RUNNING, TARGET
 from .protocol import Connection
 
@@ -51,6 +51,20 @@ class Channel:
         self.pushed = 0.0               # when frames that could have waited were sent
         self.output_left = 0
         self.output_limit = 1 << 20
+
+    def rebind(self, shared: memoryview) -> None:
+        """Serve another session in a process that was forked from this one's worker.
+
+        Its descriptors have been put in the places of this one's.  The page of this one goes.
+        """
+        process.unmap_page(self.shared)
+        self.shared = shared
+        self.connection = Connection(self.connection.sock)
+        self.lock = threading.Lock()
+        self.here[0] = 1
+        self.masked = self.postponed = False
+        self.broken_off = []
+        self.pushed = 0.0
 
     def is_forked(self) -> bool:
         """Return whether this is not the worker but a process that it has forked."""

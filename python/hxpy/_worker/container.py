@@ -88,9 +88,9 @@ def connect_from_pool() -> socket.socket:
 
 
 def start_worker(shared: memoryview, connect: Callable[[], socket.socket], output: int,
-                 last_words: int, keep: int = -1) -> None:
+                 last_words: int, *keep: int) -> None:
     """Become the worker.  Does not return."""
-    process.set_descriptors(output, last_words, keep)
+    process.set_descriptors(output, last_words, *keep)
     process.set_dumpable(True)
     process.set_worker()
     worker.run(shared, connect, process.LAST_WORDS)

@@ -18,7 +18,7 @@ import select
 import socket
 import struct
 
-__all__ = ["DIRECTORY", "KEY_FILE", "POOL_SOCKET", "SHARED_SOCKET", "PoolPlace", "connect",
+__all__ = ["DIRECTORY", "HEIR_PREFIX", "KEY_FILE", "POOL_SOCKET", "SHARED_SOCKET", "PoolPlace", "connect",
            "is_pooled", "is_shared"]
 
 DIRECTORY = "/run/hxpy"
@@ -26,6 +26,7 @@ SESSION_SOCKET = DIRECTORY + "/sock"    # src/launch/directory.h
 POOL_SOCKET = DIRECTORY + "/pool"
 SHARED_SOCKET = DIRECTORY + "/shared"   # the launcher's, in a container for several sessions
 FORK_PREFIX = "session-"                # of the sockets of these
+HEIR_PREFIX = "heir-"                   # the same, forked from the parent that py_share has made
 KEY_FILE = DIRECTORY + "/key"           # only in sessions with a network: tcp.py
 
 _EVENT = struct.Struct("=iIII")     # inotify(7); a name follows, the last field is its length
@@ -99,7 +100,7 @@ class PoolPlace:
         while data:
             length = _EVENT.unpack_from(data)[3]
             name = data[_EVENT.size:_EVENT.size + length].rstrip(b"\0").decode()
-            if name.startswith(FORK_PREFIX):
+            if name.startswith((FORK_PREFIX, HEIR_PREFIX)):
                 found.append(name)
             data = data[_EVENT.size + length:]
         return found

@@ -2,7 +2,8 @@
 
 Process 1 hands it descriptors; it never sees a control connection, so that nothing of a
 session is in the memory that the next one inherits.  Messages go over a socket that
-keeps their bounds: `name` and four descriptors to it (see `Parent.fork`); from it first
+keeps their bounds: `name` and descriptors to it (see `Parent.fork`), or `name pid` for a
+process that a worker has forked (forking.py), which is its child, too; from it first
 the line of what could not be imported, then `started name pid`, `refused name errno`,
 `dead pid status`.
 """
@@ -17,9 +18,9 @@ import socket
 
 from . import process, siblings, worker
 
-__all__ = ["MESSAGE", "import_ahead", "start"]
+__all__ = ["DESCRIPTORS", "import_ahead", "start"]
 
-MESSAGE = 4096      # bytes of the longest message
+DESCRIPTORS = 5     # that come with a session's name
 
 
 def import_ahead() -> bytes:
@@ -40,6 +41,7 @@ def start(output: int, last_words: int, keep: int) -> None:
     """Become the parent, in a process that was just forked.  Does not return."""
     process.set_descriptors(output, last_words, keep)
     os.setpgid(0, 0)
+    process.adopt_orphans()
     import traceback    # noqa: F401  # or each worker would
 
     with process.kept_socket() as first:
@@ -67,10 +69,15 @@ class Parent:
                 for pid, status in process.reap():
                     self.tell(f"dead {pid} {status}")
             if self.first.fileno() in ready:
-                message, descriptors, _, _ = socket.recv_fds(self.first, MESSAGE, 4)
+                message, descriptors, _, _ = socket.recv_fds(
+                    self.first, process.MESSAGE, DESCRIPTORS)
                 if not message:
                     return
-                self.fork(message.decode(), descriptors)
+                if descriptors:
+                    self.fork(message.decode(), descriptors)
+                else:
+                    name, child = message.decode().split()
+                    self.adopt(name, int(child))
                 for descriptor in descriptors:
                     os.close(descriptor)
 
@@ -82,7 +89,7 @@ class Parent:
         """Fork a worker.
 
         descriptors: the data connection, the write ends of output and of last words, the
-        file of the page that it shares with process 1.
+        file of the page that it shares with process 1, the channel.
         """
         try:
             child = os.fork()
@@ -98,11 +105,21 @@ class Parent:
             pass    # it has ended
         self.tell(f"started {name} {child}")
 
+    def adopt(self, name: str, child: int) -> None:
+        """Give a process that a worker has forked its own group."""
+        try:
+            os.setpgid(child, child)
+        except OSError as error:    # it has ended, or is no such process
+            self.tell(f"refused {name} {error.errno}")
+        else:
+            self.tell(f"started {name} {child}")
 
-def become_worker(name: str, data: int, output: int, last_words: int, page: int) -> None:
+
+def become_worker(name: str, data: int, output: int, last_words: int, page: int, channel: int
+                  ) -> None:
     """Become the worker of a session.  Does not return."""
     shared = process.map_page(page)
-    process.set_descriptors(output, last_words, data)
+    process.set_descriptors(output, last_words, data, channel)
     process.set_dumpable(True)      # or its place in the order of victims is not its to set
     process.set_worker()
     process.set_dumpable(False)

@@ -10,21 +10,35 @@ import os
 import signal
 import socket
 
-__all__ = ["CONNECTION", "LAST_WORDS", "ignore_signals", "kept_socket", "kill_others", "make_page",
-           "map_page", "memory_limit", "oom_kills", "reap", "set_descriptors", "set_dumpable",
-           "set_worker", "watch_children"]
+__all__ = ["CHANNEL", "CONNECTION", "LAST_WORDS", "MESSAGE", "address_of", "adopt_orphans", "ignore_signals",
+           "kept_channel", "kept_socket", "kill_others", "make_page", "map_page", "memory_limit",
+           "oom_kills", "reap", "replace_descriptors", "set_descriptors", "set_dumpable", "set_worker",
+           "unmap_page", "watch_children"]
 
 LAST_WORDS = 3      # descriptor for what explains a death
 CONNECTION = 4      # of the socket that a process gets from process 1, if any
+CHANNEL = 5         # of the one over which it is told to fork, in a shared container
+MESSAGE = 4096      # bytes of the longest message between processes of a container
 
 _PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
+_WRITABLE = 0x200   # PyBUF_WRITE
 _HIGH = 10          # out of the way of the descriptors that are given numbers
 _NO_LIMIT = 1 << 60
 
 
 def set_dumpable(dumpable: bool) -> None:
     """Forbid or allow ptrace of, and core dumps of, this process (prctl(2))."""
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, int(dumpable), 0, 0, 0) != 0:
+    _control(_PR_SET_DUMPABLE, int(dumpable))
+
+
+def adopt_orphans() -> None:
+    """Let this process be the parent of all that its descendants leave behind (prctl(2))."""
+    _control(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _control(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
@@ -96,18 +110,26 @@ def memory_limit() -> int:
     return _NO_LIMIT
 
 
-def set_descriptors(output: int, last_words: int, keep: int = -1) -> None:
+def set_descriptors(output: int, last_words: int, *keep: int) -> None:
     """Give descriptors their places in a process that was just forked; close all others.
 
-    output: becomes 1 and 2.  last_words: becomes LAST_WORDS.  keep: becomes CONNECTION.
+    output: becomes 1 and 2.  last_words: becomes LAST_WORDS.  keep: become CONNECTION, CHANNEL.
     """
-    kept = -1 if keep < 0 else fcntl.fcntl(keep, fcntl.F_DUPFD, _HIGH)
+    kept = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, _HIGH) for descriptor in keep]
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.dup2(last_words, LAST_WORDS, inheritable=False)
-    if kept >= 0:
-        os.dup2(kept, CONNECTION, inheritable=False)
-    os.closerange(CONNECTION if kept < 0 else CONNECTION + 1, 1024)
+    for number, descriptor in enumerate(kept, CONNECTION):
+        os.dup2(descriptor, number, inheritable=False)
+    os.closerange(CONNECTION + len(kept), 1024)
+
+
+def replace_descriptors(data: int, output: int, last_words: int, channel: int) -> None:
+    """Put others in the places of these, and leave all else as it is."""
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    for number, descriptor in enumerate((last_words, data, channel), LAST_WORDS):
+        os.dup2(descriptor, number, inheritable=False)
 
 
 def make_page() -> int:
@@ -117,14 +139,51 @@ def make_page() -> int:
     return page
 
 
-def map_page(page: int) -> memoryview:
-    """Return the words of a page in a file."""
-    return memoryview(mmap.mmap(page, mmap.PAGESIZE)).cast("Q")
+def map_page(page: int = -1) -> memoryview:
+    """Return the words of a page in a file, or of one that nobody shares.
+
+    Not by the module mmap, which would keep a descriptor of its own.
+    """
+    kind = mmap.MAP_SHARED if page >= 0 else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    address = libc.mmap(None, ctypes.c_size_t(mmap.PAGESIZE), mmap.PROT_READ | mmap.PROT_WRITE, kind,
+                        page, ctypes.c_long(0))
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "mmap")
+    view = ctypes.pythonapi.PyMemoryView_FromMemory
+    view.restype = ctypes.py_object
+    bytes_of: memoryview = view(ctypes.c_void_p(address), ctypes.c_ssize_t(mmap.PAGESIZE), _WRITABLE)
+    return bytes_of.cast("Q")
+
+
+def address_of(page: memoryview) -> int:
+    """Return where a page is mapped."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(page))
+
+
+def unmap_page(page: memoryview) -> None:
+    """Let go of a page."""
+    address = address_of(page)
+    page.release()
+    ctypes.CDLL(None).munmap(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE))
 
 
 def kept_socket() -> socket.socket:
     """Return the socket of CONNECTION."""
     return socket.socket(fileno=CONNECTION)
+
+
+def kept_channel() -> socket.socket:
+    """Return the socket of CHANNEL; it is not closed with what is returned."""
+    return _Kept(fileno=CHANNEL)
+
+
+class _Kept(socket.socket):
+    """A socket whose descriptor outlives it."""
+
+    def __del__(self) -> None:
+        self.detach()
 
 
 def set_worker() -> None:

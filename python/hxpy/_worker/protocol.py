@@ -43,6 +43,8 @@ SERVER_PROOF = 0x12
 CALLS = 0x13
 SAVE = 0x18
 LOAD = 0x19
+FORK = 0x1A
+SHARE = 0x1B
 ANSWER = 0x20   # the first of 16, to as many of ASK; the last is COLUMNS
 COLUMNS = 0x2F  # an answer has rows: BATCH … follow, then it
 

@@ -1,7 +1,8 @@
 """Process 1 of a container that several sessions of one role share.
 
 It serves all of them in one loop: for each a control connection, a process group, a pipe
-of output.  Their workers are forked by the parent (parent.py).  A session ends with its
+of output.  Their workers are forked by the parent (parent.py), by another session's worker,
+or by a parent that such a worker was forked into (forking.py).  A session ends with its
 control connection, with its worker, when it idles out, or takes more memory or processes
 than it may.  The container ends when the launcher's connection has ended and no session
 is left.
@@ -13,10 +14,12 @@ import os
 import select
 import signal
 import socket
+import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from .._tables.wire import ProtocolError
-from . import endpoint, parent, process, siblings
+from .._tables.wire import ProtocolError, decode_texts
+from . import endpoint, forking, parent, process, protocol, siblings
 from .protocol import ConnectionClosed
 from .supervisor import Supervisor, explain, greet
 
@@ -26,6 +29,9 @@ _TICK = 0.5         # seconds between looks at what the sessions take
 _CROWDED = 0.7      # of the container's memory: from then on each session's is looked at
 _BUFFER = 212992    # bytes of a control connection: one frame of output never waits in it
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_CREDENTIALS = struct.Struct("3i")      # of who has sent a message: process, user, group
+_UNREAD = 65536     # bytes for a launcher that does not read; what is more is left out
 
 # Files of cgroup v2, or v1.
 _MEMORY = ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
@@ -47,36 +53,69 @@ def run() -> None:
     Shared(place, ours, child, output).serve()
 
 
-class Sibling(Supervisor):
-    """One of the sessions: its name, and what it may take."""
+class Forked:
+    """A process that is forked from the parent, a worker or a worker's fork, and its group."""
 
-    def __init__(self, name: str, control: socket.socket, output: int, last_words: int,
-                 page: int) -> None:
-        super().__init__(greet(control), process.map_page(page), 0, output, last_words)
+    def __init__(self, name: str, channel: socket.socket, origin: Forked | None) -> None:
         self.name = name
+        self.channel = channel          # to it
+        self.origin = origin            # what it is forked from, None for the first parent
+        self.child = 0                  # 0 as long as it is not known
+        self.comes = origin is None     # who forks it is believed to tell which one it is
+        self.over = False
+        self.dead = False
+        self.forks = 0                  # of it, that are not dead
+        self.base = 0                   # bytes that it had in common with its origin
+        self.directory: str = origin.directory if origin else "/tmp"
+        if origin is not None:
+            origin.forks += 1
+
+    def kill(self) -> None:
+        """Kill its processes; none can leave the group."""
+        if self.child:
+            try:
+                os.killpg(self.child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def tell(self, words: str) -> None:
+        """Send it a message, unless it does not read."""
+        try:
+            self.channel.send(words.encode(), socket.MSG_DONTWAIT)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        """Close what process 1 has of it."""
+        self.over = True
+        self.channel.close()
+
+
+class Sibling(Forked, Supervisor):
+    """One of the sessions, and what it may take."""
+
+    def __init__(self, name: str, channel: socket.socket, origin: Forked | None,
+                 control: socket.socket, output: int, last_words: int, page: int) -> None:
+        Supervisor.__init__(self, greet(control), process.map_page(page), 0, output, last_words)
+        Forked.__init__(self, name, channel, origin)
+        self.directory = siblings.directory(name, origin.directory if origin else "")
         self.memory = 0             # bytes; 0 until the server has said so
         self.processes = 0          # and threads
+        self.slot = ""              # the server's number for it
         self.waits = False          # for the server to read: its output is left in the pipe
-        self.over = False
+        self.made: Forked | None = None     # a parent, until the server says that it counts
 
     def open(self, options: dict[str, str]) -> None:
         """Take the session's options."""
         super().open(options)
         self.memory = int(options["memory"])
         self.processes = int(options["processes"])
+        self.slot = str(int(options["slot"]))
 
     def interrupt(self) -> None:
         """Interrupt what the worker does; one that is not known yet has only begun."""
         if self.child:
             os.killpg(self.child, signal.SIGINT)
-
-    def kill(self) -> None:
-        """Kill the session's processes; none can leave the group."""
-        if self.child:
-            try:
-                os.killpg(self.child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def can_tell(self) -> bool:
         """Return whether the server has read most of what it was told."""
@@ -86,7 +125,7 @@ class Sibling(Supervisor):
 
     def close(self) -> None:
         """Close what process 1 has of the session."""
-        self.over = True
+        super().close()
         self.connection.sock.close()
         os.close(self.output)
         os.close(self.last_words)
@@ -104,8 +143,11 @@ class Shared:
         self.wakeup = process.watch_children()
         self.takes_more = True
         self.ready = False              # the parent has done its imports
-        self.by_name: dict[str, Sibling] = {}       # until their worker is known
-        self.by_child: dict[int, Sibling] = {}      # until it has ended, also when they are over
+        self.by_name: dict[str, Forked] = {}        # until their process is known
+        self.by_child: dict[int, Forked] = {}       # until it has ended, also when they are over
+        self.heir: Forked | None = None     # the parent that py_share has made, if any
+        self.heir_number = 0                # the server's for it, or for the last one
+        self.unread = b""                   # for the launcher
         self.oom_kills = process.oom_kills()        # that are explained
         self.poll = select.poll()
         self.handlers: dict[int, Callable[[int], None]] = {}
@@ -130,8 +172,11 @@ class Shared:
 
     def sessions(self) -> list[Sibling]:
         """Return the sessions that are not over."""
-        known = [*self.by_name.values(), *self.by_child.values()]
-        return [session for session in known if not session.over]
+        return [one for one in self.living() if isinstance(one, Sibling)]
+
+    def living(self) -> list[Forked]:
+        """Return the sessions and parents that are not over."""
+        return [one for one in (*self.by_name.values(), *self.by_child.values()) if not one.over]
 
     def serve(self) -> None:
         """Serve until there is nobody to serve."""
@@ -143,7 +188,7 @@ class Shared:
             # Last: a new session's descriptors may have the numbers of one that has ended.
             if self.place.watch in ready:
                 for name in self.place.names():
-                    self.admit(name)
+                    self.admit_named(name)
             self.look()
         os.set_blocking(self.output, False)
         try:
@@ -161,27 +206,33 @@ class Shared:
             self.place.leave()
 
     def hear_launcher(self, events: int) -> None:
-        """Notice that the launcher wants no more sessions here, or is gone."""
-        if not self.place.launcher.recv(4096):
+        """Do what the launcher wants; it wants no more sessions here when it is gone."""
+        lines = self.place.launcher.recv(4096)
+        if not lines:
             self.refuse_more()
+        for line in lines.decode().splitlines():
+            word, _, number = line.partition(" ")
+            if word == "measure":
+                self.measure()
+            elif word == "unshare" and self.heir_number <= int(number):
+                self.replace_heir(None, self.heir_number)
 
     def hear_parent(self, events: int) -> None:
         """Take a message of the parent; without it there are no further sessions."""
-        message = self.first.recv(parent.MESSAGE)
+        message = self.first.recv(process.MESSAGE)
         if not message:
             self.unwatch(self.first.fileno())
             self.refuse_more()
         elif not self.ready:
             self.ready = True
             self.place.launcher.sendall(message)
+            self.place.launcher.setblocking(False)
         else:
             kind, *words = message.decode().split()
             if kind == "started":
-                self.note_worker(words[0], int(words[1]))
+                self.note_start(words[0], int(words[1]))
             elif kind == "refused":
-                session = self.by_name.pop(words[0])
-                if not session.over:
-                    self.end(session, "exit", os.strerror(int(words[1])))
+                self.note_refusal(self.by_name.pop(words[0]), os.strerror(int(words[1])))
             else:
                 self.note_death(int(words[0]), int(words[1]))
 
@@ -200,8 +251,34 @@ class Shared:
 
     # Sessions ------------------------------------------------------------------
 
-    def admit(self, name: str) -> None:
+    def admit_named(self, name: str) -> None:
+        """Have a worker forked for the session whose socket has come."""
+        if not name.startswith(endpoint.HEIR_PREFIX):
+            self.admit(name, self.first, None)
+        elif self.heir is not None:
+            self.admit(name, self.heir.channel, self.heir)
+        else:
+            self.tell_launcher(f"unshared {self.heir_number}\n")
+            made = self.connect(name, None)
+            if made is not None:
+                self.end(made[0], "parent", "")
+                for descriptor in made[1]:
+                    os.close(descriptor)
+
+    def admit(self, name: str, forker: socket.socket, origin: Forked | None) -> None:
         """Connect to a session's socket, and have a worker forked for it."""
+        made = self.connect(name, origin)
+        if made is None:
+            return
+        session, descriptors = made
+        self.by_name[name] = session
+        self.watch(session.connection.fileno(),
+                   lambda events: self.serve_control(session, events))
+        self.watch(session.output, lambda events: self.serve_output(session))
+        self.order(session, forker, descriptors)
+
+    def connect(self, name: str, origin: Forked | None) -> tuple[Sibling, list[int]] | None:
+        """Connect to a session's socket; return it and the descriptors for its worker."""
         path = f"{endpoint.DIRECTORY}/{name}"
         connected: list[socket.socket] = []
         try:
@@ -214,45 +291,148 @@ class Shared:
         except OSError:     # the server has given up
             for sock in connected:
                 sock.close()
-            return
+            return None
         control, data = connected
         control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         output, output_end = os.pipe()
         words, words_end = os.pipe()
         page = process.make_page()
-        session = Sibling(name, control, output, words, page)
-        self.by_name[name] = session
-        self.watch(control.fileno(), lambda events: self.serve_control(session, events))
-        self.watch(output, lambda events: self.serve_output(session))
+        channel, channel_end = make_channel()
+        session = Sibling(name, channel, origin, control, output, words, page)
+        return session, [data.detach(), output_end, words_end, page, channel_end.detach()]
+
+    def order(self, wanted: Forked, forker: socket.socket, descriptors: list[int]) -> None:
+        """Hand the descriptors for a process to who forks it, which does not stop this one."""
+        if wanted.origin is not None:       # it is not believed what its fork is
+            self.watch(wanted.channel.fileno(), lambda events: self.hear_fork(wanted))
         try:
-            socket.send_fds(self.first, [name.encode()],
-                            [data.fileno(), output_end, words_end, page])
-        except OSError:     # there is no parent any more
-            del self.by_name[name]
-            self.leave(session)
-        data.close()
-        for descriptor in (output_end, words_end, page):
+            socket.send_fds(forker, [wanted.name.encode()], descriptors, socket.MSG_DONTWAIT)
+        except OSError:     # it is not there any more, or does not read
+            self.forget(wanted)
+        for descriptor in descriptors:
             os.close(descriptor)
 
-    def note_worker(self, name: str, child: int) -> None:
-        """Know a session's worker from now on."""
-        session = self.by_name.pop(name)
-        session.child = child
-        self.by_child[child] = session
-        if session.over:
-            session.kill()
+    def hear_fork(self, wanted: Forked) -> None:
+        """Notice which process a worker has forked, and have the parent give it a group.
+
+        Who has sent the message says the kernel.  It is one of the worker's, by its group.
+        """
+        self.unwatch(wanted.channel.fileno())
+        assert wanted.origin is not None
+        message, ancillary, _, _ = wanted.channel.recvmsg(
+            process.MESSAGE, socket.CMSG_SPACE(_CREDENTIALS.size))
+        child = _CREDENTIALS.unpack(ancillary[0][2])[0] if message and ancillary else 0
+        if child and child not in self.by_child and read_group(child) == wanted.origin.child:
+            wanted.comes = True
+            self.first.send(f"{wanted.name} {child}".encode())
+        else:
+            self.note_refusal(self.by_name.pop(wanted.name), "the process has ended")
+
+    def note_start(self, name: str, child: int) -> None:
+        """Know a session's or parent's process from now on."""
+        started = self.by_name.pop(name)
+        started.child = child
+        self.by_child[child] = started
+        if started.over:
+            started.kill()
+        elif started.origin is not None:
+            started.base = read_memory(started.origin.child)
+            started.tell("go")
+            started.origin.tell(f"{name} done")
+
+    def note_refusal(self, wanted: Forked, reason: str) -> None:
+        """Know that there will be no such process."""
+        if wanted.origin is not None:
+            wanted.origin.tell(f"{wanted.name} {reason}")
+        if isinstance(wanted, Sibling) and not wanted.over:
+            self.end(wanted, "exit", reason)
+        self.forget(wanted)
+
+    def forget(self, wanted: Forked) -> None:
+        """Know nothing of a session or parent that has no process any more, or never had one."""
+        self.by_name.pop(wanted.name, None)
+        self.leave(wanted)
+        self.bury(wanted)
 
     def note_death(self, pid: int, status: int) -> None:
         """Notice that a process has ended; of a worker tell the server why."""
-        session = self.by_child.pop(pid, None)
-        if session is None:
+        ended = self.by_child.pop(pid, None)
+        if ended is None:
             return
-        if not session.over:
+        if not ended.over:
             killed = process.oom_kills() > self.oom_kills and os.WIFSIGNALED(status)
             self.oom_kills += killed
-            self.end(session, *explain(status, killed))
-        session.kill()      # what is left of the group
-        remove(siblings.directory(session.name))
+            if isinstance(ended, Sibling):
+                self.end(ended, *explain(status, killed))
+        ended.kill()        # what is left of the group
+        if ended is self.heir:
+            self.replace_heir(None, self.heir_number)
+        self.forget(ended)
+
+    def bury(self, ended: Forked) -> None:
+        """Remove the directories of what has ended, that of its forks after the last of them."""
+        if ended.dead:
+            return
+        ended.dead = True
+        if isinstance(ended, Sibling):
+            remove(ended.directory)
+        one: Forked | None = ended
+        while one is not None and one.dead and not one.forks:
+            if isinstance(one, Sibling):
+                remove(siblings.forks_directory(one.directory))
+            one = one.origin
+            if one is not None:
+                one.forks -= 1
+
+    # Sessions that are forked, and become parents ----------------------------------
+
+    def fork(self, session: Sibling, name: str, kind: str) -> None:
+        """Have a session's worker forked, as its server wants."""
+        if kind == forking.SESSION:
+            self.admit(name, session.channel, session)
+            return
+        channel, channel_end = make_channel()
+        if session.made is not None:
+            self.leave(session.made)
+        session.made = self.by_name[name] = Forked(name, channel, session)
+        self.order(session.made, session.channel, [channel_end.detach()])
+
+    def share(self, session: Sibling, number: int) -> None:
+        """Let the parent that a session has made be the one of those that come."""
+        made, session.made = session.made, None
+        if made is not None and not made.over:
+            self.replace_heir(made, number)
+
+    def replace_heir(self, heir: Forked | None, number: int) -> None:
+        """End the parent of the sessions that come, but not these; another may take its place."""
+        before, self.heir = self.heir, heir
+        if before is not None:
+            if heir is None:
+                self.tell_launcher(f"unshared {self.heir_number}\n")
+            self.leave(before)
+        self.heir_number = number
+
+    # What the launcher asks for ------------------------------------------------------
+
+    def measure(self) -> None:
+        """Tell the launcher what memory and CPU time each session has taken."""
+        taken = measure_groups()
+        own = taken.get(self.parent_id, Taken()).memory
+        for session in self.sessions():
+            if session.child and session.slot:
+                group = taken.get(session.child, Taken())
+                memory = max(0, group.memory - max(own, session.base))
+                self.tell_launcher(f"session {session.slot} {memory} {group.time}\n")
+        self.tell_launcher("")
+
+    def tell_launcher(self, line: str) -> None:
+        """Send the launcher a line; if it does not read, later or never."""
+        if len(self.unread) < _UNREAD:
+            self.unread += line.encode()
+        try:
+            self.unread = self.unread[self.place.launcher.send(self.unread):]
+        except OSError:
+            pass
 
     def serve_control(self, session: Sibling, events: int) -> None:
         """Carry out what a session's server wants."""
@@ -261,7 +441,15 @@ class Shared:
             self.poll.modify(session.connection, select.POLLIN)
             self.poll.register(session.output, select.POLLIN)
         if events & ~select.POLLOUT:
-            self.guard(session, session.command)
+            self.guard(session, lambda: self.command(session))
+
+    def command(self, session: Sibling) -> None:
+        """Carry out the frames of a session's server."""
+        for kind, payload in session.commands():
+            if kind == protocol.FORK:
+                self.fork(session, **decode_texts(payload))
+            elif kind == protocol.SHARE:
+                self.share(session, int(decode_texts(payload)["number"]))
 
     def serve_output(self, session: Sibling) -> None:
         """Pass a session's output on, unless its server does not read: nobody waits for it."""
@@ -290,14 +478,20 @@ class Shared:
         self.guard(session, lambda: session.report(reason, value, session.kill))
         self.leave(session)
 
-    def leave(self, session: Sibling) -> None:
-        """End a session whose server knows."""
-        if session.over:
+    def leave(self, ended: Forked) -> None:
+        """End a session whose server knows, or a parent."""
+        if ended.over:
             return
-        self.unwatch(session.connection.fileno())
-        self.unwatch(session.output)
-        session.close()
-        session.kill()
+        self.unwatch(ended.channel.fileno())
+        if isinstance(ended, Sibling):
+            self.unwatch(ended.connection.fileno())
+            self.unwatch(ended.output)
+            if ended.made is not None:
+                self.leave(ended.made)
+        ended.close()
+        ended.kill()
+        if not ended.comes:
+            self.forget(ended)
 
     # Limits ----------------------------------------------------------------------
 
@@ -310,12 +504,12 @@ class Shared:
         if not open_ones or not self.is_crowded(open_ones):
             return
         taken = measure_groups()
-        own = taken.get(self.parent_id, (0, 0))[1]      # which all have in common with it
+        own = taken.get(self.parent_id, Taken()).memory     # which all have in common with it
         for session in open_ones:
-            tasks, memory = taken.get(session.child, (0, 0))
-            if tasks > session.processes:
+            group = taken.get(session.child, Taken())
+            if group.tasks > session.processes:
                 self.end(session, "processes", str(session.processes))
-            elif memory - own > session.memory:
+            elif group.memory - max(own, session.base) > session.memory:
                 self.end(session, "memory", "")
 
     def is_crowded(self, open_ones: list[Sibling]) -> bool:
@@ -336,21 +530,55 @@ def read_number(paths: tuple[str, ...]) -> int:
     return 0
 
 
-def measure_groups() -> dict[int, tuple[int, int]]:
-    """Return how many tasks and bytes of memory the process groups of the container have."""
-    groups: dict[int, tuple[int, int]] = {}
+@dataclass
+class Taken:
+    """What a process group has taken."""
+
+    tasks: int = 0
+    memory: int = 0     # bytes
+    time: int = 0       # microseconds of CPU, with that of children that were waited for
+
+
+def read_process(pid: int | str) -> list[int]:
+    """Return the numbers of /proc/PID/stat from the parent's id on; none when it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return [int(field) for field in file.read().rpartition(")")[2].split()[1:22]]
+    except OSError:
+        return []
+
+
+def read_group(pid: int) -> int:
+    """Return the process group of a process, 0 when it has ended."""
+    fields = read_process(pid)
+    return fields[1] if fields else 0
+
+
+def read_memory(pid: int) -> int:
+    """Return the bytes of memory of a process, 0 when it has ended."""
+    fields = read_process(pid)
+    return fields[20] * _PAGE if fields else 0
+
+
+def measure_groups() -> dict[int, Taken]:
+    """Return what the process groups of the container have taken."""
+    groups: dict[int, Taken] = {}
     for name in os.listdir("/proc"):
-        if not name.isdigit():
+        fields = read_process(name) if name.isdigit() else []
+        if not fields:
             continue
-        try:
-            with open(f"/proc/{name}/stat") as file:
-                fields = file.read().rpartition(")")[2].split()
-        except OSError:     # it has ended
-            continue
-        group, tasks, pages = int(fields[2]), int(fields[17]), int(fields[21])
-        before = groups.get(group, (0, 0))
-        groups[group] = (before[0] + tasks, before[1] + pages * _PAGE)
+        group = groups.setdefault(fields[1], Taken())
+        group.tasks += fields[16]
+        group.memory += fields[20] * _PAGE
+        group.time += sum(fields[10:14]) * 1000000 // _TICKS
     return groups
+
+
+def make_channel() -> tuple[socket.socket, socket.socket]:
+    """Return a channel to a worker; the first end learns which process has sent a message."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    return ours, theirs
 
 
 def remove(directory: str) -> None:

@@ -15,7 +15,10 @@ import resource
 import struct
 import sys
 
-__all__ = ["directory", "limit_memory", "part"]
+__all__ = ["MOST_LAYERS", "directory", "forks_directory", "layers", "limit_memory", "part",
+           "part_again"]
+
+MOST_LAYERS = 16    # of Landlock's rules and filters, in one process
 
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
@@ -44,10 +47,34 @@ _FILES = 256        # NOFILE_LIMIT in src/engine/docker/sandbox.c
 
 _Filter = struct.Struct("=HBBI")
 
+_parted: list[str] = []     # directories of this session, and of those that it was forked from
+_places: list[str] = []     # directories that all may use; the first looks, later ones cannot
 
-def directory(name: str) -> str:
-    """Return the directory for temporary files of the session of a name."""
-    return f"/tmp/{name}"
+
+def directory(name: str, origin: str = "") -> str:
+    """Return the directory for temporary files of the session of a name.
+
+    origin: that of the session that it is forked from, if any.
+    """
+    return f"{forks_directory(origin) if origin else '/tmp'}/{name}"
+
+
+def forks_directory(own: str) -> str:
+    """Return where sessions that are forked from that of a directory have theirs.
+
+    What Landlock has taken from a process its forks cannot have, so a session may see into it.
+    """
+    return f"{own}.forks"
+
+
+def layers() -> int:
+    """Return how often this process and those that it comes from were parted."""
+    return len(_parted)
+
+
+def part_again(name: str) -> None:
+    """Part this process, forked from a session's worker, from that, too."""
+    part(directory(name, _parted[-1]))
 
 
 def part(own: str) -> None:
@@ -57,6 +84,8 @@ def part(own: str) -> None:
     """
     reseed()
     os.mkdir(own, 0o700)
+    os.mkdir(forks_directory(own), 0o700)
+    _parted.append(own)
     os.chdir(own)
     os.environ["HOME"] = os.environ["TMPDIR"] = own
     if "tempfile" in sys.modules:
@@ -78,6 +107,9 @@ def limit_memory(size: int) -> None:
     with open("/proc/self/status") as file:
         has = next(int(line.split()[1]) for line in file if line.startswith("VmData:"))
     limit = has * 1024 + size
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]      # of the session that it is forked from
+    if most != resource.RLIM_INFINITY:
+        limit = min(limit, most)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
@@ -105,7 +137,7 @@ def keep_group() -> None:
 
 
 def restrict_files(own: str) -> None:
-    """Leave of /tmp only `own`, of /run nothing, and let signals reach this session only.
+    """Leave of /tmp only `own` and what is forked from it, of /run nothing, of signals the same.
 
     Does nothing where the kernel has no Landlock.  Nothing is allowed here that the
     sandbox forbids.
@@ -121,8 +153,9 @@ def restrict_files(own: str) -> None:
     rules = libc.syscall(_CREATE_RULESET, attributes, size, 0)
     if rules < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
-    places = [f"/{name}" for name in os.listdir("/") if name not in ("tmp", "run")]
-    for place in [*places, own]:
+    if not _places:
+        _places.extend(f"/{name}" for name in os.listdir("/") if name not in ("tmp", "run"))
+    for place in [*_places, own, forks_directory(own)]:
         allow(libc, rules, rights, place)
     if libc.syscall(_RESTRICT_SELF, rules, 0) != 0:
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")

@@ -68,6 +68,7 @@ class Sql:
 
     def __init__(self, worker: Asker) -> None:
         self.worker = worker
+        self.session = object()     # another one in a session that is forked from this one
         self.depth = 0          # subtransactions that the request that runs has open
         self.epoch = 0          # another one whenever cursors may have ended
         self.done = RowReader(2)        # of status and processed
@@ -76,6 +77,21 @@ class Sql:
         # What Python has dropped, and the server is still to be told of.
         self.dropped_plans: list[int] = []
         self.dropped_cursors: list[int] = []
+
+    def rebind(self) -> None:
+        """Be another session's: what is open at the server is the old one's."""
+        self.session = object()
+        self.depth = 0
+        self.epoch += 1
+        self.kept = {}
+        self.dropped_plans = []
+        self.dropped_cursors = []
+
+    def check_session(self, session: object, what: str) -> None:
+        """Raise an error unless a plan or cursor belongs to this session."""
+        if session is not self.session:
+            raise ValueError(f"the {what} belongs to the session that this one was forked from; "
+                             "make it anew")
 
     def ask(self, kind: int, columns: Sequence[list[Buffer]]) -> list[Column]:
         """Ask for something; return the answer's columns, or raise the error that it is."""
@@ -370,11 +386,13 @@ class Plan:
 
     def __init__(self, sql: Sql, number: int, wants: list[Column]) -> None:
         self._sql = sql
+        self._session = sql.session
         self._number = number
         self._wants = [(want, shape_of(want)) for want in wants]    # the parameters' types
 
     def __del__(self) -> None:
-        self._sql.dropped_plans.append(self._number)
+        if self._session is self._sql.session:
+            self._sql.dropped_plans.append(self._number)
 
     def execute(self, args: Any = _NOTHING, limit: int = 0) -> Rows:
         """Run the plan; see plpy.execute."""
@@ -392,6 +410,7 @@ class Plan:
 
     def _encode(self, args: Any, function: str) -> list[list[Buffer]]:
         """Return arguments as columns."""
+        self._sql.check_session(self._session, "plan")
         values: Sequence[Any] = () if args is _NOTHING else args
         if not _is_sequence(values) or isinstance(values, str):
             raise TypeError(f"plpy.{function} takes a sequence as its second argument")
@@ -408,15 +427,17 @@ class _Portal:
 
     def __init__(self, sql: Sql, number: int) -> None:
         self._sql = sql
+        self._session = sql.session
         self._number = number
         self._closed = False
 
     def __del__(self) -> None:
-        if not self._closed:
+        if not self._closed and self._session is self._sql.session:
             self._sql.dropped_cursors.append(self._number)
 
     def _fetch(self, count: str, take: Take | None = None) -> int:
         """Fetch rows; return how many."""
+        self._sql.check_session(self._session, "cursor")
         fetched = self._sql.fetch(self._number, count, take)
         if fetched < 0:
             raise ValueError("iterating a cursor in an aborted subtransaction")
@@ -425,6 +446,7 @@ class _Portal:
     def close(self) -> None:
         """Close the cursor."""
         if not self._closed:
+            self._sql.check_session(self._session, "cursor")
             if not self._sql.close((), (self._number,)):
                 raise ValueError("closing a cursor in an aborted subtransaction")
             self._closed = True

@@ -12,7 +12,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from .._tables.wire import decode_texts, encode_texts
 from . import process, protocol
@@ -86,7 +86,12 @@ class Supervisor:
         return max(0.0, self.idle_timeout - idle / 1e9)
 
     def command(self) -> None:
-        """Carry out the server's frames: options and interrupts."""
+        """Carry out the server's frames."""
+        for _ in self.commands():
+            pass
+
+    def commands(self) -> Iterator[tuple[int, bytearray]]:
+        """Carry out the server's frames: options and interrupts; yield others."""
         while True:
             kind, request, payload = self.connection.receive()
             if kind == protocol.INTERRUPT:
@@ -95,6 +100,8 @@ class Supervisor:
                     self.interrupt()
             elif kind == protocol.OPEN:
                 self.open(decode_texts(payload))
+            else:
+                yield kind, payload
             if not self.connection.pending():
                 return
 

@@ -81,7 +81,7 @@ class Worker(Channel):
             protocol.CODEC: self.convert, protocol.FUNCTION: self.functions.define,
             protocol.INVOKE: self.functions.invoke,
             protocol.INVOKE_ROWS: self.invoke_rows, protocol.CALLS: self.make_calls,
-            protocol.SAVE: self.save, protocol.LOAD: self.load,
+            protocol.SAVE: self.save, protocol.LOAD: self.load, protocol.FORK: self.fork,
         }
 
     def preload(self, modules: Sequence[str]) -> None:
@@ -124,10 +124,36 @@ class Worker(Channel):
             os.write(2, f"{context}\n{message}\n".encode("utf-8", "backslashreplace"))
         os._exit(error is not None)
 
+    def rebind(self, shared: memoryview) -> None:
+        """Serve another session, in a process that was forked from this one."""
+        super().rebind(shared)
+        self.replaced = self.failed = None
+        self.streaming = False
+        self.ahead.clear()
+        self.sql.rebind()
+
     # The loop --------------------------------------------------------------
 
-    def loop(self) -> None:
-        """Answer requests until the server closes the connection."""
+    def live(self, ahead: Sequence[str] = ()) -> NoReturn:
+        """Greet the server and serve it until it goes away.
+
+        ahead: what is imported before a request has come.
+        """
+        try:
+            self.connection.send(protocol.HELLO, 0, encode_texts(
+                role="worker", python=sys.version.split()[0]))
+            kind, request, payload = self.connection.receive()
+            if kind != protocol.OPEN:
+                raise ProtocolError("the first frame is not OPEN")
+            self.reply(request, self.open, payload)
+            gc.freeze()
+            self.preload(ahead)
+            self.loop()
+        except (ConnectionClosed, ConnectionError, ProtocolError) as error:
+            hang_up(error, self.last_words)
+
+    def loop(self) -> NoReturn:
+        """Answer requests until the server closes the connection, which is an error."""
         while True:
             self.serve(*self.connection.receive())
 
@@ -542,6 +568,13 @@ class Worker(Channel):
         self.session.define(name, loader.value())
         return encode_batch([])
 
+    def fork(self, payload: Buffer) -> Sequence[Buffer]:
+        """Fork this process into another session's worker, or a parent of such."""
+        from . import forking
+
+        forking.fork(self, **decode_texts(payload))
+        return encode_batch([])
+
     def convert(self, payload: Buffer) -> Sequence[Buffer]:
         """Return a value as a codec of the package makes it ("zinc.loads"), as the wanted column.
 
@@ -629,23 +662,15 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
     faulthandler.enable(last_words, all_threads=False)
     try:
         connection = Connection(connect())
-        worker = Worker(connection, shared, last_words)
-        signal.signal(signal.SIGINT, worker.on_interrupt)
-        os.register_at_fork(after_in_child=worker.after_fork)
-        sys.stdin = open(os.devnull)
-        sys.stdout, sys.stderr = worker.streams
-        hxpy._report = Progress(worker)
-        plpy._tell = Messages(worker, worker.streams)
-        sys.modules["plpy"] = plpy
-        hxpy._sql = plpy._sql = worker.sql
-        connection.send(protocol.HELLO, 0, encode_texts(
-            role="worker", python=sys.version.split()[0]))
-        kind, request, payload = connection.receive()
-        if kind != protocol.OPEN:
-            raise ProtocolError("the first frame is not OPEN")
-        worker.reply(request, worker.open, payload)
-        gc.freeze()
-        worker.preload(ahead)
-        worker.loop()
-    except (ConnectionClosed, ConnectionError, ProtocolError) as error:
+    except ConnectionError as error:
         hang_up(error, last_words)
+    worker = Worker(connection, shared, last_words)
+    signal.signal(signal.SIGINT, worker.on_interrupt)
+    os.register_at_fork(after_in_child=worker.after_fork)
+    sys.stdin = open(os.devnull)
+    sys.stdout, sys.stderr = worker.streams
+    hxpy._report = Progress(worker)
+    plpy._tell = Messages(worker, worker.streams)
+    sys.modules["plpy"] = plpy
+    hxpy._sql = plpy._sql = worker.sql
+    worker.live(ahead)
