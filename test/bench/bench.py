@@ -571,6 +571,130 @@ def pool(bench: Bench) -> Iterator[Measurement | Row]:
         size(0)
 
 
+MODEL_BYTES = 500 * MB
+GROUPING = """
+import numpy, pandas
+frame = pandas.DataFrame({'k': numpy.arange(1000) % 7, 'v': numpy.arange(1000.0)})
+frame.groupby('k').v.sum()"""
+
+
+def container_memory(container: str) -> int:
+    """Return what a container takes, in bytes, without file cache that could go."""
+    text = subprocess.run(
+        ["docker", "exec", container, "sh", "-c",
+         "cd /sys/fs/cgroup; cat memory.current memory/memory.usage_in_bytes 2>/dev/null; "
+         "cat memory.stat memory/memory.stat 2>/dev/null | grep -E '^(total_)?inactive_file '"],
+        check=False, stdout=subprocess.PIPE, text=True).stdout.split()
+    return int(text[0]) - int(text[-1])
+
+
+@case("shared", "sessions that share a container, and a model")
+def shared(bench: Bench) -> Iterator[Measurement | Row]:
+    def settings(share: str) -> list[str]:
+        return [f"SET hxpy.share = {share}", "SET hxpy.max_sessions = 64",
+                "SET hxpy.sessions_per_container = 300", "SET hxpy.role_memory = '8GB'"]
+
+    def connect(share: str = "role") -> Server:
+        server = Server()
+        for setting in settings(share):
+            server.run(setting)
+        servers.append(server)
+        return server
+
+    def shut() -> None:
+        while servers:
+            servers.pop().connection.close()
+
+    def container(server: Server) -> str:
+        return server.run("SELECT container FROM hxpy_stat_sessions "
+                          "WHERE pid = pg_backend_pid() LIMIT 1")
+
+    def one_more(share: str) -> float:
+        """Return the bytes that one more session takes after its work, of 10."""
+        server = connect(share)
+        server.run("SELECT py_exec(py_open('s0'), %s)", GROUPING)
+        before = container_memory(container(server))
+        if share == "off":
+            return before
+        for number in range(1, 11):
+            server.run(f"SELECT py_exec(py_open('s{number}'), %s)", GROUPING)
+        return (container_memory(container(server)) - before) / 10
+
+    def at_once(statement: str) -> float:
+        """Return the seconds until 100 new connections have run a statement."""
+        def run() -> None:
+            server = Server("options='-c hxpy.share=role -c hxpy.sessions_per_container=300 "
+                                "-c hxpy.role_memory=8GB'")
+            servers.append(server)
+            server.run(statement)
+        threads = [threading.Thread(target=run) for _ in range(100)]
+        start = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.perf_counter() - start
+
+    def score() -> float:
+        server = connect()
+        start = time.perf_counter()
+        server.run("SELECT py_eval(py_open('s'), 'float(model[:1000] @ model[1000:2000])')")
+        return time.perf_counter() - start
+
+    def load(share: str) -> float:
+        """The same in a session that makes the model itself."""
+        server = connect(share)
+        start = time.perf_counter()
+        server.run("SELECT py_exec(py_open('s'), %s)", model)
+        server.run("SELECT py_eval('s', 'float(model[:1000] @ model[1000:2000])')")
+        return time.perf_counter() - start
+
+    servers: list[Server] = []
+    size = MODEL_BYTES // 100 if bench.quick else MODEL_BYTES
+    model = f"import numpy; model = numpy.ones({size // 8})"
+    for share, name, limit in (("role", OURS, 8 * MB), ("off", "a container each", 0)):
+        taken = one_more(share)
+        shut()
+        yield Row("shared", "one more session after a groupby: memory", name, [0.0],
+                  note=f"{taken / MB:.1f} MB", target=f"≤ {limit // MB} MB" if limit else "",
+                  verdict="" if not limit else "met" if taken <= limit else "missed")
+
+    for _ in range(4):
+        keeper = connect()
+        for number in range(5 if bench.quick else 50):
+            keeper.run(f"SELECT py_open('n{number}')")
+    server = connect()
+    yield Measurement("py_open, 200 sessions open", [
+        Contestant(OURS, lambda: server.run("SELECT py_open('s')"),
+                   after=lambda: server.run("SELECT py_close('s')"))], rounds=20)
+    shut()
+    time.sleep(2)
+    keeper = connect()
+    keeper.run("SELECT py_open('keeper')")
+    keep = servers.pop()
+    yield Measurement("100 connections at once", [
+        Contestant(OURS, lambda: at_once("SELECT py_open('s')"), after=shut, own_time=True),
+        Contestant("SELECT 1", lambda: at_once("SELECT 1"), after=shut, own_time=True)])
+    keep.connection.close()
+
+    keeper = connect()
+    keeper.run("SELECT py_exec(py_open('m', memory => '2GB'), %s)", model)
+    keeper.run("SELECT py_share('m')")
+    keep = servers.pop()
+    yield Measurement(f"first score of a new connection, {size // MB} MB of model", [
+        Contestant(OURS, score, after=shut, own_time=True),
+        Contestant("a model each", lambda: load("off"), after=shut, own_time=True)], rounds=10)
+    for _ in range(50):
+        connect().run("SELECT py_eval(py_open('s'), 'float(model.sum())')")
+    taken = container_memory(container(keep))
+    yield Row("shared", f"{size // MB} MB of model in 50 sessions: memory", OURS, [0.0],
+              note=f"{taken / MB:.0f} MB", target="≤ 1331 MB",
+              verdict="met" if taken <= 1331 * MB else "missed")
+    keep.run("SELECT py_unshare()")
+    shut()
+    keep.connection.close()
+
+
 WIDE = "id, v, ts, label, ok"
 
 
