@@ -23,12 +23,16 @@ engine_make() {
 	engine_bridge=hxpytest$(($$ % 100000))     # at most 15 bytes
 	at_end engine_remove
 	chmod 711 "$engine_home"
+	# One test at a time looks for a network that is free, and takes it.
+	exec {engine_lock}>/var/tmp/hxpy-engine.lock
+	flock "$engine_lock"
 	for engine_network in 251 252 253 254 255; do
 		ip route | grep -q "^10\.$engine_network\." || break
 	done
 	ip link add name "$engine_bridge" type bridge
 	ip address add "10.$engine_network.0.1/24" dev "$engine_bridge"
 	ip link set "$engine_bridge" up
+	exec {engine_lock}>&-
 	# A configuration of this machine's engine is not for this one.
 	echo '{}' >"$engine_home/daemon.json"
 }

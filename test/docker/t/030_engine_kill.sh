@@ -124,11 +124,11 @@ settle() {
 
 ok "the pool fills" wait_for 60 in_order
 for live in false true; do
+	engine_end TERM
+	engine_start --live-restore="$live" || exit 1
+	settle "live-restore $live, before"
 	for signal in KILL TERM; do
 		name="SIG$signal, live-restore $live"
-		engine_end TERM
-		engine_start --live-restore="$live" || exit 1
-		settle "$name, before"
 		open_keep
 		ok "$name: twenty sessions work" twenty_sessions
 		echo "# $name: before: $(counts)"
