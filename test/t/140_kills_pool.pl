@@ -54,7 +54,7 @@ my %act = (
 	'the postmaster' => sub { $node->kill9 });
 for my $name (sort keys %act)
 {
-	for my $round (1 .. hxpy_rounds(3))
+	for my $round (1 .. hxpy_rounds(2))
 	{
 		ok(defined wait_pool_full($node, $size), "$name, round $round: the pool is full");
 		my @psqls = twenty_sessions();
