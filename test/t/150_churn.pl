@@ -17,7 +17,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $seconds = $ENV{HXPY_CHURN_SECONDS} // 60;
+my $seconds = $ENV{HXPY_CHURN_SECONDS} // 45;
 my $connections = $ENV{HXPY_CHURN_CONNECTIONS} // 12;
 my $seed = $ENV{HXPY_CHURN_SEED} // int(time);
 my $size = 4;
