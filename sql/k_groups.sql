@@ -9,9 +9,9 @@ def count(df):
     return {'n': [len(df)], 'k': df.k[:1], 's': [df.v.sum()]}
 $$);
 -- a batch is cut anywhere, a group is whole: in batches of any size, as GROUP BY has it
-CREATE TABLE reading AS SELECT i % 1000 AS k, i AS v, repeat('x', i % 30) AS t FROM generate_series(1, 100000) AS i;
-SELECT count(*) > 1000 AS cut FROM py_apply('g', 'lambda df: df.groupby("k", as_index=False).v.sum()', 'SELECT k, v FROM reading') AS t(k int, s int8);
+CREATE TABLE reading AS SELECT i % 100 AS k, i AS v, repeat('x', i % 30) AS t FROM generate_series(1, 20000) AS i;
 SET hxpy.batch_size = 16;
+SELECT count(*) > 100 AS cut FROM py_apply('g', 'lambda df: df.groupby("k", as_index=False).v.sum()', 'SELECT k, v FROM reading') AS t(k int, s int8);
 SELECT count(*), count(DISTINCT k), sum(s) FROM py_apply('g', 'count', 'SELECT * FROM reading', by => 'k') AS t(k int, n int, s int8);
 SELECT count(*), count(DISTINCT k), sum(s) FROM py_apply('g', 'count', 'SELECT k % 3 AS k, v, t FROM reading', by => 'k') AS t(k int, n int, s int8);
 RESET hxpy.batch_size;
@@ -36,8 +36,8 @@ SELECT array_agg(n) FROM py_apply('g', 'sizes', 'SELECT k COLLATE blind AS k FRO
 -- rows that come sorted keep their order; LIMIT ends it
 SELECT * FROM py_apply('g', 'lambda df: df[:1]', 'SELECT k, v FROM reading ORDER BY k, v DESC', by => 'k') AS t(k int, v int) LIMIT 3;
 SELECT py_exec('g', 'calls.clear()');
-SELECT k, n FROM py_apply('g', 'count', 'SELECT * FROM reading', by => 'k') AS t(k int, n int, s int8) LIMIT 2;
-SELECT py_eval('g', 'len(calls) < 1000');
+SELECT k, n FROM py_apply('g', 'count', 'SELECT i AS k, i AS v FROM generate_series(1, 3000) AS i', by => 'k') AS t(k int, n int, s int8) LIMIT 2;
+SELECT py_eval('g', 'len(calls) < 3000');
 -- rows that are stored, and in a function's result
 SELECT count(t) FROM py_apply('g', 'count', 'SELECT * FROM reading', by => 'k') AS t(k int, n int, s int8);
 -- whole
@@ -58,7 +58,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO hxpy_regress_groups;
 GRANT ALL ON reading, told TO hxpy_regress_groups;
 SET ROLE hxpy_regress_groups;
 SELECT py_exec('import hxpy');
-SELECT count(*), sum(n) FROM py_apply('lambda df: [(hxpy.sql("SELECT $1 + 1 AS n", len(df)).n[0],)]', 'SELECT * FROM reading WHERE k < 100', by => 'k') AS t(n int);
+SELECT count(*), sum(n) FROM py_apply('lambda df: [(hxpy.sql("SELECT $1 + 1 AS n", len(df)).n[0],)]', 'SELECT * FROM reading WHERE k < 10', by => 'k') AS t(n int);
 RESET ROLE;
 CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -67,6 +67,8 @@ BEGIN
 END $$;
 CREATE TRIGGER tell AFTER INSERT ON told REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION tell();
 INSERT INTO told SELECT generate_series(1, 7);
+-- text by its collation; a row of a group that has an error is told with it
+SELECT * FROM py_apply('g', 'lambda k: [(k[0], len(k))]', 'SELECT k COLLATE blind AS k FROM (SELECT CASE i % 3 WHEN 0 THEN ''a'' WHEN 1 THEN ''A'' END FROM generate_series(1, 300) AS i) AS v(k)', by => 'k', arrays => true) AS t(k text, n int);
 -- errors
 SELECT * FROM py_apply('g', 'sizes', 'SELECT 1 AS k', by => 'K') AS t(n int);
 SELECT * FROM py_apply('g', 'sizes', 'SELECT 1 AS k, 2 AS k', by => 'k') AS t(n int);
@@ -78,14 +80,25 @@ SELECT * FROM py_apply('g', 'sizes', 'SELECT ''{}''::json AS k', by => 'k') AS t
 SELECT * FROM py_apply('g', 'sizes', 'INSERT INTO told VALUES (1) RETURNING k', by => 'k') AS t(n int);
 SELECT * FROM py_apply('g', 'lambda df: [(1 // (3 - int(df.k[0])),)]', 'SELECT generate_series(1, 5) AS k', by => 'k') AS t(n int);
 SELECT py_eval('g', '1');
+SELECT * FROM py_apply('g', 'lambda df: [("x" if df.k[0] == "é" else 1,)]', 'SELECT * FROM (VALUES (NULL, 1.0), (''a'', 1.0), (''é'', 1.00)) AS v(k, l)', by => ARRAY['l', 'k']) AS t(n int);
+DO $$ BEGIN PERFORM * FROM py_apply('g', 'lambda df: [(1 // int(df.k[0]),)]', 'SELECT i % 9 AS k FROM generate_series(1, 9000) AS i', by => 'k') AS t(n int); EXCEPTION WHEN OTHERS THEN RAISE NOTICE '%', SQLERRM; END $$;
+SELECT py_eval('g', '1');
 -- a group that does not fit is named
 SELECT py_open('small', memory => '256MB');
 \set VERBOSITY terse
-SELECT * FROM py_apply('small', 'lambda df: [(len(df),)]', 'SELECT (i > 1000)::int AS k, CASE WHEN i < 5 THEN ''y'' END AS l, i::text AS t FROM generate_series(1, 20000000) AS i', by => ARRAY['k', 'l']) AS t(n int);
-SELECT * FROM py_apply('small', 'lambda df: [(len(df),)]', 'SELECT i::text FROM generate_series(1, 20000000) AS i', whole => true) AS t(n int);
+CREATE VIEW large AS SELECT i, repeat('x', 19990) || (1000000000 + i) AS t FROM generate_series(1, 8000) AS i;
+SELECT * FROM py_apply('small', 'lambda df: [(len(df),)]', 'SELECT (i > 1000)::int AS k, CASE WHEN i < 5 THEN ''y'' END AS l, t FROM large', by => ARRAY['k', 'l']) AS t(n int);
+SELECT * FROM py_apply('small', 'lambda df: [(len(df),)]', 'SELECT t FROM large', whole => true) AS t(n int);
+-- all groups together need not fit: rows beyond that are sorted, and so are those of groups beyond work_mem
+SELECT sum(n), count(*), bool_and(n = 400 AND same) FROM py_apply('small', 'lambda df: [(len(df), df.i.is_monotonic_increasing and set(df.i % 20) == {df.k[0]} and [int(t[-5:]) for t in df.t] == list(df.i))]', 'SELECT i % 20 AS k, * FROM large', by => 'k') AS t(n int, same bool);
+SET work_mem = '64kB';
+SELECT count(*), sum(n), bool_and(same) FROM py_apply('g', 'lambda k, i: [(len(i), (i % 4000 == k[0]).all() and (i[1:] > i[:-1]).all(), k[0])]', 'SELECT i % 4000 AS k, i FROM generate_series(1, 9000) AS i', by => 'k', arrays => true) AS t(n int, same bool, k int);
+SELECT count(*), bool_and(k = place) FROM (SELECT k, row_number() OVER () AS place FROM py_apply('g', 'lambda k: [k[0]]', 'SELECT 1 + i * 7 % 3000 AS k FROM generate_series(1, 3000) AS i', by => 'k', arrays => true) AS t(k int)) AS x;
+RESET work_mem;
 SELECT py_eval('small', '1');
 SELECT py_close_all();
 DROP TABLE reading, told;
+DROP VIEW large;
 DROP FUNCTION tell;
 DROP OWNED BY hxpy_regress_groups;
 DROP ROLE hxpy_regress_groups;

@@ -124,4 +124,27 @@
 #define HxpyExecutorRunOnce(query) ExecutorRun((query), ForwardScanDirection, 0, true)
 #endif
 
+/*
+ * Makes a hash table of tuples, each with data of some bytes.  Slots that are looked up are
+ * virtual ones.  Users include executor/executor.h.
+ */
+#if PG_VERSION_NUM >= 180000
+#define HxpyBuildTupleHashTable(desc, ncolumns, numbers, equal, hash, collations, nbuckets, \
+								size, table, temp) \
+	BuildTupleHashTable(NULL, (desc), &TTSOpsVirtual, (ncolumns), (numbers), (equal), (hash), \
+						(collations), (nbuckets), (size), (table), (table), (temp), false)
+#else
+#define HxpyBuildTupleHashTable(desc, ncolumns, numbers, equal, hash, collations, nbuckets, \
+								size, table, temp) \
+	BuildTupleHashTable(NULL, (desc), (ncolumns), (numbers), (equal), (hash), (collations), \
+						(nbuckets), (size), (table), (temp), false)
+#endif
+
+/* Where such a table has an int32 of an entry; before 18 it has room for a pointer. */
+#if PG_VERSION_NUM >= 180000
+#define HxpyTupleHashInt32(table, entry) ((int32 *) TupleHashEntryGetAdditional((table), (entry)))
+#else
+#define HxpyTupleHashInt32(table, entry) ((int32 *) &(entry)->additional)
+#endif
+
 #endif							/* HXPY_COMPAT_H */

@@ -15,7 +15,7 @@ ORDER = [
     ["_tables.__init__", "_tables.wire", "_tables.transforms", "_tables.pace"], ["_tables.scalars"],
     ["_tables.arrays"],
     ["_tables.conversion"], ["_tables.single", "_tables.chunks", "_tables.reader"],
-    ["_tables.infer", "_tables.encode"], ["_tables.tables", "_tables.vectors"],
+    ["_tables.infer", "_tables.encode", "_tables.joined"], ["_tables.tables", "_tables.vectors"],
     ["_worker.__init__", "_worker.protocol", "_worker.page", "_worker.endpoint",
      "_worker.session", "_worker.imports", "_worker.process", "_worker.siblings",
      "_worker.saving"],

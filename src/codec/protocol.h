@@ -50,6 +50,7 @@
 #define HXPY_FRAME_PROGRESS		0x88
 #define HXPY_FRAME_PROOF		0x89
 #define HXPY_FRAME_MESSAGE		0x8A
+#define HXPY_FRAME_FULL			0x8B
 #define HXPY_FRAME_ASK			0xA0	/* the first of 16 */
 #define HXPY_FRAME_QUERY		0xA0
 #define HXPY_FRAME_PREPARE		0xA1

@@ -13,6 +13,8 @@ hxpy_explain_add(ExchangeCosts *costs, const Exchange *exchange)
 {
 	costs->messages += exchange->costs.messages;
 	costs->rows += exchange->costs.rows;
+	costs->groups += exchange->costs.groups;
+	costs->sorted += exchange->costs.sorted;
 	costs->sent += exchange->costs.sent;
 	costs->received += exchange->costs.received;
 	INSTR_TIME_ADD(costs->time, exchange->clock.counted);
@@ -25,9 +27,13 @@ hxpy_explain_costs(const ExchangeCosts *costs, ExplainState *es)
 	if (!es->analyze)
 		return;
 	ExplainPropertyUInteger("Batches", NULL, costs->messages, es);
+	if (costs->groups > 0)
+		ExplainPropertyUInteger("Groups", NULL, costs->groups, es);
 	if (!es->verbose)
 		return;
 	ExplainPropertyUInteger("Rows in Batches", NULL, costs->rows, es);
+	if (costs->sorted > 0)
+		ExplainPropertyUInteger("Rows Left over for Sort", NULL, costs->sorted, es);
 	ExplainPropertyUInteger("Sent", "bytes", costs->sent, es);
 	ExplainPropertyUInteger("Received", "bytes", costs->received, es);
 	if (es->timing)

@@ -20,12 +20,22 @@
 #include "move/filler.h"
 
 #define FIRST_BATCH_ROWS	256
+#define MAX_STARTS			4096	/* of groups in a batch */
+
+/* What tells groups of rows, see docs/protocol.md; in the order of a batch's columns. */
+typedef enum GroupColumn
+{
+	GROUP_NUMBERS,				/* of each row the group's number, if it has one */
+	GROUP_STARTS,				/* how many rows come before each group that starts */
+	GROUP_KEPT,					/* its number if Python has rows of it, else -1 */
+	GROUP_COLUMNS
+} GroupColumn;
 
 /* A batch being filled or sent. */
 typedef struct BatchSet
 {
 	Column	  **columns;
-	Column	   *ends;			/* how many rows come before the end of each group; or NULL */
+	Column	   *groups[GROUP_COLUMNS]; /* that tell groups of rows; or NULL */
 	GatherList	list;
 } BatchSet;
 
@@ -91,6 +101,20 @@ batch_size(const BatchFiller *filler)
 	return size;
 }
 
+/* Return whether a batch tells groups. */
+static bool
+has_groups(const BatchSet *set)
+{
+	return set->groups[0] != NULL;
+}
+
+/* Return how many groups start in a batch. */
+static uint64
+count_starts(const BatchSet *set)
+{
+	return has_groups(set) ? set->groups[GROUP_STARTS]->count : 0;
+}
+
 /* Feed the rows that wait, if any, and begin the next batch. */
 static void
 feed_batch(BatchFiller *filler)
@@ -98,20 +122,22 @@ feed_batch(BatchFiller *filler)
 	BatchSet   *set = &filler->sets[filler->filling];
 	MemoryContext old;
 
-	if (filler->filled == 0)
+	if (filler->filled == 0 && count_starts(set) == 0)
 		return;
 	old = MemoryContextSwitchTo(filler->row_context);
-	filler->batch_rows = Max((size_t) hxpy_batch_size * 1024 /
-							 (batch_size(filler) / filler->filled + 1), 1);
-	hxpy_column_write_batch(filler->ncolumns + (set->ends != NULL), &set->list);
+	if (filler->filled > 0)
+		filler->batch_rows = Max((size_t) hxpy_batch_size * 1024 /
+								 (batch_size(filler) / filler->filled + 1), 1);
+	hxpy_column_write_batch(filler->ncolumns + (has_groups(set) ? GROUP_COLUMNS : 0), &set->list);
 	for (int i = 0; i < filler->ncolumns; i++)
 		hxpy_column_write(set->columns[i], &set->list);
-	if (set->ends != NULL)
-		hxpy_column_write(set->ends, &set->list);
+	for (int i = 0; has_groups(set) && i < GROUP_COLUMNS; i++)
+		hxpy_column_write(set->groups[i], &set->list);
 	hxpy_exchange_feed(filler->exchange, &set->list);
 	hxpy_registry_add(filler->exchange->conn->slot, COUNT_ROWS_IN, filler->filled);
 	filler->exchange->costs.messages++;
 	filler->exchange->costs.rows += filler->filled;
+	filler->exchange->costs.groups += count_starts(set);
 	filler->sent += filler->filled;
 	filler->filled = 0;
 	filler->check_at = 1;
@@ -121,8 +147,8 @@ feed_batch(BatchFiller *filler)
 	hxpy_gather_reset(&set->list);
 	for (int i = 0; i < filler->ncolumns; i++)
 		hxpy_column_reset(set->columns[i]);
-	if (set->ends != NULL)
-		hxpy_column_reset(set->ends);
+	for (int i = 0; has_groups(set) && i < GROUP_COLUMNS; i++)
+		hxpy_column_reset(set->groups[i]);
 	MemoryContextSwitchTo(old);
 }
 
@@ -204,24 +230,58 @@ hxpy_filler_adapt(DestReceiver *self)
 	((BatchFiller *) self)->adapts = true;
 }
 
-/* Have a further column of each batch tell where groups of rows end. */
+/* Have further columns of each batch tell groups of rows. */
 void
-hxpy_filler_add_ends(DestReceiver *self)
+hxpy_filler_add_groups(DestReceiver *self)
 {
+	static const struct
+	{
+		const char *name;
+		Oid			type;
+	}			columns[GROUP_COLUMNS] = {
+		[GROUP_NUMBERS] = {"numbers", INT4OID},
+		[GROUP_STARTS] = {"starts", INT8OID},
+		[GROUP_KEPT] = {"kept", INT4OID}
+	};
 	BatchFiller *filler = (BatchFiller *) self;
 
 	for (int i = 0; i < lengthof(filler->sets); i++)
-		filler->sets[i].ends = hxpy_column_create(hxpy_coltype_create(INT8OID, -1, false), "ends",
-												  filler->context);
+	{
+		for (int j = 0; j < GROUP_COLUMNS; j++)
+		{
+			ColumnType *type = hxpy_coltype_create(columns[j].type, -1, false);
+
+			filler->sets[i].groups[j] = hxpy_column_create(type, columns[j].name,
+														   filler->context);
+		}
+	}
 }
 
-/* A group ends with the latest row. */
+/* The next row belongs to the group of this number, whose rows Python keeps. */
 void
-hxpy_filler_cut(DestReceiver *self)
+hxpy_filler_number(DestReceiver *self, int32 group)
 {
 	BatchFiller *filler = (BatchFiller *) self;
 
-	hxpy_column_append(filler->sets[filler->filling].ends, Int64GetDatum(filler->filled), false);
+	hxpy_column_append(filler->sets[filler->filling].groups[GROUP_NUMBERS], Int32GetDatum(group),
+					   false);
+}
+
+/*
+ * A group starts before the next row.  `kept` is its number if Python keeps rows of it, which
+ * come first; else -1.
+ */
+void
+hxpy_filler_start(DestReceiver *self, int32 kept)
+{
+	BatchFiller *filler = (BatchFiller *) self;
+	BatchSet   *set;
+
+	if (count_starts(&filler->sets[filler->filling]) >= MAX_STARTS)
+		feed_batch(filler);
+	set = &filler->sets[filler->filling];
+	hxpy_column_append(set->groups[GROUP_STARTS], Int64GetDatum(filler->filled), false);
+	hxpy_column_append(set->groups[GROUP_KEPT], Int32GetDatum(kept), false);
 }
 
 /* Return about how many rows make a batch. */

@@ -14,8 +14,9 @@ typedef void (*FillerBegin) (void *arg, TupleDesc tupdesc, Column **heads, int n
 
 extern DestReceiver *hxpy_filler_create(Exchange *exchange, FillerBegin begin, void *arg);
 extern void hxpy_filler_adapt(DestReceiver *self);
-extern void hxpy_filler_add_ends(DestReceiver *self);
-extern void hxpy_filler_cut(DestReceiver *self);
+extern void hxpy_filler_add_groups(DestReceiver *self);
+extern void hxpy_filler_number(DestReceiver *self, int32 group);
+extern void hxpy_filler_start(DestReceiver *self, int32 kept);
 extern uint64 hxpy_filler_batch_rows(const DestReceiver *self);
 
 #endif							/* HXPY_FILLER_H */

@@ -1,12 +1,12 @@
 /*
  * groups.c
- *	  A query's rows in groups: sorted, and cut where a group ends.
+ *	  A query's rows in groups: sorted, and cut where a group starts.
  *
  * The planner is asked for the query's rows in the order of the columns that make the
  * groups, as by an ORDER BY around the query: rows that come in that order are not sorted
  * again, and keep the order that they have within a group.
  *
- * Where a group ends is found here, by the equality of the columns' types, so that Python
+ * Where a group starts is found here, by the equality of the columns' types, so that Python
  * gets the groups that GROUP BY has.  NULLs are equal to each other.
  */
 #include "postgres.h"
@@ -29,7 +29,7 @@ typedef struct GroupCutter
 	MemoryContext context;		/* of everything here */
 	ExprContext *comparing;
 	ExprState  *is_same;		/* group; NULL until the columns are known */
-	TupleTableSlot *first;		/* row of the current group */
+	TupleTableSlot *first;		/* row of the current group, or a mark for it */
 } GroupCutter;
 
 /* ---------- sorting ---------- */
@@ -159,19 +159,27 @@ is_same_group(GroupCutter *cutter, TupleTableSlot *slot)
 	return ExecQualAndReset(cutter->is_same, cutter->comparing);
 }
 
-/* Pass a row on; the group before it ends if it belongs to another one. */
+/*
+ * Start the group of a row that is not passed on.  `kept` is the group's number if Python has
+ * rows of it, else -1.
+ */
+void
+hxpy_groups_start(DestReceiver *self, TupleTableSlot *slot, int32 kept)
+{
+	GroupCutter *cutter = (GroupCutter *) self;
+
+	hxpy_filler_start(cutter->filler, kept);
+	(void) ExecCopySlot(cutter->first, slot);
+}
+
+/* Pass a row on; it starts a group if it does not belong to that of the row before. */
 static bool
 cutter_receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	GroupCutter *cutter = (GroupCutter *) self;
-	bool		is_first = TTS_EMPTY(cutter->first);
 
-	if (is_first || !is_same_group(cutter, slot))
-	{
-		if (!is_first)
-			hxpy_filler_cut(cutter->filler);
-		(void) ExecCopySlot(cutter->first, slot);
-	}
+	if (TTS_EMPTY(cutter->first) || !is_same_group(cutter, slot))
+		hxpy_groups_start(self, slot, -1);
 	return cutter->filler->receiveSlot(slot, cutter->filler);
 }
 

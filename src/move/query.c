@@ -12,7 +12,8 @@
  * PostgreSQL runs a parallel plan only from its beginning to its end.  In steps a query
  * has one only if all that comes back is wanted: then its rows go to a tuplestore first, and
  * the steps read them there.  So it is with a query that changes data, or reads what may be
- * gone before the last step.
+ * gone before the last step.  One whose groups are collected runs to its end first, too, and
+ * steps give out the groups.
  */
 #include "postgres.h"
 
@@ -36,6 +37,7 @@
 
 #include "hxpy.h"
 #include "codec/protocol.h"
+#include "move/collect.h"
 #include "move/filler.h"
 #include "move/groups.h"
 #include "move/query.h"
@@ -45,7 +47,8 @@ struct SqlSource
 {
 	ExchangeSource source;		/* must be first */
 	DestReceiver *filler;
-	DestReceiver *receiver;		/* of the query's rows: the filler, or what cuts them before */
+	DestReceiver *receiver;		/* of the query's rows: the filler, or what sees them before */
+	GroupCollector *collector;	/* which numbers them, or NULL */
 	const char *query;
 	const List *by;				/* names of the columns that make groups, or NIL */
 	bool		distinct;		/* its columns must have different names */
@@ -157,17 +160,39 @@ add_cut(const SqlSource *source, const List *keys)
 	hxpy_exchange_add_text(source->exchange, "cut", text.data);
 }
 
-/* Have rows cut into groups by columns of these numbers. */
+/* Have rows, which are sorted or not, in groups by columns of these numbers. */
 static void
-cut_rows(SqlSource *source, List *keys)
+group_rows(SqlSource *source, List *keys, bool are_sorted)
 {
 	MemoryContext old = MemoryContextSwitchTo(source->context);
 
 	keys = list_copy(keys);
 	add_cut(source, keys);
-	hxpy_filler_add_ends(source->filler);
-	source->receiver = hxpy_groups_create(source->filler, keys);
+	source->exchange->grouped = true;
+	hxpy_filler_add_groups(source->filler);
+	if (are_sorted)
+		source->receiver = hxpy_groups_create(source->filler, keys);
+	else
+	{
+		source->collector = hxpy_collect_create(source->exchange, source->filler, keys);
+		source->receiver = hxpy_collect_receiver(source->collector);
+	}
 	MemoryContextSwitchTo(old);
+}
+
+/* Plan a query whose rows are to come in groups: sorted, or to be collected. */
+static PlannedStmt *
+plan_groups(SqlSource *source, Query *query, int options)
+{
+	List	   *keys;
+	Query	   *sorted = hxpy_groups_sort(copyObject(query), source->by, &keys);
+	PlannedStmt *statement = pg_plan_query(copyObject(sorted), source->query, options, NULL);
+	/* What is collected runs to its end before anything comes back. */
+	PlannedStmt *plain = pg_plan_query(query, source->query, CURSOR_OPT_PARALLEL_OK, NULL);
+	bool		collects = hxpy_collect_is_cheaper(plain, statement, sorted);
+
+	group_rows(source, keys, !collects);
+	return collects ? plain : statement;
 }
 
 /*
@@ -179,7 +204,6 @@ plan_query(SqlSource *source, const Prepared *prepared, int options)
 {
 	List	   *queries = prepared->source->query_list;
 	Query	   *query = copyObject(linitial_node(Query, queries));
-	List	   *keys;
 	MemoryContext old;
 	PlannedStmt *statement;
 
@@ -194,11 +218,9 @@ plan_query(SqlSource *source, const Prepared *prepared, int options)
 				 errhint("Keep what it returns in a temporary table, and give a query of that.")));
 	}
 	if (source->by != NIL)
-	{
-		query = hxpy_groups_sort(query, source->by, &keys);
-		cut_rows(source, keys);
-	}
-	statement = pg_plan_query(query, source->query, options, NULL);
+		statement = plan_groups(source, query, options);
+	else
+		statement = pg_plan_query(query, source->query, options, NULL);
 	old = MemoryContextSwitchTo(source->context);
 	statement = copyObject(statement);
 	MemoryContextSwitchTo(old);
@@ -238,6 +260,16 @@ run_to_end(SqlSource *source)
 	end_steps(source);
 }
 
+/* Run a prepared query that was planned to its end; of what is collected steps are left. */
+static void
+run_planned(SqlSource *source, const Prepared *prepared, PlannedStmt *statement)
+{
+	start_steps(source, statement, prepared->relations, source->receiver);
+	run_to_end(source);
+	if (source->collector != NULL)
+		hxpy_collect_finish(source->collector);
+}
+
 /* Run the query as a whole. */
 static void
 run_whole(SqlSource *source)
@@ -247,13 +279,13 @@ run_whole(SqlSource *source)
 	if (source->by == NIL)
 		execute(&prepared, source->receiver);
 	else
-	{
-		PlannedStmt *statement = plan_query(source, &prepared, CURSOR_OPT_PARALLEL_OK);
-
-		start_steps(source, statement, prepared.relations, source->receiver);
-		run_to_end(source);
-	}
+		run_planned(source, &prepared, plan_query(source, &prepared, CURSOR_OPT_PARALLEL_OK));
 	SPI_finish();
+	if (source->collector != NULL)
+	{
+		(void) hxpy_collect_step(source->collector, PG_UINT64_MAX);
+		hxpy_collect_close(source->collector);
+	}
 	if (!source->has_begun)
 		elog(ERROR, "the query had no columns to describe");
 }
@@ -298,6 +330,12 @@ open_query(ExchangeSource *self, Exchange *exchange, bool whole)
 	}
 	prepared = prepare_query(source->query);
 	statement = plan_query(source, &prepared, options);
+	if (source->collector != NULL)
+	{
+		run_planned(source, &prepared, statement);
+		SPI_finish();
+		return true;
+	}
 	if (statement == NULL || statement->parallelModeNeeded || prepared.relations != NULL)
 		store_rows(source, &prepared, statement);
 	SPI_finish();
@@ -329,6 +367,8 @@ step_query(ExchangeSource *self, Exchange *exchange)
 	SqlSource *source = (SqlSource *) self;
 	uint64		asked = hxpy_filler_batch_rows(source->filler);
 
+	if (source->collector != NULL)
+		return hxpy_collect_step(source->collector, asked);
 	if (source->store != NULL)
 		return step_store(source, asked);
 	PushActiveSnapshot(source->steps->snapshot);
@@ -447,6 +487,9 @@ hxpy_query_apply(Exchange *exchange, const ApplyRequest *request)
 void
 hxpy_query_close(SqlSource *source)
 {
+	if (source->collector != NULL)
+		hxpy_collect_close(source->collector);
+	source->collector = NULL;
 	if (source->store != NULL)
 		tuplestore_end(source->store);
 	source->store = NULL;

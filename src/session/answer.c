@@ -198,6 +198,16 @@ handle_progress(Exchange *exchange, const Frame *frame)
 	return false;
 }
 
+/* Take a FULL frame, which changes nothing but where rows wait. */
+static bool
+handle_full(Exchange *exchange, const Frame *frame)
+{
+	if (!exchange->grouped || frame->request != exchange->request || frame->length != 0)
+		hxpy_state_raise_protocol(exchange, "unexpected frame");
+	exchange->is_full = true;
+	return false;
+}
+
 /* Take a frame of the answer. */
 static bool
 handle_answer(Exchange *exchange, const Frame *frame)
@@ -227,6 +237,7 @@ static const struct
 	[HXPY_FRAME_DEAD] = {NULL, handle_dead},
 	[HXPY_FRAME_ROWS] = {handle_answer, NULL},
 	[HXPY_FRAME_PROGRESS] = {handle_progress, NULL},
+	[HXPY_FRAME_FULL] = {handle_full, NULL},
 };
 
 /* ---------- reading ---------- */

@@ -68,6 +68,8 @@ typedef struct ExchangeCosts
 {
 	uint64		messages;
 	uint64		rows;			/* in them */
+	uint64		groups;			/* of rows, which Python was told */
+	uint64		sorted;			/* rows of groups that Python did not keep */
 	uint64		sent;			/* bytes */
 	uint64		received;
 	instr_time	time;			/* that was waited for Python */
@@ -93,6 +95,7 @@ struct Exchange
 	bool		read_only;		/* what SQL Python asks for changes nothing */
 	bool		isolated;		/* nor can it name transition tables of who calls */
 	bool		nonatomic;		/* Python may end the transaction */
+	bool		grouped;		/* its rows come in groups, of which Python may keep some */
 	List	   *transforms;		/* base types that plpy has as dicts and lists */
 	bool		keeps_error;	/* an ERROR ends it as a RESULT does, with `failed` */
 	ExchangeSource *source;		/* NULL for none */
@@ -121,6 +124,7 @@ struct Exchange
 	size_t		logged_left;	/* of LOG frames */
 	instr_time	began;
 	ExchangeCosts costs;		/* of its rows; the clock has the time */
+	bool		is_full;		/* the worker wants to keep no more rows */
 
 	/* of what Python has asked */
 	MemoryContext ask_context;	/* of the latest one and its answer, or NULL */

@@ -161,6 +161,7 @@ FRAMES = [
      {"level": "notice", "sqlstate": "", "message": "größe", "detail": "more", "hint": "",
       "schema_name": "", "table_name": "t", "column_name": "", "datatype_name": "",
       "constraint_name": ""}),
+    ("full", "container", "FULL", 3, ""),
     ("log warning", "container", "LOG", 3, "\x1ethe text"),
     ("result empty", "container", "RESULT", 3, {}),
     ("result", "container", "RESULT", 4, [("int4[]", "back")]),

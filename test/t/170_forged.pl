@@ -209,7 +209,7 @@ all_of($psql, 'messages', map { my $case = $_; map { [$_, "$$case[0]; good()", $
 	map({ [$texts->("b'$_'", 'b"22023"', 'b"%s%n%d\x1b[2J\xff"', 'b"%n"', 'b"%s"', ('b"\x1b"') x 5)] } qw(debug log info notice warning error fatal panic), '', '\xff'),
 	map({ [$texts->('b"notice"', "b'$_'", ('b"x"') x 8)] } qw(00000 57P01 XX000 ABCDE 3800 380000), ''),
 	[$texts->()], [$texts->('b"notice"')], [$texts->(('b"x"') x 1664)], [$texts->(('b"x"') x 1665), $broken], [$texts->('b"notice"', 'b"x"', 'b"a\0b"'), $broken],
-	['say(frame(MESSAGE))', $broken], ['say(frame(MESSAGE, b"rubbish"))', $broken], ['say(frame(MESSAGE, batch(*[fixed(INT32, 1)] * 10)))'], ['say(frame(MESSAGE, batch(*[text(b"a", b"b")] * 10)))'],
+	['say(frame(FULL))', $broken], ['say(frame(MESSAGE))', $broken], ['say(frame(MESSAGE, b"rubbish"))', $broken], ['say(frame(MESSAGE, batch(*[fixed(INT32, 1)] * 10)))'], ['say(frame(MESSAGE, batch(*[text(b"a", b"b")] * 10)))'],
 	['say(frame(MESSAGE, texts(b"notice", b"", b"x" * 20000000)))'], ['tell(frame(MESSAGE, texts(b"notice", b"", b"x"))); time.sleep(0.5)', $broken],
 	['flood(say, frame(MESSAGE, texts(b"notice", b"", b"flood")), 0.2)'], ['say(frame(MESSAGE, texts(b"notice", b"", b"x"), number=request + 1))', "$fine|$broken"]);
 

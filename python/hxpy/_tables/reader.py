@@ -10,6 +10,7 @@ keep theirs).  dtypes: see `TableReader`.
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -82,6 +83,15 @@ class _Growing:
         if start < len(values):
             self.append(values[start:].copy())
 
+    def seen(self, dtype: Any) -> Any:
+        """Return the array, of this dtype when it holds nothing, until the next values are added."""
+        return numpy.empty(0, dtype=dtype) if self.array is None else self.array[:self.size]
+
+    def order(self, places: Any) -> None:
+        """Put the values in the order of these places."""
+        if self.array is not None:
+            self.array = self.array[:self.size].take(places)
+
     def take(self, dtype: Any, shape: tuple[int, ...] = ()) -> Any:
         """Return the array, of this dtype when it holds nothing, and forget it."""
         array, self.array = self.array, None
@@ -142,14 +152,54 @@ class _Fixed:
         values = self.values.take(self.dtype)
         rest = slice(bounds[-1].stop, None)
         self.values.keep(values, rest.start)
+        if null is not None and null[rest].any():
+            self.null = _Growing()
+            self.null.append(null[rest].copy())
+        return self.arrays(values, null, bounds)
+
+    def rows(self, bounds: Sequence[slice]) -> list[Any]:
+        """Return an array for each of these rows, which must not be given out if more are added."""
+        null = None if self.null is None else self.null.seen("?")
+        return self.arrays(self.values.seen(self.dtype), null, bounds)
+
+    def arrays(self, values: Any, null: Any, bounds: Sequence[slice]) -> list[Any]:
+        """Return an array for each of these rows."""
         if null is None:
             whole = self.array(values, None)
             return list(map(whole.__getitem__, bounds))
-        if null[rest].any():
-            self.null = _Growing()
-            self.null.append(null[rest].copy())
         return [self.array(values[rows], null[rows] if null[rows].any() else None)
                 for rows in bounds]
+
+    def even(self) -> Any:
+        """Return one array whose slices are those of rows(); None if their dtypes may differ."""
+        return self.rows([slice(None)])[0] if self.null is None else None
+
+    def order(self, places: Any) -> None:
+        """Put the rows in the order of these places."""
+        self.values.order(places)
+        if self.null is not None:
+            self.null.order(places)
+
+    def part(self, rows: slice) -> _Fixed:
+        """Return a copy of some rows."""
+        part = _Fixed(self.want)
+        part.values.append(self.values.seen(self.dtype)[rows].copy())
+        null = None if self.null is None else self.null.seen("?")[rows]
+        if null is not None and null.any():
+            part.null = _Growing()
+            part.null.append(null.copy())
+        return part
+
+    def extend(self, other: _Fixed) -> None:
+        """Add the rows of another column of this type."""
+        before = self.values.size
+        if self.null is not None or other.null is not None:
+            if self.null is None:
+                self.null = _Growing()
+                self.null.append(numpy.zeros(before, dtype="?"))
+            self.null.append(numpy.zeros(other.values.size, dtype="?") if other.null is None
+                             else other.null.seen("?"))
+        self.values.append(other.values.seen(self.dtype))
 
     def array(self, values: Any, null: Any) -> Any:
         """Return values, and where they are NULL, as the column's array."""
@@ -163,13 +213,6 @@ class _Fixed:
             return pandas.array(values.view("i8"), dtype=pandas.DatetimeTZDtype("us", zone),
                                 copy=False)
         return values
-
-    def first(self) -> Any:
-        """Return the first value, None for NULL; there is one."""
-        value = self.values.array[0]
-        is_null = self.null is not None and self.null.array[0] or self.dtype[1:2] in "Mm" and \
-            numpy.isnat(value)
-        return None if is_null else value.item()
 
     def objects(self) -> _Objects:
         """Return the column, of times, as one of Python objects, which may hold texts, too."""
@@ -206,9 +249,28 @@ class _Objects:
         self.values.keep(values, bounds[-1].stop)
         return [values[rows] for rows in bounds]
 
-    def first(self) -> Any:
-        """Return the first value, None for NULL; there is one."""
-        return self.values.array[0]
+    def rows(self, bounds: Sequence[slice]) -> list[Any]:
+        """Return an array for each of these rows, which must not be given out if more are added."""
+        values = self.values.seen(object)
+        return [values[rows] for rows in bounds]
+
+    def even(self) -> Any:
+        """Return one array whose slices are those of rows()."""
+        return self.values.seen(object)
+
+    def order(self, places: Any) -> None:
+        """Put the rows in the order of these places."""
+        self.values.order(places)
+
+    def part(self, rows: slice) -> _Objects:
+        """Return a copy of some rows."""
+        part = _Objects(self.want)
+        part.values.append(self.values.seen(object)[rows].copy())
+        return part
+
+    def extend(self, other: _Objects) -> None:
+        """Add the rows of another column of objects."""
+        self.values.append(other.values.seen(object))
 
 
 def _object_array(values: list[Any]) -> Any:
@@ -249,6 +311,7 @@ class _Numerics:
     """
 
     def __init__(self, want: Column) -> None:
+        self.want = want
         self.parts: list[tuple[Any, Any]] = []      # values and where they are NULL
 
     def add(self, column: Column) -> None:
@@ -315,12 +378,44 @@ class _Numerics:
         self.parts = list(_rows_of(parts, bounds[-1].stop))
         return tables
 
-    def first(self) -> Any:
-        """Return the first value, None for NULL; there is one."""
-        values, null = next(part for part in self.parts if len(part[0]) > 0)
-        if null is not None and null[0]:
-            return None
-        return values[0].item() if isinstance(values[0], numpy.generic) else values[0]
+    def rows(self, bounds: Sequence[slice]) -> list[Any]:
+        """Return an array for each of these rows."""
+        return [self.part(rows).take() for rows in bounds]
+
+    def even(self) -> Any:
+        """Return one array whose slices are those of rows(); None if their dtypes may differ."""
+        if len(self.parts) == 1 and self.parts[0][1] is None \
+                and isinstance(self.parts[0][0], numpy.ndarray):
+            return self.parts[0][0]
+        return None
+
+    def order(self, places: Any) -> None:
+        """Put the rows in the order of these places."""
+        null = None
+        if any(part is not None and part.any() for _, part in self.parts):
+            null = numpy.concatenate([numpy.zeros(len(values), dtype="?") if part is None else part
+                                      for values, part in self.parts]).take(places)
+        kinds = {None if isinstance(values, list) else values.dtype for values, _ in self.parts}
+        if len(kinds) == 1 and None not in kinds:
+            ordered: Any = numpy.concatenate([values for values, _ in self.parts]).take(places)
+        else:
+            ordered = _object_array(list(itertools.chain.from_iterable(
+                values if isinstance(values, list) else values.tolist()
+                for values, _ in self.parts))).take(places)
+            if null is not None:
+                ordered[null] = None
+            ordered = ordered.tolist()
+        self.parts = [(ordered, null)]
+
+    def part(self, rows: slice) -> _Numerics:
+        """Return some rows."""
+        part = _Numerics(self.want)
+        part.parts = list(_rows_of(self.parts, rows.start, rows.stop))
+        return part
+
+    def extend(self, other: _Numerics) -> None:
+        """Add the rows of another column."""
+        self.parts += other.parts
 
 
 def _as_one(parts: Sequence[tuple[Any, Any]]) -> Any:
@@ -547,9 +642,41 @@ class TableReader:
         self.rows -= ends[-1]
         return [list(map(_plain_array, collector.cut(bounds))) for collector in self._collectors]
 
-    def first(self, places: Sequence[int]) -> list[Any]:
-        """Return the values of these columns in the first row, None for NULL; there is one."""
-        return [self._collectors[place].first() for place in places]
+    def order(self, places: Any) -> None:
+        """Put the rows in the order of these places; no more are added."""
+        for collector in self._collectors:
+            collector.order(places)
+
+    def parts(self, bounds: Sequence[slice]) -> Iterator[list[Any]]:
+        """Yield the columns of some rows as often as asked; they share memory.
+
+        Each has the dtypes that it would have alone.
+        """
+        return map(list, zip(*[collector.rows(bounds) for collector in self._collectors]))
+
+    def frames(self, bounds: Sequence[slice]) -> Iterator[pandas.DataFrame]:
+        """Yield DataFrames of what parts() yields."""
+        even = [collector.even() for collector in self._collectors]
+        if not even or any(column is None for column in even):
+            yield from map(self.frame, self.parts(bounds))
+            return
+        frame = self.frame(even)    # to cut it is much faster than to make others
+        for rows in bounds:
+            part = frame.iloc[rows].copy(deep=False)
+            part.index = pandas.RangeIndex(rows.stop - rows.start)
+            yield part
+
+    def borrow(self, other: TableReader, rows: slice) -> None:
+        """Add a copy of rows of another reader with these columns."""
+        self.rows += rows.stop - rows.start
+        for place, source in enumerate(other._collectors):
+            part = source.part(rows)
+            mine = self._collectors[place]
+            if isinstance(part, _Fixed) and not isinstance(mine, _Fixed):
+                part = part.objects()
+            elif isinstance(mine, _Fixed) and not isinstance(part, _Fixed):
+                mine = self._collectors[place] = mine.objects()
+            mine.extend(part)
 
     def matrix(self) -> numpy.ndarray[Any, Any]:
         """Return a C-contiguous ndarray of shape (rows, columns); NULL is NaN.

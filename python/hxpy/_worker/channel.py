@@ -24,8 +24,6 @@ from .protocol import Connection
 __all__ = ["Channel"]
 
 _WIPE_ON_FORK = 18      # Linux' MADV_WIPEONFORK, which the module mmap does not name
-_HELD_BYTES = 1 << 16   # of frames that wait for others
-_HELD_SECONDS = 0.02    # since the last ones were sent
 _REMINDER = 0.005       # seconds until an interrupt that met an import tries again
 
 
@@ -48,7 +46,6 @@ class Channel:
         self.masked = False
         self.postponed = False
         self.broken_off: list[str] = []     # modules whose import an interrupt has ended
-        self.pushed = 0.0               # when frames that could have waited were sent
         self.output_left = 0
         self.output_limit = 1 << 20
 
@@ -106,22 +103,6 @@ class Channel:
             return
         self.unbroken(self.transmit, kind, request, parts)
 
-    def hold(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
-        """Send a frame, with those that follow if it is small and they come soon."""
-        soon = time.monotonic() - self.pushed < _HELD_SECONDS
-        if soon and self.connection.held + sum(map(len, parts)) < _HELD_BYTES:
-            with self.lock:
-                self.connection.hold(kind, request, parts)
-        else:
-            self.send(kind, request, parts)
-            self.pushed = time.monotonic()
-
-    def push(self) -> None:
-        """Send the frames that wait for others."""
-        if self.connection.held:
-            self.unbroken(self.transmit_held)
-            self.pushed = time.monotonic()
-
     def unbroken(self, transmit: Callable[..., None], *arguments: Any) -> None:
         """Send in the main thread: an interrupt meanwhile is raised after it."""
         self.masked = True
@@ -133,11 +114,6 @@ class Channel:
             self.postponed = False
             if self.shared[RUNNING]:
                 self.interrupt(sys._getframe())
-
-    def transmit_held(self) -> None:
-        """Send the frames that wait, while no other thread sends."""
-        with self.lock:
-            self.connection.push()
 
     def transmit(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
         """Send a frame while no other thread does, and count output."""

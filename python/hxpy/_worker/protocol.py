@@ -59,6 +59,7 @@ ROWS = 0x87
 PROGRESS = 0x88
 PROOF = 0x89
 MESSAGE = 0x8A
+FULL = 0x8B
 ASK = 0xA0      # the first of 16
 QUERY = 0xA0
 PREPARE = 0xA1
@@ -101,8 +102,6 @@ class Connection:
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
-        self._held: list[Buffer] = []   # frames that wait for the next one
-        self.held = 0                   # bytes of them
 
     def fileno(self) -> int:
         """Return the socket's descriptor (for select and poll)."""
@@ -160,34 +159,15 @@ class Connection:
             raise ConnectionClosed
         return count
 
-    def hold(self, kind: int, request: int, parts: Sequence[Buffer]) -> None:
-        """Keep a copy of a frame, to be sent with the next one that is."""
-        header = HEADER.pack(MAGIC, VERSION, kind, request, sum(map(len, parts)))
-        frame = b"".join((header, *parts))
-        self._held.append(frame)
-        self.held += len(frame)
-
     def send(self, kind: int, request: int, parts: Sequence[Buffer] = ()) -> None:
-        """Send one frame whose payload is the concatenation of `parts`, after those that wait."""
+        """Send one frame whose payload is the concatenation of `parts`."""
         length = sum(map(len, parts))
         header = HEADER.pack(MAGIC, VERSION, kind, request, length)
-        if self._held or length > self.JOINED_BYTES:
-            self._send((*self._held, header, *parts))
-        else:
+        if length <= self.JOINED_BYTES:
             self._write(b"".join((header, *parts)))
-
-    def push(self) -> None:
-        """Send the frames that wait."""
-        self._send(self._held)
-
-    def _send(self, parts: Sequence[Buffer]) -> None:
-        if sum(map(len, parts)) <= self.JOINED_BYTES:
-            self._write(b"".join(parts))
         else:
-            for part in parts:
+            for part in (header, *parts):
                 self._write(part)
-        self._held = []
-        self.held = 0
 
     def _write(self, data: Buffer) -> None:
         sent = write(self._descriptor, data)

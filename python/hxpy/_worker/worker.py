@@ -24,8 +24,9 @@ import time
 from _signal import getsignal    # type: ignore[import-not-found]  # signal's makes an enum of it
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import CodeType, ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hxpy
 
@@ -44,6 +45,9 @@ from .parts import Parts
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
 from .sql import Sql
+
+if TYPE_CHECKING:
+    from .._tables.tables import Chunk, Joined
 
 __all__ = ["Worker", "run"]
 
@@ -71,6 +75,7 @@ class Worker(Channel):
         self.streaming = False      # frames of the request's stream are still to come
         self.ahead: deque[tuple[int, Buffer]] = deque()     # of these, what came before an answer
         self.failed: Batch | None = None    # whose error is about to be told
+        self.place = ""     # where that has happened, a line of its context
         self.evaluations: OrderedDict[bytes, tuple[CodeType, ValueWriter]] = OrderedDict()
         self.writers: dict[bytes, ValueWriter] = {}     # by the wanted column's bytes
         self.handlers: dict[int, Callable[[bytearray], Sequence[Buffer]]] = {
@@ -245,6 +250,9 @@ class Worker(Channel):
             # The server knows its own error again; else it is as Python tells.
             texts.update(sqlstate=error.sqlstate, message=error.message, detail=error.detail,
                          hint=error.hint, failure=error._number)
+        if self.place:
+            texts["context"] = f"{texts['context']}\n{self.place}".lstrip("\n")
+            self.place = ""
         if self.failed is not None:
             batch, self.failed = self.failed, None
             texts["context"] = f"{texts['context']}\nArguments: {batch.told}".lstrip("\n")
@@ -367,7 +375,6 @@ class Worker(Channel):
         """
         while True:
             self.leave_if_forked()
-            self.push()
             self.masked = True
             try:
                 kind, payload = self.ahead.popleft() if self.ahead else \
@@ -423,15 +430,12 @@ class Worker(Channel):
             raise
         return encode_batch([])
 
-    def send_rows(self, value: Any, mode: str, want: list[Column], start: int = 0,
-                  holds: bool = False) -> int:
+    def send_rows(self, value: Any, mode: str, want: list[Column], start: int = 0) -> int:
         """Send a table value in chunks as ROWS frames; return how many rows it has.
 
-        start: rows sent before, for the row numbers of errors.  holds: small frames may wait
-        for more of the kind.
+        start: rows sent before, for the row numbers of errors.
         """
         tables = import_tables()
-        send = self.hold if holds else self.send
         request = self.shared[RUNNING]
         names: list[str] | None = None
         mapping: list[int] = []
@@ -446,14 +450,14 @@ class Worker(Channel):
             chunk.start += start
             rows += chunk.count
             if mode == "rows":
-                send(protocol.ROWS, request, tables.encode_rows(chunk))
+                self.send(protocol.ROWS, request, tables.encode_rows(chunk))
                 continue
             if names is None and mode != "table":
                 want = self.announce(chunk, mode, want)
             if names != chunk.names:
                 mapping = tables.match(want, chunk.names, unnamed=chunk.unnamed)
                 names = chunk.names
-            send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
+            self.send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
         return rows
 
     def announce(self, chunk: Any, mode: str, want: list[Column]) -> list[Column]:
@@ -467,27 +471,53 @@ class Worker(Channel):
 
     def apply(self, payload: Buffer) -> Sequence[Buffer]:
         """Send the streamed table through a callable, part by part, and its rows back."""
-        import_tables()
+        tables = import_tables()
         source, how, count, cut, *schema = decode_batch(payload)
         split = len(schema) - int(decode_column(count)[0])
         schema, want = schema[:split], schema[split:]
         function = self.session.callable(decode_column(source)[0])
-        parts = Parts(schema, decode_column(cut)[0], decode_column(how)[0] == "arrays")
+        parts = Parts(schema, decode_column(cut)[0], decode_column(how)[0] == "arrays",
+                      lambda: self.send(protocol.FULL, self.shared[RUNNING]))
         rows = 0
-        for arguments in itertools.chain(
-                itertools.chain.from_iterable(map(parts.take, self.batches())), parts.rest()):
-            rows += self.pass_part(parts, function, arguments, want, rows)
-            del arguments       # before the next part is gathered
+        joined = tables.Joined(partial(self.send_chunk, want),
+                               lambda place: setattr(self, "place", parts.told(place)))
+        for calls in itertools.chain(map(parts.take, self.batches()),
+                                     map(Parts.rest, (parts,))):
+            for arguments in calls:
+                rows += self.pass_part(parts, function, arguments, want, rows, joined)
+                del arguments       # before the next part is gathered
+            joined.flush()
         return encode_batch([])
 
     def pass_part(self, parts: Parts, function: Callable[..., Any], arguments: Sequence[Any],
-                  want: list[Column], start: int) -> int:
+                  want: list[Column], start: int, joined: Joined) -> int:
         """Send what a callable makes of a part of a table; return how many rows it has."""
-        result = function(*arguments)
-        self.sql.abandon()
-        if result is None:
-            return 0
-        return self.send_rows(result, "table", want, start, parts.kind == "groups")
+        try:
+            result = function(*arguments)
+            self.sql.abandon()
+            if result is None:
+                return 0
+            if parts.kind != "groups":
+                return self.send_rows(result, "table", want, start)
+            names = [column.name for column in want]
+            rows = 0
+            for chunk in import_tables().chunks(result, _CHUNK_ROWS, names):
+                self.leave_if_forked()
+                self.sql.abandon()
+                chunk.start += start
+                rows += chunk.count
+                joined.add(chunk, parts.latest)
+            return rows
+        except Exception:
+            joined.flush()
+            self.place = self.place or parts.told(parts.latest)
+            raise
+
+    def send_chunk(self, want: list[Column], chunk: Chunk) -> None:
+        """Send a chunk of rows, by names or places as its columns tell."""
+        tables = import_tables()
+        mapping = tables.match(want, chunk.names, unnamed=chunk.unnamed)
+        self.send(protocol.ROWS, self.shared[RUNNING], tables.encode_chunk(want, chunk, mapping))
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:
         """Return what a callable makes of a group of rows."""
