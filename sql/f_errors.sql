@@ -48,6 +48,8 @@ SELECT py_exec(py_open('s'), 'import sys; sys.exit("goodbye")');
 SELECT py_exec(py_open('s'), 'import os; os._exit(42)');
 SELECT py_exec(py_open('s'), 'import os; os.kill(os.getpid(), 9)');
 SELECT state FROM py_sessions();
+SELECT py_share('s');
+SELECT py_clone('s', 't');
 SELECT py_close('s');
 SELECT py_eval('s', '1');
 -- memory

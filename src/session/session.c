@@ -439,17 +439,19 @@ hxpy_session_get(const char *name)
 	return session;
 }
 
-/* Raise an error unless a session can be forked. */
+/* Raise an error unless a session lives and can be forked. */
 void
 hxpy_session_check_forkable(const PySession *session)
 {
-	if (session->worker->lost == NULL && !session->container->shared)
+	if (session->worker->lost != NULL)
+		hxpy_state_raise_lost(session->worker, "", NULL);
+	if (!session->container->shared)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("session \"%s\" has a container of its own", session->key.name),
 				 errdetail("Only sessions that share a container can be forked."),
 				 errhint("A superuser can set hxpy.share to role; sessions with a network never share.")));
-	if (session->worker->lost == NULL && hxpy_session_is_busy(session))
+	if (hxpy_session_is_busy(session))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("session \"%s\" is busy with another request", session->key.name),
@@ -472,8 +474,6 @@ hxpy_session_clone(const char *name, const char *new_name)
 				 errmsg("session \"%s\" is already open", new_name),
 				 errhint("Close it with py_close('%s') first, or choose another name.", new_name)));
 	hxpy_session_check_forkable(origin);
-	if (origin->worker->lost != NULL)
-		hxpy_state_raise_lost(origin->worker, "", NULL);
 	if (session != NULL)
 		destroy_session(session);
 	session = create_session(&key, &origin->options, origin);

@@ -42,8 +42,7 @@ hxpy_share_session(PySession *session)
 	SlotInfo	info;
 
 	hxpy_session_check_forkable(session);
-	if (session->container->shared)
-		hxpy_pool_check_share(container);
+	hxpy_pool_check_share(container);
 	parent.number = hxpy_pool_number_parent();
 	parent.since = GetCurrentTimestamp();
 	if (hxpy_registry_read(session->slot, &info))
