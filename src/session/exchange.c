@@ -557,7 +557,8 @@ answer_ask(Exchange *exchange, const Frame *frame)
 	MemoryContext old;
 	char	   *payload;
 
-	if (handler == NULL)
+	/* While a session is forked, SQL would find the new one half made. */
+	if (handler == NULL || exchange->type == HXPY_FRAME_FORK)
 		hxpy_state_raise_protocol(exchange, "unexpected frame");
 	context = AllocSetContextCreate(exchange->context, "hxpy ask", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
