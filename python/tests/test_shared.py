@@ -36,6 +36,7 @@ class Shared:
         os.chmod(self.directory, 0o755)
         self.sessions = []
         self.slots = 0
+        self.shares = 0
         listener = listen(self.directory, "shared")
         subprocess.run(
             ["docker", "run", "-d", "--name", self.name, *SANDBOX, "--memory", memory,
@@ -79,10 +80,13 @@ class Shared:
         self.sessions.append(forked)
         return forked
 
-    def share(self, origin, number=1):
-        """Make a session the parent of those that come with the prefix "heir"."""
+    def share(self, origin, number=None):
+        """Make a session the parent of those that come with the prefix "heir"; return its number."""
+        self.shares += 1
+        number = number or self.shares
         self.fork(origin, "parent")
         origin.control.send(protocol.SHARE, 0, wire.encode_texts(number=str(number)))
+        return number
 
     def running(self):
         return subprocess.run(["docker", "ps", "-q", "--filter", f"name={self.name}"],
@@ -452,7 +456,7 @@ def test_an_origin_that_ends(container):
     origin = container.open()
     origin.exec("import os; x = 1")
     place = origin.eval("os.getcwd()")
-    container.share(origin, 5)
+    number = container.share(origin)
     clone = container.fork(origin)
     of_clone = container.fork(clone)
     origin.hang_up()
@@ -463,16 +467,45 @@ def test_an_origin_that_ends(container):
         session.exec("open('file', 'w').write('x')")
         assert session.eval("open('file').read()") == "x"
         session.hang_up()
-    container.launcher.send(b"unshare 4\n")
+    container.launcher.send(b"unshare %d\n" % (number - 1))
     assert container.open(prefix="heir").eval("x") == 1
-    container.launcher.send(b"unshare 5\n")
-    assert container.launcher.recv(4096) == b"unshared 5\n"
+    container.launcher.send(b"unshare %d\n" % number)
+    assert container.launcher.recv(4096) == b"unshared %d\n" % number
     with pytest.raises((Died, ConnectionClosed)):
         container.open(prefix="heir")
     inside = ["docker", "exec", container.name, "sh", "-c", f"test -e {place}.forks"]
     container.sessions[-1].hang_up()
     wait_until(lambda: subprocess.run(inside).returncode == 1)
     assert container.open().eval("1") == 1
+
+
+def test_shares_out_of_order(fresh):
+    """The highest number counts, and none that the server has given up meanwhile."""
+    container = fresh()
+    first, second = container.open(), container.open()
+    first.exec("x = 1")
+    second.exec("x = 2")
+    container.share(second, 7)
+    container.share(first, 6)
+    assert container.open(prefix="heir").eval("x") == 2
+    container.launcher.send(b"unsh")
+    time.sleep(0.1)
+    container.launcher.send(b"are 9\n")
+    assert container.launcher.recv(4096) == b"unshared 7\n"
+    container.share(first, 8)
+    with pytest.raises((Died, ConnectionClosed)):
+        container.open(prefix="heir")
+
+
+def test_a_fork_without_the_first_parent(fresh):
+    """It is refused, and nobody else notices."""
+    container = fresh()
+    first, second = container.open(), container.open()
+    parent = first.eval("__import__('os').getppid()")
+    subprocess.run(["docker", "exec", container.name, "sh", "-c", f"kill -9 {parent}"], check=True)
+    with pytest.raises(Refused):
+        container.fork(first)
+    assert first.eval("1") == second.eval("1") == 1
 
 
 def test_depth_of_forks(container):
@@ -554,11 +587,15 @@ def test_a_backend_that_is_gone(container, pair):
     full.close()
 
 
-def test_many(container):
+@pytest.mark.parametrize("prefix", ["session", "heir"])
+def test_many(container, prefix):
     """100 at once, each its own."""
-    names = [f"session-{uuid.uuid4().hex}" for _ in range(100)]
+    if prefix == "heir":
+        container.share(container.open())
+    names = [f"{prefix}-{uuid.uuid4().hex}" for _ in range(100)]
     listeners = [listen(container.directory, name) for name in names]
-    sessions = [Session(listener, memory=str(64 * MB), processes="64") for listener in listeners]
+    sessions = [Session(listener, memory=str(64 * MB), processes="64", slot=str(number))
+                for number, listener in enumerate(listeners)]
     for number, session in enumerate(sessions):
         session.exec(f"n = {number}")
     assert [session.eval("n") for session in sessions] == list(range(100))

@@ -381,12 +381,15 @@ fail_ended(Member *member)
 								 line[0] ? ": " : "", line));
 }
 
-/* Tell a shared container something, unless it does not read. */
-static void
+/* Tell a shared container something; false when it does not read. */
+static bool
 tell_member(const Member *member, const char *line)
 {
-	if (member->launch->sockets[0] != PGINVALID_SOCKET)
-		(void) send(member->launch->sockets[0], line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t		length = strlen(line);
+
+	/* A line fits whole, or not at all: the socket's buffer is of many. */
+	return member->launch->sockets[0] != PGINVALID_SOCKET &&
+		send(member->launch->sockets[0], line, length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
 }
 
 /* Take a line that a shared container has sent; what makes no sense is passed over. */
@@ -435,7 +438,7 @@ hxpy_member_measure_all(void)
 		const Member *member = lfirst(cell);
 
 		if (member->step == MEMBER_READY && hxpy_member_is_used(member))
-			tell_member(member, "measure\n");
+			(void) tell_member(member, "measure\n");
 	}
 }
 
@@ -448,10 +451,9 @@ tell_unshared(const Member *member)
 
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	number = slot->unshared;
-	slot->unshared = 0;
+	if (number != 0 && tell_member(member, psprintf("unshare %u\n", number)))
+		slot->unshared = 0;		/* else the next round tells it */
 	LWLockRelease(hxpy_pool->lock);
-	if (number != 0)
-		tell_member(member, psprintf("unshare %u\n", number));
 }
 
 /*

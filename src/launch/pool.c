@@ -682,30 +682,43 @@ hxpy_pool_has_parent(const char *container)
 	return found;
 }
 
-/* Have the launcher end a slot's parent, with the lock held. */
+/* Have the launcher end a slot's parents up to a number, with the lock held. */
 static void
-unshare_slot(PoolSlot *slot)
+unshare_slot(PoolSlot *slot, uint32 number)
 {
-	slot->unshared = slot->parent.number;
+	slot->unshared = Max(slot->unshared, number);
 	slot->parent.number = 0;
 	wake_launcher();
 }
 
-/* Let sessions be forked from a parent in a container from now on; others of the role end. */
+/*
+ * Let sessions be forked from a parent in a container from now on; earlier ones of the role
+ * end.  Where two are made at once the one with the higher number counts, here and for the
+ * container's process 1, whichever comes first.
+ */
 void
 hxpy_pool_share(const char *container, const PoolParent *parent)
 {
 	PoolSlot   *slot;
+	bool		is_latest = true;
 
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	slot = find_shared(container);
 	for (int i = 0; slot != NULL && i < HXPY_POOL_SLOTS; i++)
 	{
-		if (has_parent(&hxpy_pool->slots[i], &slot->spec))
-			unshare_slot(&hxpy_pool->slots[i]);
+		PoolSlot   *other = &hxpy_pool->slots[i];
+
+		if (!has_parent(other, &slot->spec))
+			continue;
+		if (other->parent.number > parent->number)
+			is_latest = false;
+		else
+			unshare_slot(other, other->parent.number);
 	}
-	if (slot != NULL)
+	if (slot != NULL && is_latest)
 		slot->parent = *parent;
+	else if (slot != NULL && slot->parent.number == 0)
+		unshare_slot(slot, parent->number);
 	LWLockRelease(hxpy_pool->lock);
 	if (slot == NULL)
 		hxpy_pool_check_share(container);
@@ -725,7 +738,7 @@ hxpy_pool_unshare(Oid role, Oid database)
 		if (slot->state == POOL_FREE || slot->parent.number == 0 ||
 			slot->spec.role != role || slot->spec.database != database)
 			continue;
-		unshare_slot(slot);
+		unshare_slot(slot, slot->parent.number);
 		found = true;
 	}
 	LWLockRelease(hxpy_pool->lock);

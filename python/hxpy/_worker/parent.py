@@ -10,6 +10,7 @@ the line of what could not be imported, then `started name pid`, `refused name e
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import select
@@ -108,6 +109,8 @@ class Parent:
     def adopt(self, name: str, child: int) -> None:
         """Give a process that a worker has forked its own group."""
         try:
+            if os.getpgid(child) == child:
+                raise OSError(errno.EEXIST, "it has one")
             os.setpgid(child, child)
         except OSError as error:    # it has ended, or is no such process
             self.tell(f"refused {name} {error.errno}")

@@ -10,6 +10,7 @@ is left.
 
 from __future__ import annotations
 
+import array
 import os
 import select
 import signal
@@ -26,6 +27,7 @@ from .supervisor import Supervisor, explain, greet
 __all__ = ["run"]
 
 _TICK = 0.5         # seconds between looks at what the sessions take
+_ORDER_TICK = 0.005     # seconds until a full socket is tried again
 _CROWDED = 0.7      # of the container's memory: from then on each session's is looked at
 _BUFFER = 212992    # bytes of a control connection: one frame of output never waits in it
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -147,7 +149,11 @@ class Shared:
         self.by_child: dict[int, Forked] = {}       # until it has ended, also when they are over
         self.heir: Forked | None = None     # the parent that py_share has made, if any
         self.heir_number = 0                # the server's for it, or for the last one
+        self.unshared = 0                   # the highest that the server wants no more
+        self.unheard = b""                  # of the launcher's line
         self.unread = b""                   # for the launcher
+        # Processes to be forked, by which socket, and the descriptors for them.
+        self.orders: list[tuple[Forked, socket.socket, list[int]]] = []
         self.oom_kills = process.oom_kills()        # that are explained
         self.poll = select.poll()
         self.handlers: dict[int, Callable[[int], None]] = {}
@@ -181,7 +187,8 @@ class Shared:
     def serve(self) -> None:
         """Serve until there is nobody to serve."""
         while self.takes_more or self.sessions():
-            ready = dict(self.poll.poll(_TICK * 1000 if self.sessions() else None))
+            tick = _ORDER_TICK if self.orders else _TICK if self.sessions() else None
+            ready = dict(self.poll.poll(tick and tick * 1000))
             for descriptor, events in ready.items():
                 if descriptor in self.handlers:
                     self.handlers[descriptor](events)
@@ -189,6 +196,7 @@ class Shared:
             if self.place.watch in ready:
                 for name in self.place.names():
                     self.admit_named(name)
+            self.send_orders()
             self.look()
         os.set_blocking(self.output, False)
         try:
@@ -207,15 +215,18 @@ class Shared:
 
     def hear_launcher(self, events: int) -> None:
         """Do what the launcher wants; it wants no more sessions here when it is gone."""
-        lines = self.place.launcher.recv(4096)
-        if not lines:
+        read = self.place.launcher.recv(4096)
+        if not read:
             self.refuse_more()
-        for line in lines.decode().splitlines():
-            word, _, number = line.partition(" ")
+        *lines, self.unheard = (self.unheard + read).split(b"\n")
+        for line in lines:
+            word, _, number = line.decode().partition(" ")
             if word == "measure":
                 self.measure()
-            elif word == "unshare" and self.heir_number <= int(number):
-                self.replace_heir(None, self.heir_number)
+            elif word == "unshare":
+                self.unshared = max(self.unshared, int(number))
+                if self.heir_number <= self.unshared:
+                    self.replace_heir(None, self.heir_number)
 
     def hear_parent(self, events: int) -> None:
         """Take a message of the parent; without it there are no further sessions."""
@@ -223,6 +234,8 @@ class Shared:
         if not message:
             self.unwatch(self.first.fileno())
             self.refuse_more()
+            for wanted in list(self.by_name.values()):
+                self.note_refusal(wanted, "the process that forks it has ended")
         elif not self.ready:
             self.ready = True
             self.place.launcher.sendall(message)
@@ -232,7 +245,7 @@ class Shared:
             if kind == "started":
                 self.note_start(words[0], int(words[1]))
             elif kind == "refused":
-                self.note_refusal(self.by_name.pop(words[0]), os.strerror(int(words[1])))
+                self.note_refusal(self.by_name[words[0]], os.strerror(int(words[1])))
             else:
                 self.note_death(int(words[0]), int(words[1]))
 
@@ -302,15 +315,32 @@ class Shared:
         return session, [data.detach(), output_end, words_end, page, channel_end.detach()]
 
     def order(self, wanted: Forked, forker: socket.socket, descriptors: list[int]) -> None:
-        """Hand the descriptors for a process to who forks it, which does not stop this one."""
+        """Have a process forked, with these descriptors."""
         if wanted.origin is not None:       # it is not believed what its fork is
             self.watch(wanted.channel.fileno(), lambda events: self.hear_fork(wanted))
-        try:
-            socket.send_fds(forker, [wanted.name.encode()], descriptors, socket.MSG_DONTWAIT)
-        except OSError:     # it is not there any more, or does not read
-            self.forget(wanted)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        self.orders.append((wanted, forker, descriptors))
+        self.send_orders()
+
+    def send_orders(self) -> None:
+        """Hand out the orders, as far as who shall fork has room for them.
+
+        A few fill its socket, and a hundred sessions may come at once.  One that never reads
+        keeps an order until the server gives the session up.
+        """
+        orders, self.orders = self.orders, []
+        for wanted, forker, descriptors in orders:
+            try:
+                if not wanted.over:
+                    send_descriptors(forker, wanted.name, descriptors)
+            except BlockingIOError:
+                self.orders.append((wanted, forker, descriptors))
+                continue
+            except OSError:     # it is not there any more
+                self.forget(wanted)
+            if wanted.over:
+                self.forget(wanted)
+            for descriptor in descriptors:
+                os.close(descriptor)
 
     def hear_fork(self, wanted: Forked) -> None:
         """Notice which process a worker has forked, and have the parent give it a group.
@@ -324,13 +354,20 @@ class Shared:
         child = _CREDENTIALS.unpack(ancillary[0][2])[0] if message and ancillary else 0
         if child and child not in self.by_child and read_group(child) == wanted.origin.child:
             wanted.comes = True
-            self.first.send(f"{wanted.name} {child}".encode())
+            try:
+                self.first.send(f"{wanted.name} {child}".encode())
+            except OSError as error:
+                self.note_refusal(wanted, str(error))
         else:
-            self.note_refusal(self.by_name.pop(wanted.name), "the process has ended")
+            self.note_refusal(wanted, "the process has ended")
 
     def note_start(self, name: str, child: int) -> None:
         """Know a session's or parent's process from now on."""
-        started = self.by_name.pop(name)
+        started = self.by_name[name]
+        if child in self.by_child:      # it has said so for two
+            self.note_refusal(started, "the process is another session's")
+            return
+        del self.by_name[name]
         started.child = child
         self.by_child[child] = started
         if started.over:
@@ -400,8 +437,12 @@ class Shared:
     def share(self, session: Sibling, number: int) -> None:
         """Let the parent that a session has made be the one of those that come."""
         made, session.made = session.made, None
-        if made is not None and not made.over:
+        if made is None or made.over:
+            return
+        if number > max(self.heir_number, self.unshared):
             self.replace_heir(made, number)
+        else:       # what the server has said meanwhile has come before
+            self.leave(made)
 
     def replace_heir(self, heir: Forked | None, number: int) -> None:
         """End the parent of the sessions that come, but not these; another may take its place."""
@@ -572,6 +613,15 @@ def measure_groups() -> dict[int, Taken]:
         group.memory += fields[20] * _PAGE
         group.time += sum(fields[10:14]) * 1000000 // _TICKS
     return groups
+
+
+def send_descriptors(forker: socket.socket, name: str, descriptors: list[int]) -> None:
+    """Send a name and descriptors, or raise BlockingIOError when there is no room.
+
+    socket.send_fds() passes no flags on.
+    """
+    forker.sendmsg([name.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                      array.array("i", descriptors))], socket.MSG_DONTWAIT)
 
 
 def make_channel() -> tuple[socket.socket, socket.socket]:
