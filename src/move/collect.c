@@ -60,14 +60,25 @@ struct GroupCollector
 
 /* ---------- planning ---------- */
 
+/* Return whether a plan ends by a sort, of all rows or of those of each worker. */
+static bool
+ends_by_sort(const Plan *plan)
+{
+	if (IsA(plan, GatherMerge))
+		plan = outerPlan(plan);
+	return IsA(plan, Sort) || IsA(plan, IncrementalSort);
+}
+
 /*
  * Return whether rows of a plan that need to be collected cost less than sorted rows; they do not
- * where the query gives them in that order.
+ * where the query gives them in that order.  A sort of their own is never taken, however few
+ * rows the planner expects: it would lose the query's order within the groups.
  */
 bool
 hxpy_collect_is_cheaper(const PlannedStmt *plain, const PlannedStmt *sorted, const Query *query)
 {
 	const Plan *plan = plain->planTree;
+	Cost		difference = sorted->planTree->total_cost - plan->total_cost;
 	int			nkeys = list_length(query->sortClause);
 	ListCell   *cell;
 
@@ -76,9 +87,10 @@ hxpy_collect_is_cheaper(const PlannedStmt *plain, const PlannedStmt *sorted, con
 		if (!lfirst_node(SortGroupClause, cell)->hashable)
 			return false;
 	}
+	if (difference > 0 && ends_by_sort(sorted->planTree))
+		return true;
 	/* As the planner has it for an aggregate that hashes. */
-	return sorted->planTree->total_cost >
-		plan->total_cost + plan->plan_rows * (nkeys * cpu_operator_cost + cpu_tuple_cost);
+	return difference > plan->plan_rows * (nkeys * cpu_operator_cost + cpu_tuple_cost);
 }
 
 /* ---------- collecting ---------- */
