@@ -103,6 +103,7 @@ $alice->must(q{SELECT py_exec('a', 'big = np.ones(20_000_000)')});
 is($alice->must(q{SELECT py_close(n) FROM unnest('{m,later,again}'::text[]) n}), "t\nt\nt", 'py_close');
 $alice->must(q{SELECT py_share('a')});
 is($alice->must(q{SELECT py_eval(py_open('e'), 'float(big.sum())')}), '20000000.0', 'a large array is there');
+$alice->must(q{SELECT py_exec('e', 'sum(range(10 ** 7))')});      # more than the kernel's tick of 10 ms
 ok(wait_until(sub { $alice->must(q{SELECT count(*) FROM hxpy_stat_sessions WHERE memory < 40 << 20 AND cpu_time > 0 AND session = 'e'}) eq '1' }, 20), 'memory and cpu_time of one that shares it are its own')
   or diag $watcher->query(q{SELECT session, memory, cpu_time FROM hxpy_stat_sessions})->{out};
 ok($alice->must(q{SELECT memory > 100 << 20 FROM hxpy_stat_sessions WHERE session = 'a'}) eq 't', '... as those of the one that has made it');
