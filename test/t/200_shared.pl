@@ -66,7 +66,7 @@ is($alice->must(q{SELECT py_eval('a', 'x')}), '1', 'time');
 kill 'INT', $second->pid;
 fails($second, $second->wait, '57014', qr/keeps its variables/, 'a cancel interrupts one');
 $second->query(q{SET hxpy.cancel_grace = '500ms'});
-$second->query(q{SET hxpy.eval_timeout = '500ms'});
+$second->query(sprintf q{SET hxpy.eval_timeout = '%dms'}, 500 * patience(1));
 fails($second, q{SELECT py_eval('a', 'sum(range(10**12))')}, '57014', qr/lost|killed/, 'what does not answer is killed');
 $second->query('RESET hxpy.eval_timeout');
 is($alice->must(q{SELECT py_eval('a', 'x')}), '1', '... alone');
