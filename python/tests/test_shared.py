@@ -30,7 +30,7 @@ class Refused(Exception):
 class Shared:
     """A server's end of a shared container: the launcher, and backends that come."""
 
-    def __init__(self, memory="512m", imports="numpy"):
+    def __init__(self, memory="512m", imports="numpy", mounts=()):
         self.name = f"hxpytest_py_{uuid.uuid4().hex[:12]}"
         self.directory = tempfile.mkdtemp(prefix="hxpytest_py_")
         os.chmod(self.directory, 0o755)
@@ -44,7 +44,8 @@ class Shared:
              "--ulimit", "nofile=4096:4096", "--oom-score-adj", "500",
              "--security-opt", f"seccomp={SECCOMP}", "--security-opt", "no-new-privileges",
              "--env", f"HXPY_IMPORTS={imports}",
-             "-v", f"{self.directory}:/run/hxpy:ro", IMAGE],
+             "-v", f"{self.directory}:/run/hxpy:ro",
+             *(word for mount in mounts for word in ("-v", mount)), IMAGE],
             check=True, capture_output=True)
         self.launcher = listener.accept()[0]
         self.launcher.settimeout(20)
@@ -585,6 +586,28 @@ def test_a_backend_that_is_gone(container, pair):
     full = listen(container.directory, f"session-{uuid.uuid4().hex}")
     assert container.open().eval("1") == 1
     full.close()
+
+
+def test_fork_before_the_process_is_known(fresh, tmp_path):
+    """A worker may be done with an instruction before its parent has said which process it is."""
+    module = tmp_path / "hesitant.py"
+    module.write_text("""
+import os, time
+setpgid = os.setpgid
+def hesitate(pid, group):
+    if pid:     # of the parent, for the worker that it has just forked
+        time.sleep(0.5)
+    setpgid(pid, group)
+os.setpgid = hesitate
+""")
+    tmp_path.chmod(0o755)
+    container = fresh(imports="hesitant",
+                      mounts=[f"{module}:/usr/lib/python3/dist-packages/hesitant.py:ro"])
+    assert container.failed == b"\n"
+    session = container.open()
+    container.share(session)
+    assert container.open(prefix="heir").eval("1 + 1") == 2
+    assert container.fork(container.open()).eval("1 + 1") == 2
 
 
 @pytest.mark.parametrize("prefix", ["session", "heir"])

@@ -72,6 +72,10 @@ class Forked:
         if origin is not None:
             origin.forks += 1
 
+    def is_coming(self) -> bool:
+        """Return whether it is not known yet which process it is."""
+        return not self.child and not self.over
+
     def kill(self) -> None:
         """Kill its processes; none can leave the group."""
         if self.child:
@@ -322,25 +326,31 @@ class Shared:
         self.send_orders()
 
     def send_orders(self) -> None:
-        """Hand out the orders, as far as who shall fork has room for them.
+        """Hand out the orders, as far as who shall fork is known and has room for them.
 
-        A few fill its socket, and a hundred sessions may come at once.  One that never reads
-        keeps an order until the server gives the session up.
+        A worker may have answered its server before its parent has said which process it is,
+        and a fork is known by its origin's.  A few orders fill a socket, and a hundred
+        sessions may come at once.  One that never reads keeps an order until the server gives
+        the session up.
         """
-        orders, self.orders = self.orders, []
-        for wanted, forker, descriptors in orders:
+        self.orders = [order for order in self.orders if not self.send_order(*order)]
+
+    def send_order(self, wanted: Forked, forker: socket.socket, descriptors: list[int]) -> bool:
+        """Hand out an order, unless it must wait; return whether it is done with."""
+        if not wanted.over:
+            if wanted.origin is not None and wanted.origin.is_coming():
+                return False
             try:
-                if not wanted.over:
-                    send_descriptors(forker, wanted.name, descriptors)
+                send_descriptors(forker, wanted.name, descriptors)
             except BlockingIOError:
-                self.orders.append((wanted, forker, descriptors))
-                continue
+                return False
             except OSError:     # it is not there any more
                 self.forget(wanted)
-            if wanted.over:
-                self.forget(wanted)
-            for descriptor in descriptors:
-                os.close(descriptor)
+        if wanted.over:
+            self.forget(wanted)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return True
 
     def hear_fork(self, wanted: Forked) -> None:
         """Notice which process a worker has forked, and have the parent give it a group.
