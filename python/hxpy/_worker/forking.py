@@ -207,6 +207,8 @@ def _become(worker: Worker, name: str, kind: str, descriptors: list[int], files:
         message, descriptors, _, _ = socket.recv_fds(channel_socket, MESSAGE, 8)
         if not message:
             os._exit(0)
+        if not descriptors:     # what has become of a fork: process 1 acts on it itself
+            continue
         try:
             if _detach():
                 _become_worker(worker, message.decode(), descriptors, files)
