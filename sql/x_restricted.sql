@@ -73,13 +73,31 @@ except plpy.SPIError as error:
 $$;
 CREATE MATERIALIZED VIEW tried AS SELECT q, public.attempt(q) FROM unnest(ARRAY[
   'SELECT count(*) AS n FROM public.item',
-  'SELECT public.py_open(''x'')', 'SELECT public.py_eval(''1'')', 'SELECT public.py_close()', 'SELECT public.py_close_all()',
+  'SELECT public.py_open(''x'')', 'SELECT public.py_eval(''default'', ''1'')', 'SELECT public.py_close()', 'SELECT public.py_close_all()',
   'SELECT * FROM public.py_eval_grid(''default'', ''[]'') AS t(a int)',
+  'SELECT public.py_clone(''hxpy.restricted 1'', ''x'')', 'SELECT public.py_share()',
+  'SELECT public.py_eval(''hxpy.codecs 1'', ''1'')',
   'SELECT public.look(1) LIKE ''restricted_owner%'' AS look', 'DO LANGUAGE hxpy ''print(1)''',
   'SELECT session FROM public.py_sessions() ORDER BY 1',
   'CREATE TEMP TABLE x (a int)', 'SET ROLE postgres', 'SET SESSION AUTHORIZATION postgres', 'LISTEN x']) AS q;
 SELECT * FROM tried;
-CREATE MATERIALIZED VIEW named AS SELECT public.py_eval('1 + 1');
+CREATE MATERIALIZED VIEW named AS SELECT public.py_eval('default', '1 + 1');
+-- calls that name no session: that of the operation, in which the functions run
+CREATE TABLE saved AS SELECT py_save('[3, 4]') AS data;
+CREATE FUNCTION loaded(i int) RETURNS int LANGUAGE hxpy STABLE AS $$
+if 'kept' not in GD:
+    plpy.execute("SELECT public.py_load('kept', data) FROM public.saved")
+return GD['kept'][i]
+$$;
+SET hxpy.session = 'mine';
+CREATE MATERIALIZED VIEW unnamed AS
+  SELECT i, public.loaded(i), public.py_eval('"secret" in globals()') AS secret, public.py_eval('kept'),
+         public.py_call('sum', NULL::int, ARRAY[i, 1]),
+         (SELECT sum(k) FROM public.py_eval_grid('range(3)') AS t(k int))
+    FROM generate_series(0, 1) AS i;
+RESET hxpy.session;
+SELECT * FROM unnamed;
+SELECT py_eval('"kept" in globals()');
 -- hxpy's own sessions
 CREATE MATERIALIZED VIEW codec AS SELECT public.hs_to_zinc('{"_kind": "marker"}'), public.look(0);
 SELECT * FROM codec;

@@ -226,7 +226,7 @@ create_group(FunctionCallInfo fcinfo, bool has_session, int first)
 	/* A node knows these itself. */
 	if (aggregate == NULL || aggregate->aggtype != INTERNALOID)
 	{
-		group->session = has_session ? text_argument(fcinfo, 1, "session") : pstrdup(hxpy_session);
+		group->session = has_session ? text_argument(fcinfo, 1, "session") : hxpy_session_default_name();
 		group->function = text_argument(fcinfo, first - 1, "function");
 	}
 	MemoryContextSwitchTo(old);

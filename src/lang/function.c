@@ -387,7 +387,8 @@ hxpy_function_session(const PyFunction *function)
 	bool		found;
 
 	if (function->is_callable)
-		return hxpy_session_get(function->session != NULL ? function->session : hxpy_session);
+		return hxpy_session_get(function->session != NULL ? function->session :
+								hxpy_session_default_name());
 	session = get_session(function->pins_image);
 	if (session->functions == NULL)
 	{

@@ -489,7 +489,7 @@ prepare_exchange(StreamState *state)
 	Exchange   *exchange = &state->exchange;
 	int			first = state->has_session ? 1 : 0;
 	char	   *session = state->has_session ? text_argument(state, 0, "session") :
-		pstrdup(hxpy_session);
+		hxpy_session_default_name();
 	char	   *expression = NULL;
 	ApplyRequest request = {.wants_all = state->wants_all};
 	bool		apply = state->mode == MODE_APPLY;

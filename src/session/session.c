@@ -23,7 +23,6 @@
 #include "hxpy.h"
 #include "launch/container.h"
 #include "guc.h"
-#include "launch/permit.h"
 #include "launch/pool.h"
 #include "session/session.h"
 #include "session/state.h"
@@ -97,7 +96,7 @@ check_context(void)
 				 errmsg("Python sessions cannot be used in parallel workers")));
 }
 
-/* Refuse a session that users name where it would be used behind its owner's back. */
+/* Refuse what chooses a session where it would be used behind its owner's back. */
 static void
 check_unrestricted(void)
 {
@@ -106,7 +105,7 @@ check_unrestricted(void)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("cannot use Python sessions by name within a security-restricted operation"),
 				 errdetail("Materialized views, index expressions and maintenance commands are kept apart from all sessions that are open."),
-				 errhint("Call a function of LANGUAGE hxpy there: it runs in a session that is opened for the operation.")));
+				 errhint("Name no session: functions of LANGUAGE hxpy, and calls that leave the session out, run in one that is opened for the operation.")));
 }
 
 /* Free what a session owns and forget it; does not ereport. */
@@ -183,83 +182,6 @@ create_table(void)
 	before_shmem_exit(close_at_exit, (Datum) 0);
 	RegisterXactCallback(close_at_transaction_end, NULL);
 	RegisterSubXactCallback(close_at_rollback, NULL);
-}
-
-/* Set options that say nothing. */
-void
-hxpy_session_default_options(SessionOptions *options)
-{
-	memset(options, 0, sizeof(*options));
-	options->timeout_ms = -1;
-	options->memory = -1;
-	options->cpus = -1;
-	options->persistent = true;
-}
-
-/* Raise the error of an option that differs from the open session's. */
-static void
-raise_difference(const PySession *session, const char *option)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("session \"%s\" is already open with another %s", session->key.name, option),
-			 errhint("Close it with py_close('%s') first, or leave the option out.",
-					 session->key.name)));
-}
-
-/* Check that the options of a second py_open are those of the first. */
-static void
-check_same_options(const PySession *session, const SessionOptions *options)
-{
-	const SessionOptions *open = &session->options;
-
-	if (options->image != NULL && strcmp(options->image, open->image) != 0 &&
-		strcmp(options->image, session->container->image) != 0)
-		raise_difference(session, "image");
-	if (options->network != NULL && strcmp(options->network, open->network) != 0)
-		raise_difference(session, "network");
-	if (options->log_level != NULL && strcmp(options->log_level, open->log_level) != 0)
-		raise_difference(session, "log_level");
-	if (options->timeout_ms >= 0 && options->timeout_ms != session->timeout_ms)
-		raise_difference(session, "timeout");
-	if (options->memory >= 0 && options->memory != open->memory)
-		raise_difference(session, "memory limit");
-	if (options->cpus >= 0 && options->cpus != open->cpus)
-		raise_difference(session, "CPU limit");
-	if (options->has_persistent && options->persistent != open->persistent)
-		raise_difference(session, "choice of persistent");
-}
-
-/* Complete and check the options of a new session; strings go to its context. */
-static void
-adopt_options(PySession *session, const SessionOptions *options)
-{
-	SessionOptions *own = &session->options;
-
-	*own = *options;
-	own->image = MemoryContextStrdup(session->context,
-									 options->image ? options->image : hxpy_image);
-	own->network = MemoryContextStrdup(session->context,
-									   options->network ? options->network : hxpy_network);
-	own->log_level = MemoryContextStrdup(session->context,
-										 options->log_level ? options->log_level : "");
-	if (own->memory < 0)
-		own->memory = Min(hxpy_memory, hxpy_max_memory);
-	if (own->cpus < 0)
-		own->cpus = Min(hxpy_cpus, hxpy_max_cpus);
-	session->timeout_ms = options->timeout_ms;
-	hxpy_permit_check_network(own->network);
-	if (own->memory > hxpy_max_memory)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("memory of %d MB is more than hxpy.max_memory", own->memory),
-				 errhint("hxpy.max_memory is %d MB; a superuser can raise it.",
-						 hxpy_max_memory)));
-	if (own->cpus > hxpy_max_cpus)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("%g CPUs are more than hxpy.max_cpus", own->cpus),
-				 errhint("hxpy.max_cpus is %g; a superuser can raise it.", hxpy_max_cpus)));
 }
 
 /*
@@ -370,7 +292,7 @@ create_session(const SessionKey *key, const SessionOptions *options, PySession *
 	{
 		bool		shared;
 
-		adopt_options(session, options);
+		hxpy_options_adopt(&session->options, context, options);
 		shared = origin != NULL || hxpy_container_may_share(session->options.network);
 		session->slot = hxpy_registry_open(key->name, shared ? 0 : session->options.memory);
 		start_session(session, shared, origin);
@@ -385,6 +307,14 @@ create_session(const SessionKey *key, const SessionOptions *options, PySession *
 	return session;
 }
 
+/* Raise an error unless options are an open session's. */
+static void
+check_same_options(const PySession *session, const SessionOptions *options)
+{
+	hxpy_options_check_same(session->key.name, &session->options, session->container->image,
+							options);
+}
+
 /*
  * Open a session, or return the one that is open; its options must not differ.
  * A lost session is replaced.
@@ -392,11 +322,12 @@ create_session(const SessionKey *key, const SessionOptions *options, PySession *
 PySession *
 hxpy_session_open(const char *name, const SessionOptions *options)
 {
-	SessionKey	key = session_key(name);
+	SessionKey	key;
 	PySession  *session;
 
 	check_context();
 	check_unrestricted();
+	key = session_key(name);
 	create_table();
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
 	if (session != NULL && session->worker->lost == NULL)
@@ -411,24 +342,32 @@ hxpy_session_open(const char *name, const SessionOptions *options)
 
 /*
  * Return an open session; the default one, and that which hxpy.session names, are opened
- * on first use.
+ * on first use.  In a security-restricted operation there are none but its own.
  */
 PySession *
 hxpy_session_get(const char *name)
 {
-	SessionKey	key = session_key(name);
+	SessionKey	key;
 	PySession  *session;
 
 	check_context();
-	check_unrestricted();
 	create_table();
+	if (InSecurityRestrictedOperation())
+	{
+		key = make_key(name);
+		session = hash_search(sessions, &key, HASH_FIND, NULL);
+		if (session == NULL || !session->restricted)
+			check_unrestricted();
+		return session;
+	}
+	key = session_key(name);
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
 	if (session == NULL &&
 		(strcmp(name, HXPY_DEFAULT_SESSION) == 0 || strcmp(name, hxpy_session) == 0))
 	{
 		SessionOptions options;
 
-		hxpy_session_default_options(&options);
+		hxpy_options_init(&options);
 		return create_session(&key, &options, NULL);
 	}
 	if (session == NULL)
@@ -443,6 +382,7 @@ hxpy_session_get(const char *name)
 void
 hxpy_session_check_forkable(const PySession *session)
 {
+	check_unrestricted();
 	if (session->worker->lost != NULL)
 		hxpy_state_raise_lost(session->worker, "", NULL);
 	if (!session->container->shared)
@@ -477,7 +417,6 @@ hxpy_session_clone(const char *name, const char *new_name)
 	if (session != NULL)
 		destroy_session(session);
 	session = create_session(&key, &origin->options, origin);
-	session->timeout_ms = origin->timeout_ms;
 	session->initialized = origin->initialized;
 	session->started = origin->started;
 	old = MemoryContextSwitchTo(session->context);
@@ -497,7 +436,6 @@ reopen_session(PySession *session)
 	options.image = pstrdup(options.image);
 	options.network = pstrdup(options.network);
 	options.log_level = pstrdup(options.log_level);
-	options.timeout_ms = session->timeout_ms;
 	destroy_session(session);
 	return create_session(&key, &options, NULL);
 }
@@ -510,11 +448,27 @@ reopen_session(PySession *session)
 static void
 set_options(SessionOptions *options, bool pins_image)
 {
-	hxpy_session_default_options(options);
+	hxpy_options_init(options);
 	if (!InSecurityRestrictedOperation())
 		return;
 	options->image = pins_image ? hxpy_image : hxpy_guc_image();
 	options->network = HXPY_NO_NETWORK;
+}
+
+/* Make the key of one of the sessions of use_restricted(). */
+static SessionKey
+restricted_key(int number)
+{
+	return make_key(psprintf("%srestricted %d", HXPY_OWN_PREFIX, number));
+}
+
+/* Return one of the sessions of use_restricted(), NULL when there is none of the number. */
+static PySession *
+find_restricted(int number)
+{
+	SessionKey	key = restricted_key(number);
+
+	return hash_search(sessions, &key, HASH_FIND, NULL);
 }
 
 /*
@@ -529,8 +483,7 @@ use_restricted(bool pins_image)
 	set_options(&options, pins_image);
 	for (int number = 1;; number++)
 	{
-		SessionKey	key = make_key(psprintf("%srestricted %d", HXPY_OWN_PREFIX, number));
-		PySession  *session = hash_search(sessions, &key, HASH_FIND, NULL);
+		PySession  *session = find_restricted(number);
 
 		if (session != NULL && session->worker->lost != NULL)
 		{
@@ -538,10 +491,36 @@ use_restricted(bool pins_image)
 			session = NULL;
 		}
 		if (session == NULL)
+		{
+			SessionKey	key = restricted_key(number);
+
 			return create_session(&key, &options, NULL);
+		}
 		if (strcmp(session->options.image, options.image) == 0)
 			return session;
 	}
+}
+
+/*
+ * Return the name of the session of a call that names none.  In a security-restricted
+ * operation it is that of the function that calls, whatever hxpy.session says.
+ */
+char *
+hxpy_session_default_name(void)
+{
+	PySession  *session;
+
+	if (!InSecurityRestrictedOperation())
+		return pstrdup(hxpy_session);
+	check_context();
+	create_table();
+	for (int number = 1; (session = find_restricted(number)) != NULL; number++)
+	{
+		/* It waits for SQL of its function, in which this call stands. */
+		if (hxpy_session_is_busy(session))
+			return pstrdup(session->key.name);
+	}
+	return pstrdup(use_restricted(false)->key.name);
 }
 
 /*
@@ -566,7 +545,7 @@ hxpy_session_use(const char *name, bool pins_image)
 		session = reopen_session(session);
 	if (session != NULL && !pins_image)
 		return session;
-	hxpy_session_default_options(&options);
+	hxpy_options_init(&options);
 	if (session == NULL)
 		return create_session(&key, &options, NULL);
 	options.image = hxpy_image;
@@ -654,10 +633,11 @@ check_not_busy(const PySession *session)
 bool
 hxpy_session_close(const char *name)
 {
-	SessionKey	key = session_key(name);
+	SessionKey	key;
 	PySession  *session;
 
 	check_unrestricted();
+	key = session_key(name);
 	if (sessions == NULL)
 		return false;
 	session = hash_search(sessions, &key, HASH_FIND, NULL);
@@ -741,9 +721,9 @@ void
 hxpy_session_exchange(Exchange *exchange, PySession *session, uint8 type)
 {
 	hxpy_exchange_init(exchange, session->worker, type);
-	if (session->timeout_ms >= 0)
+	if (session->options.timeout_ms >= 0)
 	{
-		exchange->clock.limit_ms = (long) session->timeout_ms;
+		exchange->clock.limit_ms = (long) session->options.timeout_ms;
 		exchange->clock.limit_name = "the session's timeout (py_timeout)";
 	}
 	else

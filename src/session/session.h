@@ -11,6 +11,7 @@
 #include "launch/container.h"
 #include "launch/registry.h"
 #include "session/exchange.h"
+#include "session/options.h"
 
 #define HXPY_DEFAULT_SESSION	"default"
 #define HXPY_OWN_PREFIX			"hxpy."	/* of names that users cannot open */
@@ -21,19 +22,6 @@ typedef struct SessionKey
 	Oid			role;
 	char		name[NAMEDATALEN];
 } SessionKey;
-
-/* What py_open was told; what was not told is NULL, negative or unset. */
-typedef struct SessionOptions
-{
-	const char *image;
-	const char *network;
-	const char *log_level;
-	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
-	int			memory;			/* MB, -1: hxpy.memory */
-	double		cpus;			/* -1: hxpy.cpus */
-	bool		persistent;
-	bool		has_persistent;
-} SessionOptions;
 
 /* Everything here lives in `context`, which ends with the session. */
 typedef struct PySession
@@ -46,7 +34,6 @@ typedef struct PySession
 	Container  *container;
 	WorkerConn *worker;
 	SessionOptions options;		/* as opened: memory and cpus are set */
-	int64		timeout_ms;		/* -1: hxpy.eval_timeout */
 	bool		initialized;	/* py_init has run code */
 	List	   *init_names;		/* variables that py_init has defined */
 	bool		started;		/* hxpy.start_proc has run */
@@ -56,9 +43,9 @@ typedef struct PySession
 } PySession;
 
 extern void hxpy_session_init(void);
-extern void hxpy_session_default_options(SessionOptions *options);
 extern PySession *hxpy_session_open(const char *name, const SessionOptions *options);
 extern PySession *hxpy_session_get(const char *name);
+extern char *hxpy_session_default_name(void);
 extern PySession *hxpy_session_use(const char *name, bool pins_image);
 extern PySession *hxpy_session_own(void);
 extern bool hxpy_session_is_busy(const PySession *session);

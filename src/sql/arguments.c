@@ -9,6 +9,7 @@
 
 #include "hxpy.h"
 #include "guc.h"
+#include "session/session.h"
 #include "sql/arguments.h"
 
 /* Return a text argument, NULL for NULL. */
@@ -47,7 +48,7 @@ hxpy_argument_flag(FunctionCallInfo fcinfo, int argument)
 char *
 hxpy_argument_session(FunctionCallInfo fcinfo, bool given)
 {
-	return given ? hxpy_argument_text(fcinfo, 0, "session") : pstrdup(hxpy_session);
+	return given ? hxpy_argument_text(fcinfo, 0, "session") : hxpy_session_default_name();
 }
 
 /* Return a grid's meta as JSON, that of an empty object for NULL. */

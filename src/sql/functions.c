@@ -95,7 +95,7 @@ py_open(PG_FUNCTION_ARGS)
 	char	   *name = hxpy_argument_session(fcinfo, !PG_ARGISNULL(0));
 	SessionOptions options;
 
-	hxpy_session_default_options(&options);
+	hxpy_options_init(&options);
 	options.image = hxpy_argument_optional(fcinfo, 1);
 	options.network = hxpy_argument_optional(fcinfo, 2);
 	if (!PG_ARGISNULL(3))
@@ -220,7 +220,7 @@ py_timeout(PG_FUNCTION_ARGS)
 	int64		timeout = PG_ARGISNULL(argument) ? -1 :
 		interval_ms(PG_GETARG_INTERVAL_P(argument));
 
-	hxpy_session_get(name)->timeout_ms = timeout;
+	hxpy_session_get(name)->options.timeout_ms = timeout;
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
@@ -368,10 +368,12 @@ py_sessions(PG_FUNCTION_ARGS)
 	{
 		PySession  *session = lfirst(cell);
 		const char *lost = session->worker->lost;
-		int64		timeout = session->timeout_ms >= 0 ? session->timeout_ms : hxpy_eval_timeout;
+		int64		timeout = session->options.timeout_ms;
 
 		if (hxpy_session_is_own(session))
 			continue;
+		if (timeout < 0)
+			timeout = hxpy_eval_timeout;
 		hxpy_rowset_put_text(&rows, session->key.name);
 		hxpy_rowset_put_text(&rows, GetUserNameFromId(session->key.role, false));
 		hxpy_rowset_put_text(&rows, pnstrdup(session->container->id, 12));
