@@ -404,18 +404,21 @@ for my $mode (qw(smart fast))
 	$node->start;
 	$psql = hxpy_psql($node);
 }
-# Also at moments when containers are being made.
+# Also at moments when containers are being made.  The launcher gives up after 5 s, which is little
+# where the machine is busy; the next one then removes what is left.
 my @left;
 for my $n (1 .. hxpy_rounds(5))
 {
 	sleep rand() * 0.5;
 	$psql->end;
+	my $start = time;
 	$node->stop;
-	push @left, containers($node), socket_dirs($node);
+	push @left, containers($node), socket_dirs($node) if time - $start < 5;
 	$node->start;
 	$psql = hxpy_psql($node);
 }
 is("@left", '', 'stops just after the start leave nothing');
+ok(wait_until(sub { only_pool($node) }, 10), '... and after the next start there is only the pool');
 for my $mode (qw(immediate kill9))
 {
 	ok(defined wait_pool_full($node, 2), "before a stop ($mode)");

@@ -131,6 +131,7 @@ sleep 1;
 kill 'INT', $alice->pid;
 fails($alice, $alice->wait, '57014', qr/./, 'a cancel after py_share');
 is(parent(), 'a', '... which has happened');
+$alice->must("SET hxpy.cancel_grace = '" . int(patience(2)) . "s'");
 for my $sql (q{SELECT py_share('a')}, q{SELECT py_clone('a', 'x')})
 {
 	$alice->must(q{SELECT py_exec('a', 'import os, time; slow = True; os.register_at_fork(before=lambda: slow and time.sleep(0.5))')});
