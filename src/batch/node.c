@@ -338,6 +338,8 @@ add_row(BatchState *state, Batch *batch, TupleTableSlot *slot)
 static bool
 is_full(const Batch *batch)
 {
+	if (batch->filled == 0)
+		return false;
 	if (batch->kept_bytes >= MAX_BYTES)
 		return true;
 	return (batch->program->varies || batch->filled % CHECKED_ROWS == 0) &&
@@ -431,7 +433,6 @@ fill_batch(BatchState *state, Batch *batch)
 
 	if (state->at_end)
 		return ROW_END;
-	prepare_program(state, batch);
 	if (state->left >= 0)
 		limit = (int) Min(state->left, hxpy_batch_rows);
 	make_room(state, batch, limit);
@@ -442,6 +443,9 @@ fill_batch(BatchState *state, Batch *batch)
 		CHECK_FOR_INTERRUPTS();
 		if (TupIsNull(slot))
 			break;
+		/* Not before: where there is no row it does not matter what a parameter is. */
+		if (batch->filled == 0)
+			prepare_program(state, batch);
 		add_row(state, batch, slot);
 		if (batch->filled % PUSH_ROWS == 0 && state->current != batch)
 			hxpy_messages_push(state->current->program);

@@ -1,0 +1,23 @@
+-- What no row needs is no error: a callable that is NULL in a generic plan.
+SELECT py_exec(py_open('s'), 'def f(x): return len(x) if hasattr(x, "__len__") else 1');
+SET plan_cache_mode = force_generic_plan;
+PREPARE calls(text, int) AS SELECT py_call('s', $1, NULL::int, i) FROM generate_series(1, 3) AS i WHERE i > $2;
+PREPARE groups(text, int) AS SELECT py_agg('s', $1, i) FROM generate_series(1, 3) AS i WHERE i > $2 GROUP BY i;
+PREPARE unnamed(text, int) AS SELECT py_call($1, 'f', NULL::int, i) FROM generate_series(1, 3) AS i WHERE i > $2;
+EXPLAIN (COSTS off) EXECUTE calls(NULL, 5);
+EXPLAIN (COSTS off) EXECUTE groups(NULL, 5);
+EXECUTE calls(NULL, 5);
+EXECUTE groups(NULL, 5);
+EXECUTE unnamed(NULL, 5);
+EXECUTE calls(NULL, 2);
+EXECUTE groups(NULL, 2);
+EXECUTE unnamed(NULL, 2);
+EXECUTE calls('f', 2);
+EXECUTE groups('f', 2);
+EXECUTE unnamed('s', 2);
+SET hxpy.batching = off;
+EXECUTE calls(NULL, 5);
+EXECUTE calls(NULL, 2);
+RESET hxpy.batching;
+RESET plan_cache_mode;
+SELECT py_close('s');
