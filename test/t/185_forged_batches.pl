@@ -58,6 +58,19 @@ all_of($psql, 'of large batches', planned(sprintf($query, 'f_int', 6000), map { 
 all_of($psql, 'of two functions', planned('SELECT count(f_int(f_other(i + 0 * length(%L)))) FROM generate_series(1, 40) AS i', some(12, @answers)));
 all_of($psql, 'that a LIMIT ends', planned('SELECT count(a) FROM (SELECT f_int(i + 0 * length(%L)) AS a FROM generate_series(1, 6000) AS i WHERE f_other(i) IS DISTINCT FROM -1 LIMIT 900) AS l', some(15, @answers)));
 
+# Groups of py_agg, each with one value of jsonb.
+my $grouped = q{SELECT count(q) FROM (SELECT py_agg('h', %%L, i) AS a%s FROM generate_series(1, %d) AS i GROUP BY mod(i, 40) OFFSET 0) AS q};
+my $each = 'text(*[b"1"] * count, tag=JSON)';
+my @of_groups = (["result($each)", $fine], ['rows(text(*[b"1"] * (count - 1), tag=JSON)); result(text(b"1", tag=JSON))', $fine], ['result(text(*[b"1"] * count, tag=JSON, nulls=b"\1" * count))', $fine], ["rows($each); result(text(tag=JSON))", $fine],
+	['result(text(b"7", tag=JSON))', $fine], ['result()', $broken], ['rows(); result()', $broken], ['result(text(tag=JSON))', $broken], ['result(text(*[b"1"] * (count + 1), tag=JSON))', $broken], ["rows($each); result($each)", $broken],
+	["result($each, $each)", $broken], ["result($all)", $broken], ['result(text(*[b"1"] * count))', $broken], ['result(column(NULL, b"", count))', $broken], ["result(arrays($each, range(count + 1)))", $broken], ["result(record($each, count=count))", $broken],
+	['result(text(*[b"["] * count, tag=JSON))', '22P02'], ['result(text(*[b"\xff"] * count, tag=JSON))', '22021|22P02'], ['result(column(JSON, struct.pack("<Q", 1 << 50) + bytes(64), count))', $broken], ['result(column(JSON, struct.pack("<Q", 0), count))', '22P02|' . $broken],
+	['result(column(JSON, bytes(64), (1 << 64) - 1))', $broken], ['rows(text(b"1", b"2", tag=JSON)); error(b"38000", b"x", b"", b"", b"")', '38000'], ["rows($each); error(b'38000', b'x')", "$fine|38000"], ["result($each); result($each)", "$fine|$broken"],
+	['say(frame(FULL)); ' . "result($each)", $broken], ["ask(b'SELECT py_close(\$\$h\$\$)'); serve(); result($each)", "$fine|$broken|$lost"], ["interrupted(); result($each)", $ended, $end], ['rows(text(b"1", tag=JSON)); close()', $lost], ['stay()', $ended, $end]);
+all_of($psql, 'of groups', planned(sprintf($grouped, '', 200), @of_groups));
+all_of($psql, 'of two aggregates', planned(sprintf($grouped, q{, py_agg('h', 'y', -i) AS b}, 200), ["result($each, $each)", $fine], ["result($each)", $broken], ["result($each, text(*[b'1'] * (count - 1), tag=JSON))", $broken], ["result($each, $all)", $broken], ["rows($each, $each); result(text(tag=JSON), text(tag=JSON))", $fine]));
+all_of($psql, 'of many groups', planned(sprintf($grouped =~ s/40/6000/r, '', 12000), map { [ "(result($each) if count < 1024 else exec(" . quoted($$_[0]) . '))', $$_[1], $$_[2] ? 3000 : () ] } some(12, @of_groups)));
+
 # A text as a literal of Python.
 sub quoted
 {
