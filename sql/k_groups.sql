@@ -96,10 +96,10 @@ SELECT count(*), sum(n), bool_and(same) FROM py_apply('g', 'lambda k, i: [(len(i
 SELECT count(*), bool_and(k = place) FROM (SELECT k, row_number() OVER () AS place FROM py_apply('g', 'lambda k: [k[0]]', 'SELECT 1 + i * 7 % 3000 AS k FROM generate_series(1, 3000) AS i', by => 'k', arrays => true) AS t(k int)) AS x;
 RESET work_mem;
 SELECT py_eval('small', '1');
--- the query's order within groups, though the planner expects a row
+-- the query's order within groups, though the planner expects a row, for which a sort by so many columns is cheaper
 CREATE FUNCTION more_than_expected() RETURNS SETOF int ROWS 1 LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY SELECT generate_series(1, 20000); END $$;
 SELECT k, ordered FROM py_apply('g', 'lambda df: [{"k": int(df.k[0]), "ordered": bool((df.i.diff()[1:] > 0).all())}]',
-                                'SELECT i % 7 AS k, i % 1 AS l, i % 1 AS m, i % 1 AS n, i FROM more_than_expected() AS i ORDER BY i', by => '{k,l,m,n}'::text[]) AS t(k int, ordered bool);
+                                'SELECT i % 7 AS k, i % 1 AS l, i % 1 AS m, i % 1 AS n, i % 1 AS o, i % 1 AS p, i % 1 AS q, i FROM more_than_expected() AS i ORDER BY i', by => '{k,l,m,n,o,p,q}'::text[]) AS t(k int, ordered bool);
 SELECT py_close_all();
 DROP TABLE reading, told;
 DROP VIEW large;
