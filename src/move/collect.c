@@ -4,7 +4,9 @@
  *
  * The query runs to its end in whatever order is cheapest.  A hash table of the groups' keys
  * gives each row the number of its group, which goes to the worker with it.  There the rows are
- * kept, and put together when all have come.  That costs less than to sort whole rows.
+ * kept, and put together when all have come.  That costs less than to sort whole rows.  Before
+ * the hash table a memo tells where keys had the same bits: these are equal, whatever the type
+ * takes for equal besides.
  *
  * Two things have a limit: the hash table (hash_mem_multiplier times work_mem), beyond which no
  * group is added, and what the worker keeps, who tells when it is full.  Rows that are left
@@ -31,6 +33,8 @@
 #include "move/groups.h"
 
 #define FIRST_GROUPS	256		/* for which the hash table has room at first */
+#define MEMO_BITS		12		/* its places are 2 to the power of this */
+#define MEMO_FACTOR		UINT64CONST(0x9E3779B97F4A7C15) /* 2^64 / golden ratio: spreads bits */
 
 /* Receives rows of a query. */
 struct GroupCollector
@@ -48,6 +52,8 @@ struct GroupCollector
 	MemoryContext row_context;	/* of one row's work */
 	TupleHashTable table;
 	TupleTableSlot *key;		/* of a row: only its columns that make the groups */
+	Datum	   *memo_keys;		/* of a group at each place; NULL if one is not by value */
+	int32	   *memo_groups;	/* the group's number there, -1 of none */
 	int32		ngroups;		/* in the hash table */
 	bool		has_room;		/* for more */
 
@@ -106,6 +112,7 @@ create_table(GroupCollector *collector, TupleDesc tupdesc)
 	Oid		   *collations = palloc(nkeys * sizeof(Oid));
 	Oid		   *equal;
 	FmgrInfo   *hash;
+	bool		are_by_value = true;
 	ListCell   *cell;
 
 	foreach(cell, collector->keys)
@@ -113,6 +120,7 @@ create_table(GroupCollector *collector, TupleDesc tupdesc)
 		int			i = foreach_current_index(cell);
 		Form_pg_attribute column = TupleDescAttr(tupdesc, lfirst_int(cell) - 1);
 
+		are_by_value = are_by_value && column->attbyval;
 		TupleDescCopyEntry(keydesc, i + 1, tupdesc, lfirst_int(cell));
 		numbers[i] = i + 1;
 		collations[i] = column->attcollation;
@@ -126,6 +134,12 @@ create_table(GroupCollector *collector, TupleDesc tupdesc)
 	collector->row_context = AllocSetContextCreate(collector->context, "hxpy row of a group",
 												   ALLOCSET_SMALL_SIZES);
 	collector->has_room = true;
+	if (are_by_value)
+	{
+		collector->memo_keys = palloc0(sizeof(Datum) * nkeys << MEMO_BITS);
+		collector->memo_groups = palloc(sizeof(int32) << MEMO_BITS);
+		memset(collector->memo_groups, -1, sizeof(int32) << MEMO_BITS);
+	}
 	collector->table = HxpyBuildTupleHashTable(keydesc, nkeys, numbers, equal, hash, collations,
 											   FIRST_GROUPS, sizeof(int32),
 											   collector->table_context, collector->row_context);
@@ -177,9 +191,61 @@ collector_startup(DestReceiver *self, int operation, TupleDesc tupdesc)
 	collector->filler->rStartup(collector->filler, operation, tupdesc);
 }
 
+/* Return the place in the memo of a row's group; -1 if it has none, as with a key that is NULL. */
+static int
+memo_place(const GroupCollector *collector, const TupleTableSlot *slot)
+{
+	uint64		bits = 0;
+	ListCell   *cell;
+
+	if (collector->memo_keys == NULL)
+		return -1;
+	foreach(cell, collector->keys)
+	{
+		if (slot->tts_isnull[lfirst_int(cell) - 1])
+			return -1;
+		bits = (bits ^ (uint64) slot->tts_values[lfirst_int(cell) - 1]) * MEMO_FACTOR;
+		bits ^= bits >> 32;
+	}
+	return (int) ((bits * MEMO_FACTOR) >> (64 - MEMO_BITS));
+}
+
+/* Return the number of a row's group if the memo has it at this place, else -1. */
+static int32
+memo_find(const GroupCollector *collector, const TupleTableSlot *slot, int place)
+{
+	const Datum *key;
+	ListCell   *cell;
+
+	if (place < 0)
+		return -1;
+	key = collector->memo_keys + (Size) place * list_length(collector->keys);
+	foreach(cell, collector->keys)
+	{
+		if (key[foreach_current_index(cell)] != slot->tts_values[lfirst_int(cell) - 1])
+			return -1;
+	}
+	return collector->memo_groups[place];
+}
+
+/* Put a row's group into the memo, in place of another one. */
+static void
+memo_put(GroupCollector *collector, const TupleTableSlot *slot, int place, int32 number)
+{
+	Datum	   *key;
+	ListCell   *cell;
+
+	if (place < 0 || number < 0)
+		return;
+	key = collector->memo_keys + (Size) place * list_length(collector->keys);
+	foreach(cell, collector->keys)
+		key[foreach_current_index(cell)] = slot->tts_values[lfirst_int(cell) - 1];
+	collector->memo_groups[place] = number;
+}
+
 /*
- * Return the number of a row's group, -1 when that has none and gets none; sets whether it is
- * new.
+ * Return the number of a row's group in the hash table, -1 when that has none and gets none;
+ * sets whether it is new.
  */
 static int32
 find_group(GroupCollector *collector, const TupleTableSlot *slot, bool *isnew)
@@ -243,22 +309,40 @@ put_row(GroupCollector *collector, const TupleTableSlot *slot, int32 number)
 	tuplesort_puttupleslot(collector->sort, row);
 }
 
-/* Pass a row on with its group's number, or put it into the sort. */
-static bool
-collector_receive(TupleTableSlot *slot, DestReceiver *self)
+/* Return the number of a row's group, which may be new; -1 when the row went to the sort. */
+static int32
+place_row(GroupCollector *collector, const TupleTableSlot *slot)
 {
-	GroupCollector *collector = (GroupCollector *) self;
 	MemoryContext old = MemoryContextSwitchTo(collector->row_context);
 	bool		isnew = false;
 	int32		number = -1;
 
-	slot_getallattrs(slot);
 	if (!collector->exchange->is_full)
 		number = find_group(collector, slot, &isnew);
 	if (number < 0 || isnew)
 		put_row(collector, slot, number);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(collector->row_context);
+	return number;
+}
+
+/* Pass a row on with its group's number, or put it into the sort. */
+static bool
+collector_receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	GroupCollector *collector = (GroupCollector *) self;
+	int32		number = -1;
+	int			place;
+
+	slot_getallattrs(slot);
+	place = memo_place(collector, slot);
+	if (!collector->exchange->is_full)
+		number = memo_find(collector, slot, place);
+	if (number < 0)
+	{
+		number = place_row(collector, slot);
+		memo_put(collector, slot, place, number);
+	}
 	if (number < 0)
 		return true;
 	hxpy_filler_number(collector->filler, number);
