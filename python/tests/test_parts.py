@@ -2,6 +2,7 @@
 
 import datetime
 import random
+import tracemalloc
 
 import numpy
 import pandas
@@ -23,8 +24,8 @@ GROUPS = [Column(wire.INT32, "numbers", "", 0), Column(wire.INT64, "starts", "",
 NOON = datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.timezone.utc)
 
 
-def batch(rows, starts=None, kept=None, numbers=()):
-    """Return rows as a batch comes from the server, of groups with one of the latter."""
+def frame(rows, starts=None, kept=None, numbers=()):
+    """Return rows as the bytes of a batch from the server, of groups with one of the latter."""
     columns = list(zip(*rows)) or [()] * len(SCHEMA)
     encoded = [encode_column(want, list(column)) for want, column in zip(SCHEMA, columns)]
     if starts is not None or numbers:
@@ -32,7 +33,12 @@ def batch(rows, starts=None, kept=None, numbers=()):
         kept = [-1] * len(starts) if kept is None else kept
         encoded += [encode_column(want, list(values))
                     for want, values in zip(GROUPS, (numbers, starts, kept))]
-    return decode_batch(bytearray(b"".join(encode_batch(encoded))))
+    return bytearray(b"".join(encode_batch(encoded)))
+
+
+def batch(*args, **kwargs):
+    """Return what frame() makes, decoded."""
+    return decode_batch(frame(*args, **kwargs))
 
 
 def make_row(random_, key):
@@ -141,6 +147,48 @@ def test_it_is_told_when_enough_is_kept(monkeypatch):
     for expected in ([], [1], [1]):
         assert not list(gathered.take(batch([make_row(random.Random(1), 1)], numbers=[0])))
         assert calls == expected
+
+
+def test_no_frame_is_kept_after_the_first():
+    gathered = make("groups 0")
+    frames = [frame([make_row(random.Random(1), 1)] * 9, numbers=[0] * 9) for _ in range(3)]
+    for payload in frames:
+        assert not list(gathered.take(decode_batch(payload)))
+    for payload in frames[1:]:
+        payload += b"x"     # a BufferError where something holds it
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_it_takes_to_put_rows_together_is_counted(seed):
+    """Numbers that are ints in one batch, and floats and NULLs in another, become objects."""
+    random_ = random.Random(seed)
+    gathered = make("groups 0")
+    rows = [make_row(random_, 2) for _ in range(5000)]
+    for start in range(20):
+        numbers = [random_.choice([start, 10 ** 9 + start]) if start % (seed + 1) == 0
+                   else random_.choice([start, 0.5, None]) for _ in rows]
+        part = [(*row[:4], number, *row[5:]) for row, number in zip(rows, numbers)]
+        assert not list(gathered.take(batch(part, numbers=[start % 7] * len(part))))
+    needed = gathered.kept.needed()
+    tracemalloc.start()
+    gathered.kept.put_together()
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert needed / 3 < taken < needed
+
+
+def test_it_is_told_when_putting_together_takes_too_much(monkeypatch):
+    used = iter([0, 1 << 20, 2 << 20])
+    monkeypatch.setattr(parts.process, "memory_limit", lambda: 100 << 20)
+    monkeypatch.setattr(parts, "_memory_used", lambda: next(used))
+    calls = []
+    gathered = Parts(SCHEMA, "groups 0", False, lambda: calls.append(1))
+    monkeypatch.setattr(gathered.kept, "needed", lambda: 25 << 20)
+    list(gathered.take(batch([make_row(random.Random(1), 1)], numbers=[0])))
+    assert not calls
+    monkeypatch.setattr(gathered.kept, "needed", lambda: 26 << 20)
+    list(gathered.take(batch([make_row(random.Random(1), 1)], numbers=[0])))
+    assert calls == [1]
 
 
 def test_whole():

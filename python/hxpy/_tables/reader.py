@@ -10,7 +10,6 @@ keep theirs).  dtypes: see `TableReader`.
 from __future__ import annotations
 
 import gc
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +29,8 @@ _EXACT = 1 << 53            # whole numbers up to here are exact in a float
 # How a full array grows, by the bytes it has.
 _GROWTH = ((1 << 20, 16), (1 << 26, 4), (1 << 30, 2), (1 << 63, 1.25))
 _OBJECT_GROWTH = 1.5
+_ORDER_BYTES = 18           # of a numeric while they are ordered: in two arrays and two masks
+_OBJECT_BYTES = 32          # that it takes as an object
 _BLOCK_BYTES = 1 << 18      # of a matrix that are filled column by column: a core's cache
 _OLD_PANDAS = int(pandas.__version__.partition(".")[0]) < 2     # has nanoseconds only
 
@@ -91,6 +92,10 @@ class _Growing:
         """Put the values in the order of these places."""
         if self.array is not None:
             self.array = self.array[:self.size].take(places)
+
+    def order_bytes(self) -> int:
+        """Return how many bytes order() takes besides."""
+        return 0 if self.array is None else self.size * int(self.array.itemsize)
 
     def take(self, dtype: Any, shape: tuple[int, ...] = ()) -> Any:
         """Return the array, of this dtype when it holds nothing, and forget it."""
@@ -180,6 +185,10 @@ class _Fixed:
         if self.null is not None:
             self.null.order(places)
 
+    def order_bytes(self) -> int:
+        """Return how many bytes order() takes besides."""
+        return self.values.order_bytes() + (0 if self.null is None else self.null.order_bytes())
+
     def part(self, rows: slice) -> _Fixed:
         """Return a copy of some rows."""
         part = _Fixed(self.want)
@@ -262,6 +271,10 @@ class _Objects:
         """Put the rows in the order of these places."""
         self.values.order(places)
 
+    def order_bytes(self) -> int:
+        """Return how many bytes order() takes besides."""
+        return self.values.order_bytes()
+
     def part(self, rows: slice) -> _Objects:
         """Return a copy of some rows."""
         part = _Objects(self.want)
@@ -306,20 +319,28 @@ class _Dates(_Objects):
 class _Numerics:
     """A column of numeric, each batch in the narrowest dtype until the end tells which it is.
 
-    Batches that may have ints among their floats are kept as lists, until it is known which
-    rows make a table.
+    Batches that may have ints among their floats are kept as lists, or in order as an array of
+    objects, until it is known which rows make a table.
     """
 
     def __init__(self, want: Column) -> None:
         self.want = want
         self.parts: list[tuple[Any, Any]] = []      # values and where they are NULL
+        # Rows of the batches that were added, by dtype, None of lists.
+        self.rows_of: dict[Any, int] = {}
 
     def add(self, column: Column) -> None:
         """Take a batch's column."""
         null = _nulls(column)
+        values = self.decoded(column, null)
+        kind = None if isinstance(values, list) else values.dtype
+        self.rows_of[kind] = self.rows_of.get(kind, 0) + column.count
+        self.parts.append((values, null))
+
+    def decoded(self, column: Column, null: Any) -> Any:
+        """Return the values of a batch's column, which are NULL there, as an array or a list."""
         if column.count == 0 or null is not None and null.all():
-            self.parts.append((numpy.zeros(column.count, dtype="i8"), null))
-            return
+            return numpy.zeros(column.count, dtype="i8")
         texts = wire.split_texts(column)
         if null is not None:
             texts = [text or "0" for text in texts]
@@ -329,14 +350,12 @@ class _Numerics:
             kind = int      # neither a fraction nor NaN nor Infinity
         elif data.count(b".") != column.count or null is not None:
             kind = None     # perhaps ints among the floats
-        try:
-            if kind is None:
-                values: Any = decode_column(column)
-            else:
-                values = numpy.fromiter(map(kind, texts), dtype=kind, count=len(texts))
-        except OverflowError:
-            values = decode_column(column)
-        self.parts.append((values, null))
+        if kind is not None:
+            try:
+                return numpy.fromiter(map(kind, texts), dtype=kind, count=len(texts))
+            except OverflowError:
+                pass
+        return decode_column(column)
 
     def take(self) -> Any:
         """Return the column's array and forget it: int64, Int64, float64 or objects."""
@@ -384,10 +403,11 @@ class _Numerics:
 
     def even(self) -> Any:
         """Return one array whose slices are those of rows(); None if their dtypes may differ."""
-        if len(self.parts) == 1 and self.parts[0][1] is None \
-                and isinstance(self.parts[0][0], numpy.ndarray):
-            return self.parts[0][0]
-        return None
+        if len(self.parts) != 1:
+            return None
+        (values, null), = self.parts
+        return values if null is None and isinstance(values, numpy.ndarray) \
+            and values.dtype != object else None
 
     def order(self, places: Any) -> None:
         """Put the rows in the order of these places."""
@@ -399,13 +419,23 @@ class _Numerics:
         if len(kinds) == 1 and None not in kinds:
             ordered: Any = numpy.concatenate([values for values, _ in self.parts]).take(places)
         else:
-            ordered = _object_array(list(itertools.chain.from_iterable(
-                values if isinstance(values, list) else values.tolist()
-                for values, _ in self.parts))).take(places)
+            ordered = numpy.empty(len(places), dtype=object)
+            position = 0
+            for values, _ in self.parts:
+                ordered[position:position + len(values)] = values
+                position += len(values)
+            ordered = ordered.take(places)
             if null is not None:
                 ordered[null] = None
-            ordered = ordered.tolist()
         self.parts = [(ordered, null)]
+
+    def order_bytes(self) -> int:
+        """Return how many bytes order() takes besides."""
+        needed = sum(self.rows_of.values()) * _ORDER_BYTES
+        if len(self.rows_of) < 2:
+            return needed
+        return needed + _OBJECT_BYTES * sum(
+            rows for kind, rows in self.rows_of.items() if kind is not None)
 
     def part(self, rows: slice) -> _Numerics:
         """Return some rows."""
@@ -440,9 +470,11 @@ def _rows_of(parts: Sequence[tuple[Any, Any]], start: int,
 
 
 def _number_array(values: Any) -> Any:
-    """Return the numbers of a part as an array; of a list, in which None stands for NULL."""
+    """Return the numbers of a part as an array; of objects, among which None stands for NULL."""
     if not isinstance(values, list):
-        return values
+        if values.dtype != object:
+            return values
+        values = values.tolist()
     kinds = set(map(type, values)) - {type(None)}
     if kinds <= {int}:
         try:
@@ -646,6 +678,10 @@ class TableReader:
         """Put the rows in the order of these places; no more are added."""
         for collector in self._collectors:
             collector.order(places)
+
+    def order_bytes(self) -> int:
+        """Return about how many bytes order() takes besides."""
+        return sum(collector.order_bytes() for collector in self._collectors)
 
     def parts(self, bounds: Sequence[slice]) -> Iterator[list[Any]]:
         """Yield the columns of some rows as often as asked; they share memory.

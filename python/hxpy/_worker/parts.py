@@ -6,7 +6,8 @@ group come in any order, and are kept until all have come.  Then, or in their pl
 one after the other: each is what was kept of it, and rows of the stream.
 
 What is gathered of a group may take half of the memory that is free: the callable needs some,
-too.  What is kept of all groups may take a quarter; then the server is told to send no more.
+too.  What is kept of all groups may take a quarter, and to put it together another quarter; then
+the server is told to send no more.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Parts"]
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_NUMBER_BYTES = 16      # of a row while rows are put together: its number, twice, and its place
 
 
 class _Kept:
@@ -43,8 +45,13 @@ class _Kept:
         """Take a batch, and the numbers of its rows' groups."""
         import numpy
 
-        self.numbers.append(numpy.frombuffer(numbers.data, dtype="<i4"))
+        # A copy, as a view would keep the whole frame.
+        self.numbers.append(numpy.frombuffer(numbers.data, dtype="<i4").copy())
         self.reader.add(batch)
+
+    def needed(self) -> int:
+        """Return about how many bytes more it takes to put the rows together."""
+        return self.reader.rows * _NUMBER_BYTES + self.reader.order_bytes()
 
     def put_together(self) -> None:
         """Have the rows of each group stand together, in the order in which they came."""
@@ -111,7 +118,10 @@ class Parts:
     def keep(self, batch: list[Column], numbers: Column) -> None:
         """Keep rows of any groups."""
         self.kept.add(batch, numbers)
-        if self.full is not None and _memory_used() - self.before > (self.limit - self.before) // 4:
+        if self.full is None:
+            return
+        kept = _memory_used() - self.before
+        if max(kept, self.kept.needed()) > (self.limit - self.before) // 4:
             self.full()
             self.full = None
 
