@@ -20,7 +20,6 @@
 #include "move/into.h"
 #include "move/scan.h"
 #include "move/spi.h"
-#include "session/exchange.h"
 #include "session/session.h"
 
 PG_MODULE_MAGIC;
@@ -33,7 +32,6 @@ _PG_init(void)
 {
 	hxpy_engine = &hxpy_docker_engine;
 	hxpy_guc_init();
-	hxpy_exchange_load();
 	hxpy_session_init();
 	hxpy_scan_init(&hxpy_set_functions);
 	hxpy_spi_init();

@@ -272,13 +272,6 @@ hxpy_exchange_forget(WorkerConn *conn)
 
 /* ---------- the way of an exchange ---------- */
 
-/* Register the callback, once. */
-void
-hxpy_exchange_load(void)
-{
-	RegisterResourceReleaseCallback(release_exchanges, NULL);
-}
-
 /*
  * Make an exchange with a worker, in the current memory context, without a time
  * limit.  The rest of the head is the caller's to set.
@@ -725,6 +718,18 @@ hxpy_exchange_check(const Exchange *exchange)
 				 errmsg("the stream of rows from Python has failed before")));
 }
 
+/* Have exchanges end with their resource owner; a backend without any pays nothing for it. */
+static void
+register_release(void)
+{
+	static bool is_registered = false;
+
+	if (is_registered)
+		return;
+	RegisterResourceReleaseCallback(release_exchanges, NULL);
+	is_registered = true;
+}
+
 /*
  * Begin an exchange that is to be stepped.  Its memory context, in which it was made,
  * and the current resource owner end it when they go.
@@ -734,6 +739,7 @@ hxpy_exchange_open(Exchange *exchange)
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	register_release();
 	exchange->callback.func = release_memory;
 	exchange->callback.arg = exchange;
 	MemoryContextRegisterResetCallback(exchange->context, &exchange->callback);

@@ -13,7 +13,6 @@
 #include "codec/coltype.h"
 #include "session/state.h"
 
-extern void hxpy_exchange_load(void);
 extern void hxpy_exchange_init(Exchange *exchange, WorkerConn *conn, uint8 type);
 extern void hxpy_exchange_add_text(Exchange *exchange, const char *name, const char *value);
 extern void hxpy_exchange_add_want(Exchange *exchange, ColumnType *type, const char *name);
