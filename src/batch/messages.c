@@ -110,8 +110,6 @@ take_part(ExchangeSink *sink, const char *payload, size_t length)
 	step->parts = lappend(step->parts, part);
 	step->received += length;
 	step->program->costs->sums.received += length;
-	/* In the place of what other batches do not use stands the time. */
-	step->program->costs->worked += (uint32) hxpy_wire_int32(payload, 1);
 	MemoryContextSwitchTo(old);
 }
 
@@ -231,6 +229,7 @@ end_step(ProgramStep *step)
 	while (hxpy_exchange_step(exchange, false))
 		;
 	step->exchange = NULL;
+	program->costs->sums.worked += exchange->costs.worked;
 	if (exchange->failed)
 		keep_error(step, exchange);
 	else

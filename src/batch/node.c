@@ -655,8 +655,6 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 	if (es->verbose)
 		ExplainPropertyText("Session", session_name(state, context), es);
 	hxpy_explain_costs(&state->costs.sums, es);
-	if (es->analyze && es->verbose && es->timing)
-		ExplainPropertyFloat("Time in Python", "ms", state->costs.worked / 1000.0, 3, es);
 }
 
 /* Make the node known. */

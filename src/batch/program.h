@@ -16,7 +16,6 @@
 typedef struct ProgramCosts
 {
 	ExchangeCosts sums;
-	uint64		worked;			/* µs, by Python's own account */
 	char		session[NAMEDATALEN];	/* of the last one */
 	bool		runs_sql;		/* Python has asked for SQL in one of them */
 } ProgramCosts;

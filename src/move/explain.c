@@ -17,6 +17,7 @@ hxpy_explain_add(ExchangeCosts *costs, const Exchange *exchange)
 	costs->sorted += exchange->costs.sorted;
 	costs->sent += exchange->costs.sent;
 	costs->received += exchange->costs.received;
+	costs->worked += exchange->costs.worked;
 	INSTR_TIME_ADD(costs->time, exchange->clock.counted);
 }
 
@@ -36,7 +37,8 @@ hxpy_explain_costs(const ExchangeCosts *costs, ExplainState *es)
 		ExplainPropertyUInteger("Rows Left over for Sort", NULL, costs->sorted, es);
 	ExplainPropertyUInteger("Sent", "bytes", costs->sent, es);
 	ExplainPropertyUInteger("Received", "bytes", costs->received, es);
-	if (es->timing)
-		ExplainPropertyFloat("Waited for Python", "ms", INSTR_TIME_GET_MILLISEC(costs->time), 3,
-							 es);
+	if (!es->timing)
+		return;
+	ExplainPropertyFloat("Waited for Python", "ms", INSTR_TIME_GET_MILLISEC(costs->time), 3, es);
+	ExplainPropertyFloat("Time in Python", "ms", costs->worked / 1000.0, 3, es);
 }

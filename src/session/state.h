@@ -73,6 +73,7 @@ typedef struct ExchangeCosts
 	uint64		sent;			/* bytes */
 	uint64		received;
 	instr_time	time;			/* that was waited for Python */
+	uint64		worked;			/* µs, by Python's own account */
 } ExchangeCosts;
 
 /* Columns that heads begin with, written once for many exchanges. */

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import reprlib
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import compress, repeat
@@ -20,13 +19,13 @@ from .._tables import wire
 from .._tables.conversion import EXACT, decode_column, encode_column, encode_fitting
 from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_batch
 from .functions import Function, Functions, shape_of
+from .stopwatch import Stopwatch
 
 __all__ = ["Batch"]
 
 # What a call is of; of groups it is of a callable, too.
 _FUNCTION, _CALLABLE, _GROUPS = range(3)
 _ANSWER = 16 << 20      # bytes of results after which an answer ends, with rows left
-_MOST_TIME = 2**32 - 1  # that a batch can tell
 _CONTAINERS = frozenset((wire.ARRAY, wire.RECORD, wire.JSON))
 _CHANGEABLE: frozenset[type] = frozenset((list, dict))
 _ATOMS = frozenset((type(None), bool, int, float, str))
@@ -142,7 +141,7 @@ class Batch:
     """
 
     def __init__(self, functions: Functions, payload: Buffer) -> None:
-        self.began = time.perf_counter_ns()
+        self.watch = Stopwatch()
         program, rows, *columns = decode_batch(payload)
         lines = decode_column(program)[0].split("\n")
         start, count = decode_column(rows)[0].split(" ")
@@ -205,10 +204,9 @@ class Batch:
     def step(self) -> Sequence[Buffer]:
         """Make the calls for the next rows; return a batch of the values that are to come back.
 
-        Where other batches have a 0 it has the µs that this has taken.
+        It says how long this has taken.
         """
-        began = self.began or time.perf_counter_ns()
-        self.began = 0
+        self.watch.go()
         count = min(self.most, self.end - self.next)
         results: list[Values] = []
         for number, call in enumerate(self.calls):
@@ -226,9 +224,7 @@ class Batch:
         self.next += count
         self.sent += size
         self.most = max(1, min(_GROWTH * self.most, _ANSWER * count // size))
-        took = (time.perf_counter_ns() - began) // 1000
-        batch[0] = wire.BATCH.pack(len(answer), min(took, _MOST_TIME))
-        return batch
+        return self.watch.stamped(batch)
 
     def make(self, call: Call, results: list[Values],
              count: int) -> tuple[Values, BaseException | None]:

@@ -45,6 +45,7 @@ from .parts import Parts
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
 from .sql import Sql
+from .stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from .._tables.tables import Chunk, Joined
@@ -368,19 +369,21 @@ class Worker(Channel):
         code, writer = self.evaluations.get(key) or self.parse(payload, key)
         return writer.write(eval(code, self.session.namespace))
 
-    def batches(self) -> Iterator[list[Column]]:
+    def batches(self, watch: Stopwatch) -> Iterator[list[Column]]:
         """Yield the batches of the request's stream as they come.
 
         An abort by the server raises KeyboardInterrupt.
         """
         while True:
             self.leave_if_forked()
+            watch.stop()
             self.masked = True
             try:
                 kind, payload = self.ahead.popleft() if self.ahead else \
                     self.connection.receive()[::2]
             finally:
                 self.masked = False
+            watch.go()
             if kind != protocol.BATCH:
                 self.streaming = False
             if kind == protocol.ABORT or self.postponed:
@@ -402,7 +405,7 @@ class Worker(Channel):
         self.session.check_name(decode_column(name)[0])
         matrix = decode_column(kind)[0] == "matrix"
         reader = tables.TableReader(schema, hayson.loads(decode_column(meta)[0]), matrix)
-        for batch in self.batches():
+        for batch in self.batches(Stopwatch()):
             reader.add(batch)
         self.session.define(decode_column(name)[0], reader.matrix() if matrix else reader.grid())
         return encode_batch([])
@@ -415,28 +418,29 @@ class Worker(Channel):
         it has, with inferred types.  The latter two send a batch without rows first,
         which tells the columns.
         """
+        watch = Stopwatch()
         source, mode, *want = decode_batch(payload)
         text, how = decode_column(source)[0], decode_column(mode)[0]
         if source.name != "kept":
-            self.send_rows(self.session.evaluate(text), how, want)
-            return encode_batch([])
+            self.send_rows(self.session.evaluate(text), how, want, watch)
+            return watch.stamped(encode_batch([]))
         kept = self.sql.kept[text]
         try:
-            self.send_rows(kept.value, how, want)
+            self.send_rows(kept.value, how, want, watch)
         except Exception as error:
             # What an interrupt has made of it does not count.
             if self.shared[TARGET] != self.shared[RUNNING]:
                 kept.fail(error)
             raise
-        return encode_batch([])
+        return watch.stamped(encode_batch([]))
 
-    def send_rows(self, value: Any, mode: str, want: list[Column], start: int = 0) -> int:
+    def send_rows(self, value: Any, mode: str, want: list[Column], watch: Stopwatch,
+                  start: int = 0) -> int:
         """Send a table value in chunks as ROWS frames; return how many rows it has.
 
         start: rows sent before, for the row numbers of errors.
         """
         tables = import_tables()
-        request = self.shared[RUNNING]
         names: list[str] | None = None
         mapping: list[int] = []
         rows = 0
@@ -450,28 +454,34 @@ class Worker(Channel):
             chunk.start += start
             rows += chunk.count
             if mode == "rows":
-                self.send(protocol.ROWS, request, tables.encode_rows(chunk))
+                self.send_part(tables.encode_rows(chunk), watch)
                 continue
             if names is None and mode != "table":
-                want = self.announce(chunk, mode, want)
+                want = self.announce(chunk, mode, want, watch)
             if names != chunk.names:
                 mapping = tables.match(want, chunk.names, unnamed=chunk.unnamed)
                 names = chunk.names
-            self.send(protocol.ROWS, request, tables.encode_chunk(want, chunk, mapping))
+            self.send_part(tables.encode_chunk(want, chunk, mapping), watch)
         return rows
 
-    def announce(self, chunk: Any, mode: str, want: list[Column]) -> list[Column]:
+    def send_part(self, batch: Sequence[Buffer], watch: Stopwatch) -> None:
+        """Send rows of the request that runs, and how long Python has worked for them."""
+        self.send(protocol.ROWS, self.shared[RUNNING], watch.stamped(batch))
+        watch.go()
+
+    def announce(self, chunk: Any, mode: str, want: list[Column],
+                 watch: Stopwatch) -> list[Column]:
         """Tell the server, by a batch without rows, which columns come; return them."""
         if mode == "append":
             places = import_tables().match(want, chunk.names, True, chunk.unnamed)
             want = [column for column, place in zip(want, places) if place >= 0]
-        self.send(protocol.ROWS, self.shared[RUNNING], encode_batch(
-            [encode_column(column, []) for column in want]))
+        self.send_part(encode_batch([encode_column(column, []) for column in want]), watch)
         return want
 
     def apply(self, payload: Buffer) -> Sequence[Buffer]:
         """Send the streamed table through a callable, part by part, and its rows back."""
         tables = import_tables()
+        watch = Stopwatch()
         source, how, count, cut, *schema = decode_batch(payload)
         split = len(schema) - int(decode_column(count)[0])
         schema, want = schema[:split], schema[split:]
@@ -479,18 +489,18 @@ class Worker(Channel):
         parts = Parts(schema, decode_column(cut)[0], decode_column(how)[0] == "arrays",
                       lambda: self.send(protocol.FULL, self.shared[RUNNING]))
         rows = 0
-        joined = tables.Joined(partial(self.send_chunk, want),
+        joined = tables.Joined(partial(self.send_chunk, want, watch),
                                lambda place: setattr(self, "place", parts.told(place)))
-        for calls in itertools.chain(map(parts.take, self.batches()),
+        for calls in itertools.chain(map(parts.take, self.batches(watch)),
                                      map(Parts.rest, (parts,))):
             for arguments in calls:
-                rows += self.pass_part(parts, function, arguments, want, rows, joined)
+                rows += self.pass_part(parts, function, arguments, want, rows, joined, watch)
                 del arguments       # before the next part is gathered
             joined.flush()
-        return encode_batch([])
+        return watch.stamped(encode_batch([]))
 
     def pass_part(self, parts: Parts, function: Callable[..., Any], arguments: Sequence[Any],
-                  want: list[Column], start: int, joined: Joined) -> int:
+                  want: list[Column], start: int, joined: Joined, watch: Stopwatch) -> int:
         """Send what a callable makes of a part of a table; return how many rows it has."""
         try:
             result = function(*arguments)
@@ -498,7 +508,7 @@ class Worker(Channel):
             if result is None:
                 return 0
             if parts.kind != "groups":
-                return self.send_rows(result, "table", want, start)
+                return self.send_rows(result, "table", want, watch, start)
             names = [column.name for column in want]
             rows = 0
             for chunk in import_tables().chunks(result, _CHUNK_ROWS, names):
@@ -513,11 +523,11 @@ class Worker(Channel):
             self.place = self.place or parts.told(parts.latest)
             raise
 
-    def send_chunk(self, want: list[Column], chunk: Chunk) -> None:
+    def send_chunk(self, want: list[Column], watch: Stopwatch, chunk: Chunk) -> None:
         """Send a chunk of rows, by names or places as its columns tell."""
         tables = import_tables()
         mapping = tables.match(want, chunk.names, unnamed=chunk.unnamed)
-        self.send(protocol.ROWS, self.shared[RUNNING], tables.encode_chunk(want, chunk, mapping))
+        self.send_part(tables.encode_chunk(want, chunk, mapping), watch)
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:
         """Return what a callable makes of a group of rows."""
@@ -531,16 +541,17 @@ class Worker(Channel):
 
     def invoke_rows(self, payload: Buffer) -> Sequence[Buffer]:
         """Call a function that returns a set, and send its rows as they come."""
+        watch = Stopwatch()
         value, is_row, want = self.functions.invoke_set(payload)
         if isinstance(value, Iterator):
             value = self.sql.outside(value)
         for part in functions.batches(value, is_row, want):
             self.leave_if_forked()
             if isinstance(part, functions.Table):
-                self.send_rows(part.value, "table", want)
+                self.send_rows(part.value, "table", want, watch)
             else:
-                self.send(protocol.ROWS, self.shared[RUNNING], part)
-        return encode_batch([])
+                self.send_part(part, watch)
+        return watch.stamped(encode_batch([]))
 
     def make_calls(self, payload: Buffer) -> Sequence[Buffer]:
         """Call functions for many rows, up to one that fails, and send their values."""
@@ -587,7 +598,7 @@ class Worker(Channel):
         name = decode_column(decode_batch(payload)[0])[0]
         self.session.check_name(name)
         loader = saving.Loader()
-        for column, in self.batches():
+        for column, in self.batches(Stopwatch()):
             loader.add(column.data)
         loader.finish()
         made, here = loader.differences()
