@@ -338,6 +338,50 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION py_packages(text) IS 'the Python packages of a session''s image, with versions';
 
+-- Exploring ----------------------------------------------------------------------
+
+CREATE FUNCTION py_show(expr text, rows integer DEFAULT 20, width integer DEFAULT NULL)
+RETURNS SETOF text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_show(text, integer, integer) IS
+  'lines that show an expression''s value: tables aligned, with dtypes';
+CREATE FUNCTION py_show(session text, expr text, rows integer DEFAULT 20, width integer DEFAULT NULL)
+RETURNS SETOF text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_show(text, text, integer, integer) IS
+  'lines that show an expression''s value: tables aligned, with dtypes';
+
+CREATE FUNCTION py_vars(session text DEFAULT NULL, OUT name text, OUT type text, OUT shape text,
+                        OUT memory bigint)
+RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_vars(text) IS
+  'a session''s variables, without modules: type, shape and bytes';
+
+CREATE FUNCTION py_help(expr text, full boolean DEFAULT false)
+RETURNS SETOF text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_help(text, boolean) IS
+  'signature and first paragraph of what documents an expression''s value, or all of it';
+CREATE FUNCTION py_help(session text, expr text, full boolean DEFAULT false)
+RETURNS SETOF text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_help(text, text, boolean) IS
+  'signature and first paragraph of what documents an expression''s value, or all of it';
+
+CREATE FUNCTION py_complete(prefix text)
+RETURNS SETOF text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_complete(text) IS
+  'how a name, an attribute or a table''s column can go on';
+CREATE FUNCTION py_complete(session text, prefix text)
+RETURNS SETOF text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_complete(text, text) IS
+  'how a name, an attribute or a table''s column can go on';
+
+CREATE FUNCTION py_columns(expr text)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_columns(text) IS
+  'the column list that py_eval_grid needs for an expression''s value: AS t(a bigint, ...)';
+CREATE FUNCTION py_columns(session text, expr text)
+RETURNS text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_columns(text, text) IS
+  'the column list that py_eval_grid needs for an expression''s value: AS t(a bigint, ...)';
+
 -- Haystack: values, grids and codecs ---------------------------------------------
 --
 -- Bodies are bound when they are created, so no search_path leads them astray, and
@@ -1013,6 +1057,9 @@ REVOKE ALL ON FUNCTION
   py_load(text, bytea), py_load(text, text, bytea), py_load_lo(text, oid), py_load_lo(text, text, oid),
   py_clone(text), py_clone(text, text), py_share(), py_share(text), py_unshare(),
   py_close(), py_close(text), py_close_all(), py_sessions(), py_packages(text),
+  py_show(text, integer, integer), py_show(text, text, integer, integer), py_vars(text),
+  py_help(text, boolean), py_help(text, text, boolean), py_complete(text), py_complete(text, text),
+  py_columns(text), py_columns(text, text),
   hxpy_call_handler(), hxpy_batch_handler(), hxpy_inline_handler(internal), hxpy_validator(oid)
 FROM PUBLIC;
 REVOKE ALL ON LANGUAGE hxpy, hxpy_batch FROM PUBLIC;

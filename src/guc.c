@@ -59,6 +59,7 @@ int			hxpy_idle_timeout;
 int			hxpy_output;
 int			hxpy_output_limit;
 int			hxpy_progress;
+int			hxpy_width;
 int			hxpy_sql;
 bool		hxpy_superuser_sql;
 int			hxpy_max_frame_size;
@@ -351,6 +352,9 @@ define_sessions(void)
 		   "Read when a session is opened.", 1024, 1, 1024 * 1024);
 	DEFINE(Enum, progress, PGC_USERSET, 0,
 		   "Level of the messages that carry Python's progress.", NULL, 0, output_levels);
+	DEFINE(Int, width, PGC_USERSET, 0,
+		   "Columns of the client's screen, to which tables and other values are fit.",
+		   NULL, 80, HXPY_MIN_WIDTH, HXPY_MAX_WIDTH);
 	DEFINE(Int, max_frame_size, PGC_USERSET, GUC_UNIT_MB,
 		   "Most memory of the server that one frame from Python may take.", NULL, 256, 1, 2048);
 	DEFINE(Int, batch_size, PGC_USERSET, GUC_UNIT_KB,

@@ -59,6 +59,7 @@ extern int	hxpy_idle_timeout;	/* ms, 0 for none */
 extern int	hxpy_output;		/* elevel, or 0 for none */
 extern int	hxpy_output_limit;	/* kB, one instruction */
 extern int	hxpy_progress;		/* elevel, or 0 for none */
+extern int	hxpy_width;			/* columns of the client's screen */
 extern int	hxpy_sql;			/* HXPY_SQL_... */
 extern bool hxpy_superuser_sql;
 extern int	hxpy_max_frame_size;	/* MB */
@@ -95,6 +96,10 @@ extern int	hxpy_batch_rows;
 /* least that Python needs to start, MB and CPUs */
 #define HXPY_MIN_MEMORY			64
 #define HXPY_MIN_CPUS			0.01
+
+/* columns of a client's screen */
+#define HXPY_MIN_WIDTH			20
+#define HXPY_MAX_WIDTH			10000
 
 /* these settings; in an operation for another role than the one that has logged in the server's */
 extern const char *hxpy_guc_image(void);

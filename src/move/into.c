@@ -133,6 +133,17 @@ quote_range_var(const RangeVar *table)
 	return quote_qualified_identifier(table->schemaname, table->relname);
 }
 
+/* Append the columns of a batch with their types, as a table's definition has them. */
+static void
+append_columns(StringInfo list, const WireColumn *columns, uint32 ncolumns,
+			   char *(*type_name) (Oid type))
+{
+	for (uint32 i = 0; i < ncolumns; i++)
+		appendStringInfo(list, "%s%s %s", i > 0 ? ", " : "",
+						 quote_identifier(column_name(&columns[i])),
+						 type_name(hxpy_coltype_of_wire(&columns[i])));
+}
+
 /* Create the table with the columns of a batch. */
 static void
 create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns)
@@ -141,10 +152,7 @@ create_table(const RangeVar *table, const WireColumn *columns, uint32 ncolumns)
 
 	initStringInfo(&statement);
 	appendStringInfo(&statement, "CREATE TABLE %s (", quote_range_var(table));
-	for (uint32 i = 0; i < ncolumns; i++)
-		appendStringInfo(&statement, "%s%s %s", i > 0 ? ", " : "",
-						 quote_identifier(column_name(&columns[i])),
-						 format_type_be_qualified(hxpy_coltype_of_wire(&columns[i])));
+	append_columns(&statement, columns, ncolumns, format_type_be_qualified);
 	appendStringInfoChar(&statement, ')');
 	run_statement(statement.data);
 }
@@ -611,6 +619,41 @@ hxpy_into_run(PySession *session, const char *expression, const char *table,
 	hxpy_session_exchange(&stream.exchange, session, HXPY_FRAME_EVAL_GRID);
 	hxpy_exchange_add_text(&stream.exchange, "expr", expression);
 	return run_stream(&stream, table, if_exists);
+}
+
+/* Takes the columns that a value's table has, which come without rows. */
+typedef struct ColumnsSink
+{
+	ExchangeSink sink;			/* must be first */
+	StringInfoData list;
+} ColumnsSink;
+
+/* Take the columns. */
+static void
+take_columns(ExchangeSink *sink, const char *payload, size_t length)
+{
+	ColumnsSink *columns = (ColumnsSink *) sink;
+	uint32		ncolumns;
+	WireColumn *wire = hxpy_datum_parse_batch(payload, length, 2 * HXPY_MAX_COLUMNS, &ncolumns);
+
+	resetStringInfo(&columns->list);
+	append_columns(&columns->list, wire, ncolumns, format_type_be);
+}
+
+/* Return the columns that a table of an expression's value would have: "a bigint, b text". */
+char *
+hxpy_into_columns(PySession *session, const char *expression)
+{
+	ColumnsSink sink = {.sink.take = take_columns};
+	Exchange	exchange;
+
+	initStringInfo(&sink.list);
+	hxpy_session_exchange(&exchange, session, HXPY_FRAME_EVAL_GRID);
+	hxpy_exchange_add_text(&exchange, "expr", expression);
+	hxpy_exchange_add_text(&exchange, "mode", "columns");
+	exchange.sink = &sink.sink;
+	hxpy_exchange_run(&exchange);
+	return sink.list.data;
 }
 
 /*

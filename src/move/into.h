@@ -10,5 +10,6 @@
 extern void hxpy_into_init(void);
 extern uint64 hxpy_into_run(PySession *session, const char *expression, const char *table,
 							const char *if_exists);
+extern char *hxpy_into_columns(PySession *session, const char *expression);
 
 #endif							/* HXPY_INTO_H */

@@ -89,7 +89,7 @@ result_columns(FunctionCallInfo fcinfo)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("the columns of the result are not known"),
-					 errhint("Add a column list: AS t(a int, b text), or give a row type: NULL::my_type.")));
+					 errhint("Call it in FROM with a column list, which py_columns writes: AS t(a int, b text), or give a row type: NULL::my_type. py_eval_rows and py_eval_into need neither.")));
 	}
 }
 

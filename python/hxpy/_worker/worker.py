@@ -35,7 +35,7 @@ from .._tables.conversion import decode_column, encode_column
 from .._tables.single import ValueWriter
 from .._tables.wire import (BATCH, Buffer, Column, ProtocolError, decode_batch, decode_columns,
                             decode_texts, encode_batch, encode_texts, first_text)
-from ..errors import OBJECT_FIELDS, Error, HxpyError, SQLError
+from ..errors import OBJECT_FIELDS, ConversionError, Error, HxpyError, SQLError
 from . import functions, protocol
 from .batch import Batch
 from .channel import Channel
@@ -416,11 +416,18 @@ class Worker(Channel):
         mode "table": the wanted columns; "rows": one Hayson dict a row; "append":
         those of the wanted columns that the value has, by name; "create": whatever
         it has, with inferred types.  The latter two send a batch without rows first,
-        which tells the columns.
+        which tells the columns; "columns" sends no other.
         """
         watch = Stopwatch()
         source, mode, *want = decode_batch(payload)
         text, how = decode_column(source)[0], decode_column(mode)[0]
+        if source.name == "explore":
+            from . import explore
+
+            value = explore.FUNCTIONS[text](
+                self.session, *(decode_column(column)[0] for column in want if column.count))
+            self.send_rows(value, how, [column for column in want if not column.count], watch)
+            return watch.stamped(encode_batch([]))
         if source.name != "kept":
             self.send_rows(self.session.evaluate(text), how, want, watch)
             return watch.stamped(encode_batch([]))
@@ -446,8 +453,13 @@ class Worker(Channel):
         rows = 0
         soon = {"table": [column.name for column in want], "rows": []}.get(mode)
         stream = tables.chunks(value, _CHUNK_ROWS, soon)
-        if mode == "create":
+        if mode in ("create", "columns"):
             want, stream = tables.inferred(value, stream)
+        if mode == "columns":
+            if not want:
+                raise ConversionError("42804", "the value has no columns")
+            self.tell_columns(want, watch)
+            return 0
         for chunk in stream:
             self.leave_if_forked()
             self.sql.abandon()
@@ -475,8 +487,12 @@ class Worker(Channel):
         if mode == "append":
             places = import_tables().match(want, chunk.names, True, chunk.unnamed)
             want = [column for column, place in zip(want, places) if place >= 0]
-        self.send_part(encode_batch([encode_column(column, []) for column in want]), watch)
+        self.tell_columns(want, watch)
         return want
+
+    def tell_columns(self, want: list[Column], watch: Stopwatch) -> None:
+        """Send columns without rows."""
+        self.send_part(encode_batch([encode_column(column, []) for column in want]), watch)
 
     def apply(self, payload: Buffer) -> Sequence[Buffer]:
         """Send the streamed table through a callable, part by part, and its rows back."""
