@@ -60,6 +60,7 @@ int			hxpy_output;
 int			hxpy_output_limit;
 int			hxpy_progress;
 int			hxpy_width;
+int			hxpy_echo;
 int			hxpy_sql;
 bool		hxpy_superuser_sql;
 int			hxpy_max_frame_size;
@@ -112,6 +113,13 @@ static const struct config_enum_entry unsupported_modes[] = {
 	{"error", HXPY_UNSUPPORTED_ERROR, false},
 	{"text", HXPY_UNSUPPORTED_TEXT, false},
 	{"null", HXPY_UNSUPPORTED_NULL, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry echo_modes[] = {
+	{"auto", HXPY_ECHO_AUTO, false},
+	{"on", HXPY_ECHO_ON, false},
+	{"off", HXPY_ECHO_OFF, false},
 	{NULL, 0, false}
 };
 
@@ -352,6 +360,9 @@ define_sessions(void)
 		   "Read when a session is opened.", 1024, 1, 1024 * 1024);
 	DEFINE(Enum, progress, PGC_USERSET, 0,
 		   "Level of the messages that carry Python's progress.", NULL, 0, output_levels);
+	DEFINE(Enum, echo, PGC_USERSET, 0,
+		   "Whether py_exec shows the value of an expression that is its last statement.",
+		   "auto: where application_name is psql; on; off.", HXPY_ECHO_AUTO, echo_modes);
 	DEFINE(Int, width, PGC_USERSET, 0,
 		   "Columns of the client's screen, to which tables and other values are fit.",
 		   NULL, 80, HXPY_MIN_WIDTH, HXPY_MAX_WIDTH);

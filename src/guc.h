@@ -59,6 +59,7 @@ extern int	hxpy_idle_timeout;	/* ms, 0 for none */
 extern int	hxpy_output;		/* elevel, or 0 for none */
 extern int	hxpy_output_limit;	/* kB, one instruction */
 extern int	hxpy_progress;		/* elevel, or 0 for none */
+extern int	hxpy_echo;			/* HXPY_ECHO_... */
 extern int	hxpy_width;			/* columns of the client's screen */
 extern int	hxpy_sql;			/* HXPY_SQL_... */
 extern bool hxpy_superuser_sql;
@@ -86,6 +87,10 @@ extern int	hxpy_batch_rows;
 #define HXPY_UNSUPPORTED_ERROR	0
 #define HXPY_UNSUPPORTED_TEXT	1
 #define HXPY_UNSUPPORTED_NULL	2
+
+#define HXPY_ECHO_AUTO			0	/* where application_name is psql */
+#define HXPY_ECHO_ON			1
+#define HXPY_ECHO_OFF			2
 
 #define HXPY_NUMERIC_FLOAT		0
 #define HXPY_NUMERIC_DECIMAL	1

@@ -19,6 +19,10 @@ OBJECT_FIELDS = ("schema_name", "table_name", "column_name", "datatype_name", "c
 
 # What a value of a type without a mapping can be turned into, by the type's package and name.
 _WAYS_OUT = {
+    ("builtins", "type"): "It is a type, not a value: use its __name__ or its str().",
+    ("builtins", "function"): "It is a function: call it, with ().",
+    ("builtins", "method"): "It is a method: call it, with ().",
+    ("builtins", "builtin_function_or_method"): "It is a function: call it, with ().",
     ("pandas", "Period"): "Use its start_time, or its str(); of a column .dt.start_time or "
                           ".astype(str).",
     ("pandas", "Interval"): "Use its left and right, or its str(); of a column .astype(str).",
@@ -43,6 +47,8 @@ def way_out(kind: type) -> str:
     """Return the HINT for a type without a mapping; "" if there is none."""
     if kind.__module__.startswith("scipy.sparse"):
         return "Make it dense: use its toarray()."
+    if kind.__module__ == "numpy.dtypes":
+        return "It is a dtype, not a value: use its str()."
     return _WAYS_OUT.get((kind.__module__.partition(".")[0], kind.__qualname__), "")
 
 

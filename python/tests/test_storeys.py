@@ -18,7 +18,7 @@ ORDER = [
     ["_tables.infer", "_tables.encode", "_tables.joined"], ["_tables.tables", "_tables.vectors"],
     ["_worker.__init__", "_worker.protocol", "_worker.page", "_worker.endpoint",
      "_worker.session", "_worker.imports", "_worker.process", "_worker.siblings",
-     "_worker.saving", "_worker.stopwatch"],
+     "_worker.saving", "_worker.stopwatch", "_worker.hints"],
     ["_worker.tcp", "_worker.channel", "_worker.functions", "_worker.forking", "_worker.explore"],
     ["_worker.output", "_worker.sql", "_worker.batch", "_worker.parts"],
     ["_worker.worker"],

@@ -198,6 +198,7 @@ greet(PySession *session)
 	hxpy_exchange_add_text(&exchange, "output_limit", psprintf("%d", hxpy_output_limit * 1024));
 	hxpy_exchange_add_text(&exchange, "idle_timeout", psprintf("%d", hxpy_idle_timeout));
 	hxpy_exchange_add_text(&exchange, "log_level", session->options.log_level);
+	hxpy_exchange_add_text(&exchange, "image", session->container->image);
 	if (session->container->shared)
 	{
 		hxpy_exchange_add_text(&exchange, "slot",

@@ -122,14 +122,28 @@ py_open(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
-/* Run statements. */
+/* Return whether py_exec shows the value of an expression that is its last statement. */
+static bool
+is_echoed(void)
+{
+	if (hxpy_echo == HXPY_ECHO_AUTO)
+		return strcmp(application_name, "psql") == 0;
+	return hxpy_echo == HXPY_ECHO_ON;
+}
+
+/* Run statements, for someone who looks at what comes of them or not. */
 static void
-run_source(PySession *session, const char *source)
+run_source(PySession *session, const char *source, bool is_watched)
 {
 	Exchange	exchange;
 
 	hxpy_session_exchange(&exchange, session, HXPY_FRAME_EXEC);
 	hxpy_exchange_add_text(&exchange, "code", source);
+	if (is_watched)
+	{
+		hxpy_exchange_add_text(&exchange, "width", psprintf("%d", hxpy_width));
+		hxpy_exchange_add_text(&exchange, "echo", is_echoed() ? "on" : "");
+	}
 	hxpy_exchange_run(&exchange);
 }
 
@@ -190,7 +204,7 @@ py_init(PG_FUNCTION_ARGS)
 
 	if (!session->initialized)
 	{
-		run_source(session, code);
+		run_source(session, code, false);
 		session->initialized = true;
 	}
 	PG_RETURN_TEXT_P(cstring_to_text(name));
@@ -247,7 +261,7 @@ py_exec(PG_FUNCTION_ARGS)
 	char	   *name = hxpy_argument_session(fcinfo, PG_NARGS() == 2);
 	char	   *code = hxpy_argument_text(fcinfo, PG_NARGS() - 1, "code");
 
-	run_source(hxpy_session_get(name), code);
+	run_source(hxpy_session_get(name), code, hxpy_output != 0);
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 

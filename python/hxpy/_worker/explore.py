@@ -19,10 +19,12 @@ from typing import Any
 from ..haystack.grid import Grid
 from .session import Session
 
-__all__ = ["FUNCTIONS", "ROWS", "describe"]
+__all__ = ["FUNCTIONS", "ROWS", "describe", "fit"]
 
 ROWS = 20           # of a table that are shown unless more are asked for
 _EDGES = 3          # values of an array shown at both ends of what is cut
+_PANDAS_WIDTH = 80  # pandas' own options
+_PANDAS_COLUMNS = (0, 20)   # in the place of a terminal, and without
 _WIDE = 1000        # columns of an array that is still shown as a table
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 
@@ -72,6 +74,22 @@ def _options(rows: int | None, width: int) -> Iterator[None]:
                 linewidth=width, edgeitems=_EDGES,
                 threshold=sys.maxsize if rows is None else 10 * rows))
         yield
+
+
+def fit(width: int, before: int) -> int:
+    """Have pandas, where it is imported, print tables of this width, and fold wider ones.
+
+    Unless the user has chosen a width: one that is neither pandas' own nor that of `before`.
+    Return the width that pandas was told, or `before`.
+    """
+    pandas = sys.modules.get("pandas")
+    if width == before or pandas is None or not hasattr(pandas, "set_option"):
+        return before
+    if pandas.get_option("display.width") in (_PANDAS_WIDTH, before):
+        pandas.set_option("display.width", width)
+    if pandas.get_option("display.max_columns") in _PANDAS_COLUMNS:
+        pandas.set_option("display.max_columns", None)
+    return width
 
 
 def _table(frame: Any, dtypes: list[str] | None, rows: int | None, width: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import keyword
 import linecache
@@ -60,6 +61,22 @@ class Session:
         """Run statements; whatever they raise passes through."""
         exec(self.compile(source, "exec"), self.namespace)
 
+    def run(self, source: str) -> Any:
+        """Run statements; return the last one's value if it is an expression, else None.
+
+        A semicolon after it leaves that out, as in notebooks.
+        """
+        code = self.compile(source, "exec")
+        text = dedent(source)
+        tree: Any = compile(text, code.co_filename, "exec", int(ast.PyCF_ONLY_AST), True)
+        last = tree.body.pop() if tree.body else None
+        if not isinstance(last, ast.Expr) or _has_semicolon(text, last):
+            exec(code, self.namespace)
+            return None
+        exec(compile(tree, code.co_filename, "exec", dont_inherit=True), self.namespace)
+        return eval(compile(ast.Expression(last.value), code.co_filename, "eval",
+                            dont_inherit=True), self.namespace)
+
     def evaluate(self, source: str) -> Any:
         """Return an expression's value; whatever it raises passes through."""
         return eval(self.compile(source, "eval"), self.namespace)
@@ -99,6 +116,13 @@ class Session:
             if len(self._compiled) > _CACHED_SOURCES:
                 self._compiled.popitem(last=False)
         return code
+
+
+def _has_semicolon(text: str, statement: ast.stmt) -> bool:
+    """Return whether a semicolon follows a statement."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    line = lines[(statement.end_lineno or 1) - 1]
+    return line.encode()[statement.end_col_offset:].lstrip().startswith(b";")
 
 
 def dedent(source: str) -> str:

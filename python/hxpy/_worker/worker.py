@@ -8,7 +8,6 @@ later request (docs/protocol.md, "Interrupts").
 
 from __future__ import annotations
 
-import errno
 import faulthandler
 import gc
 import importlib
@@ -39,6 +38,7 @@ from ..errors import OBJECT_FIELDS, ConversionError, Error, HxpyError, SQLError
 from . import functions, protocol
 from .batch import Batch
 from .channel import Channel
+from .hints import next_step
 from .output import LogHandler, Messages, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
 from .parts import Parts
@@ -76,6 +76,8 @@ class Worker(Channel):
         self.streaming = False      # frames of the request's stream are still to come
         self.ahead: deque[tuple[int, Buffer]] = deque()     # of these, what came before an answer
         self.failed: Batch | None = None    # whose error is about to be told
+        self.image = ""
+        self.width = 0      # that pandas was last told
         self.place = ""     # where that has happened, a line of its context
         self.evaluations: OrderedDict[bytes, tuple[CodeType, ValueWriter]] = OrderedDict()
         self.writers: dict[bytes, ValueWriter] = {}     # by the wanted column's bytes
@@ -239,7 +241,7 @@ class Worker(Channel):
             message, context = describe_exception(error)
             # What the traceback holds keeps the frames' variables alive.
             error.__traceback__ = None
-            fields = ("38000", message, "", next_step(error), context)
+            fields = ("38000", message, "", next_step(error, self.image), context)
         names = ("sqlstate", "message", "detail", "hint", "context")
         texts = dict(zip(names, fields))
         if isinstance(error, Error) or isinstance(error, SQLError) and not error._number:
@@ -343,6 +345,7 @@ class Worker(Channel):
         """Take the session's options."""
         options = decode_texts(payload)
         self.output_limit = int(options["output_limit"])
+        self.image = options.get("image", "")
         if "memory" in options:     # of a session that shares its container
             from . import siblings
 
@@ -359,8 +362,27 @@ class Worker(Channel):
         return encode_batch([])
 
     def execute(self, payload: Buffer) -> Sequence[Buffer]:
-        """Run the code in the text column."""
-        self.session.execute(first_text(payload)[0])
+        """Run the code, and print the value of its last expression if `echo` is not empty.
+
+        `width`: columns that the client's screen has.
+        """
+        code, *rest = decode_batch(payload)
+        source = decode_column(code)[0]
+        if not rest:
+            self.session.execute(source)
+            return encode_batch([])
+        from . import explore
+
+        width, echo = (decode_column(column)[0] for column in rest)
+        self.width = explore.fit(int(width), self.width)
+        if not echo:
+            self.session.execute(source)
+            return encode_batch([])
+        value = self.session.run(source)
+        if value is not None:
+            text = repr(value) if isinstance(value, str) else \
+                explore.describe(value, explore.ROWS, int(width))
+            print("\n" + text if "\n" in text else text)
         return encode_batch([])
 
     def evaluate(self, payload: Buffer) -> Sequence[Buffer]:
@@ -672,15 +694,6 @@ def import_tables() -> ModuleType:
 
     from .._tables import tables
     return tables
-
-
-def next_step(error: BaseException) -> str:
-    """Return the HINT of a Python error: what to do when no file can grow any more."""
-    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EFBIG):
-        return ""
-    return ("Remove files that are not needed, such as what is left of one that could not be written "
-            "whole. hxpy.tmp_size limits /tmp and the largest file; what lies in /tmp counts as the "
-            "session's memory.")
 
 
 def leave(error: SystemExit, last_words: int) -> None:
