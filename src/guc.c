@@ -57,6 +57,7 @@ int			hxpy_eval_timeout;
 int			hxpy_cancel_grace;
 int			hxpy_idle_timeout;
 int			hxpy_output;
+int			hxpy_output_delay;
 int			hxpy_output_limit;
 int			hxpy_progress;
 int			hxpy_width;
@@ -355,6 +356,9 @@ define_sessions(void)
 		   "0 for never; read when a session is opened.", 0, 0, INT_MAX);
 	DEFINE(Enum, output, PGC_USERSET, 0,
 		   "Level of the messages that carry Python's output.", NULL, NOTICE, output_levels);
+	DEFINE(Int, output_delay, PGC_USERSET, GUC_UNIT_MS,
+		   "Lines of Python's output that come within this time of the first one are one message.",
+		   "0 for a message each.", 50, 0, 60 * 1000);
 	DEFINE(Int, output_limit, PGC_USERSET, GUC_UNIT_KB,
 		   "Most output of one call, and most of its log; what exceeds it is cut.",
 		   "Read when a session is opened.", 1024, 1, 1024 * 1024);

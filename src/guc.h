@@ -57,6 +57,7 @@ extern int	hxpy_eval_timeout;	/* ms, 0 for none */
 extern int	hxpy_cancel_grace;	/* ms */
 extern int	hxpy_idle_timeout;	/* ms, 0 for none */
 extern int	hxpy_output;		/* elevel, or 0 for none */
+extern int	hxpy_output_delay;	/* ms */
 extern int	hxpy_output_limit;	/* kB, one instruction */
 extern int	hxpy_progress;		/* elevel, or 0 for none */
 extern int	hxpy_echo;			/* HXPY_ECHO_... */

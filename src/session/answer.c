@@ -15,6 +15,7 @@
 #include "guc.h"
 #include "session/answer.h"
 #include "session/error.h"
+#include "session/output.h"
 #include "session/progress.h"
 #include "wait.h"
 
@@ -132,9 +133,9 @@ show_output(const Frame *frame, size_t *left)
 
 	if (*left == 0)
 		return;
-	hxpy_error_show_output(frame->payload, count_text(left, frame));
+	hxpy_output_add(frame->payload, count_text(left, frame));
 	if (*left == 0)
-		hxpy_error_show_output(cut, sizeof(cut) - 1);
+		hxpy_output_add(cut, sizeof(cut) - 1);
 }
 
 /* Show what Python has printed, after what subprocesses wrote before: that has come. */
@@ -164,6 +165,7 @@ handle_message(Exchange *exchange, const Frame *frame)
 	if (*left == 0)
 		return false;
 	hxpy_answer_read_control(exchange);
+	hxpy_output_show();
 	hxpy_error_show_message(frame->payload, frame->length, *left);
 	*left -= Min(*left, frame->length);
 	return false;
@@ -192,6 +194,8 @@ handle_progress(Exchange *exchange, const Frame *frame)
 
 	if (frame->request != exchange->request)
 		return false;
+	if (hxpy_progress != 0)
+		hxpy_output_show();
 	error = hxpy_progress_take(exchange->conn->slot, frame->payload, frame->length);
 	if (error != NULL)
 		hxpy_state_raise_protocol(exchange, error);

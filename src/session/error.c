@@ -219,19 +219,6 @@ hxpy_error_show_message(const char *payload, size_t length, size_t limit)
 			 set_object(columns, ncolumns, MESSAGE_OBJECT)));
 }
 
-/* Show an OUTPUT frame (stream, text) at the level of hxpy.output. */
-void
-hxpy_error_show_output(const char *payload, size_t length)
-{
-	char	   *text;
-
-	if (hxpy_output == 0 || length < 1)
-		return;
-	text = hxpy_text_clean(payload + 1, length - 1);
-	ereport(hxpy_output, (errmsg_internal("%s", text), errhidecontext(true), errhidestmt(true)));
-	pfree(text);
-}
-
 /* Write a LOG frame (level of Python's logging, text) to the server log. */
 void
 hxpy_error_show_log(const char *payload, size_t length, const char *session)

@@ -14,7 +14,6 @@ pg_noreturn extern void hxpy_error_raise_python(const char *payload, size_t leng
 												uint32 number);
 extern uint32 hxpy_error_call(const char *payload, size_t length);
 extern void hxpy_error_show_message(const char *payload, size_t length, size_t limit);
-extern void hxpy_error_show_output(const char *payload, size_t length);
 extern void hxpy_error_show_log(const char *payload, size_t length, const char *session);
 
 #endif							/* HXPY_ERROR_H */

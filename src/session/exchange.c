@@ -30,6 +30,7 @@
 #include "session/answer.h"
 #include "session/error.h"
 #include "session/exchange.h"
+#include "session/output.h"
 #include "session/subxact.h"
 
 #define SECOND_INTERRUPT_MS 500
@@ -71,11 +72,17 @@ send_more(Exchange *exchange)
 		hxpy_answer_raise_closed(exchange);
 }
 
-/* Wait for something to happen, within the limit. */
+/* Wait for something to happen, within the limit; what Python has printed is shown in time. */
 static void
 wait_for_more(Exchange *exchange)
 {
-	hxpy_worker_wait(exchange->conn, hxpy_clock_left(&exchange->clock));
+	long		left = hxpy_clock_left(&exchange->clock);
+	long		output_left = hxpy_output_left();
+
+	if (output_left >= 0 && (left < 0 || output_left < left))
+		left = output_left;
+	hxpy_worker_wait(exchange->conn, left);
+	hxpy_output_show_due();
 	CHECK_FOR_INTERRUPTS();
 }
 
@@ -98,6 +105,8 @@ take_answer(Exchange *exchange, Frame *frame, size_t *missing)
 {
 	while (hxpy_answer_take(exchange, frame, missing))
 	{
+		/* What was printed before it comes before what it brings. */
+		hxpy_output_show();
 		if (exchange->state != EXCHANGE_SUSPENDED)
 		{
 			count_answer(exchange, frame);
@@ -221,6 +230,7 @@ break_off(Exchange *exchange, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
+	hxpy_output_show();
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		hxpy_registry_add(conn->slot, exchange->clock.is_over ? COUNT_TIMEOUTS : COUNT_CANCELS, 1);
 	if (conn->lost != NULL && error->detail == NULL)
@@ -339,6 +349,7 @@ take_early_answers(Exchange *exchange)
 	size_t		missing;
 
 	hxpy_answer_read_data(exchange, 0);
+	hxpy_output_show_due();
 	while (take_answer(exchange, &frame, &missing))
 	{
 		hxpy_subxact_abandon(exchange, true);

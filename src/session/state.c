@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "hxpy.h"
+#include "session/output.h"
 #include "session/state.h"
 
 /* Go to another state. */
@@ -102,6 +103,7 @@ hxpy_state_lose(Exchange *exchange, const char *reason)
 void
 hxpy_state_raise_lost(const WorkerConn *conn, const char *detail, const char *hint)
 {
+	hxpy_output_show();
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 errmsg("session \"%s\" was lost: %s", conn->session, conn->lost),
@@ -128,6 +130,7 @@ hxpy_state_raise_protocol(Exchange *exchange, const char *detail)
 	WorkerConn *conn = exchange->conn;
 
 	hxpy_state_lose(exchange, "the worker broke the protocol");
+	hxpy_output_show();
 	ereport(ERROR,
 			(errcode(ERRCODE_PROTOCOL_VIOLATION),
 			 errmsg("invalid frame from the Python worker"),

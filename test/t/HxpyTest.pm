@@ -61,7 +61,8 @@ sub hxpy_cluster
 
 	push @nodes, $node;
 	$node->init(allows_streaming => scalar grep { /^wal_level/ } @settings);
-	$node->append_conf('postgresql.conf', join("\n", @settings, ''));
+	# Each print is a message: how many come within a time is chance.
+	$node->append_conf('postgresql.conf', join("\n", 'hxpy.output_delay = 0', @settings, ''));
 	$node->start;
 	$node->safe_psql(
 		'postgres', q{

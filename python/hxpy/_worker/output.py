@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import time
 from collections.abc import Sequence
 
@@ -21,13 +22,22 @@ __all__ = ["LogHandler", "Messages", "Output", "Progress"]
 _MESSAGE_LENGTH = 200   # characters of a progress' message
 
 
+_COUNTS = re.compile(r"(\d+)\s*/\s*(\d+)")
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
 class Output(io.TextIOBase):
-    """sys.stdout or sys.stderr: what ends with a line's end goes to the server at once."""
+    """sys.stdout or sys.stderr: what ends with a line's end goes to the server at once.
+
+    A line that writes over itself by carriage returns, as progress bars do, is told as
+    progress until it ends.
+    """
 
     def __init__(self, channel: Channel, stream: int) -> None:
         self.channel = channel
         self.stream = stream
         self.rest = ""
+        self.report = Progress(channel)
 
     encoding = "utf-8"
     errors = "backslashreplace"
@@ -57,19 +67,41 @@ class Output(io.TextIOBase):
         if self.rest.endswith("\n"):
             rest, self.rest = self.rest, ""
             self.emit(rest[:-1])
+        elif "\r" in self.rest:
+            self.overwrite()
         elif len(self.rest) > 65536:
-            self.flush()
+            self.finish()
         return len(text)
 
     def flush(self) -> None:
-        """Send what is left of an unfinished line."""
+        """Send what is left of an unfinished line, unless it is a progress bar's."""
+        if not self.rest.startswith("\r"):
+            self.finish()
+
+    def finish(self) -> None:
+        """Send what is left of an unfinished line, as no more of it comes."""
         if self.rest:
             rest, self.rest = self.rest, ""
             self.emit(rest)
 
+    def overwrite(self) -> None:
+        """Keep of an unfinished line what a terminal would show, and tell the progress in it."""
+        before, newline, rest = self.rest.rpartition("\n")
+        shown = _shown(rest)
+        self.rest = f"\r{shown}\r" if rest.endswith("\r") else f"\r{shown}"
+        if newline:
+            self.emit(before)
+        counts, percent = _COUNTS.search(shown), _PERCENT.search(shown)
+        if counts is not None:
+            self.report(float(counts[1]), float(counts[2]), shown)
+        elif percent is not None:
+            self.report(float(percent[1]), 100.0, shown)
+
     def emit(self, text: str) -> None:
         """Send text, or cut it where the request's limit is reached."""
         channel = self.channel
+        if "\r" in text:
+            text = "\n".join(map(_shown, text.split("\n")))
         if channel.is_forked():
             os.write(self.stream, (text + "\n").encode("utf-8", self.errors))
             return
@@ -82,6 +114,11 @@ class Output(io.TextIOBase):
             data = data.decode("utf-8", "ignore").encode() + b"\n... (output cut at the limit)"
         channel.drain_output(0.02)
         channel.send(protocol.OUTPUT, channel.shared[RUNNING], (bytes((self.stream,)), data))
+
+
+def _shown(line: str) -> str:
+    """Return what a terminal shows of a line with carriage returns."""
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 class LogHandler(logging.Handler):

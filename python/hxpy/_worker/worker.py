@@ -227,7 +227,7 @@ class Worker(Channel):
         """Send unfinished lines of output."""
         for stream in self.streams:
             if stream.rest:
-                stream.flush()
+                stream.finish()
 
     def failure(self, error: BaseException) -> list[Buffer]:
         """Return an ERROR frame's payload; a SystemExit ends the process instead."""
