@@ -59,6 +59,7 @@ int			hxpy_idle_timeout;
 int			hxpy_output;
 int			hxpy_output_delay;
 int			hxpy_output_limit;
+int			hxpy_spin;
 int			hxpy_progress;
 int			hxpy_width;
 int			hxpy_echo;
@@ -354,6 +355,9 @@ define_sessions(void)
 	DEFINE(Int, idle_timeout, PGC_USERSET, GUC_UNIT_MS,
 		   "Ends sessions that were idle for so long.",
 		   "0 for never; read when a session is opened.", 0, 0, INT_MAX);
+	DEFINE(Int, spin, PGC_USERSET, 0,
+		   "Microseconds for which server and Python look for the other's message before they sleep.",
+		   "0 for not at all. Python's side is read when a session is opened.", 100, 0, 1000);
 	DEFINE(Enum, output, PGC_USERSET, 0,
 		   "Level of the messages that carry Python's output.", NULL, NOTICE, output_levels);
 	DEFINE(Int, output_delay, PGC_USERSET, GUC_UNIT_MS,

@@ -59,6 +59,7 @@ extern int	hxpy_idle_timeout;	/* ms, 0 for none */
 extern int	hxpy_output;		/* elevel, or 0 for none */
 extern int	hxpy_output_delay;	/* ms */
 extern int	hxpy_output_limit;	/* kB, one instruction */
+extern int	hxpy_spin;			/* µs */
 extern int	hxpy_progress;		/* elevel, or 0 for none */
 extern int	hxpy_echo;			/* HXPY_ECHO_... */
 extern int	hxpy_width;			/* columns of the client's screen */

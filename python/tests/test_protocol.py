@@ -175,3 +175,58 @@ def test_send_to_the_gone(pair):
     with pytest.raises(ConnectionError):
         for _ in range(3):
             Connection(left).send(1, 1, [b"x" * 100000])
+
+
+class Look:
+    """A poll object that finds what it is told to find, and knows in which rounds it was asked."""
+
+    def __init__(self):
+        self.found, self.round, self.asked = [], 0, set()
+
+    def poll(self, milliseconds):
+        assert milliseconds == 0
+        self.asked.add(self.round)
+        return self.found
+
+
+def rounds(pair, count, found):
+    """Receive so many frames that are there; return in which rounds it was looked for them."""
+    left, right = pair
+    receiver = Connection(right)
+    receiver.spin(1000)
+    receiver._poll = look = Look()
+    for look.round in range(count):
+        look.found = [1] if found(look.round) else []
+        left.sendall(frame(1, look.round))
+        assert receiver.receive() == (1, look.round, b"")
+    return look.asked
+
+
+@pytest.fixture
+def two_cpus(monkeypatch):
+    monkeypatch.setattr(protocol.os, "sched_getaffinity", lambda pid: {0, 1})
+
+
+def test_looks_in_vain_become_rare(pair, two_cpus):
+    assert rounds(pair, 4000, lambda n: False) == {2 ** n - 2 for n in range(1, 11)} | {2046, 3070}
+
+
+def test_looks_that_find_something_go_on(pair, two_cpus):
+    assert rounds(pair, 100, lambda n: True) == set(range(100))
+    # What 14 finds halves the pause: 15 leaves out 7 again, as 6 did.
+    assert rounds(pair, 40, lambda n: n not in (0, 2, 6, 15)) == \
+        {0, 2, 6, 14, 15, *range(23, 40)}
+
+
+def test_no_looks_with_one_cpu(pair, monkeypatch):
+    monkeypatch.setattr(protocol.os, "sched_getaffinity", lambda pid: {0})
+    assert rounds(pair, 10, lambda n: True) == set()
+
+
+def test_the_end_is_found_by_looking(pair, two_cpus):
+    left, right = pair
+    left.close()
+    receiver = Connection(right)
+    receiver.spin(10 ** 10)
+    with pytest.raises(ConnectionClosed):
+        receiver.receive()

@@ -43,7 +43,8 @@ def has_docker():
 
 pytestmark = pytest.mark.skipif(not has_docker(), reason=f"no Docker, or no image {IMAGE}")
 
-OPTIONS = {"output_limit": "1048576", "idle_timeout": "0", "log_level": "warning"}
+OPTIONS = {"output_limit": "1048576", "idle_timeout": "0", "log_level": "warning",
+           "spin": "50"}
 
 
 def limit_waits(sock):

@@ -199,6 +199,10 @@ greet(PySession *session)
 	hxpy_exchange_add_text(&exchange, "idle_timeout", psprintf("%d", hxpy_idle_timeout));
 	hxpy_exchange_add_text(&exchange, "log_level", session->options.log_level);
 	hxpy_exchange_add_text(&exchange, "image", session->container->image);
+	/* Where it has less than a CPU, or shares it, that is not Python's to spend on waiting. */
+	hxpy_exchange_add_text(&exchange, "spin",
+						   psprintf("%d", session->container->shared ||
+									session->options.cpus < 1 ? 0 : hxpy_spin));
 	if (session->container->shared)
 	{
 		hxpy_exchange_add_text(&exchange, "slot",

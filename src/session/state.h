@@ -16,7 +16,7 @@
 #include "session/clock.h"
 #include "session/worker.h"
 
-#define HXPY_MAX_TEXTS	7
+#define HXPY_MAX_TEXTS	8
 #define HXPY_MAX_ASKS	16
 
 typedef struct Exchange Exchange;

@@ -58,6 +58,7 @@ hxpy_worker_create(pgsocket control, pgsocket data, const char *session, size_t 
 	conn->data_event = AddWaitEventToSet(conn->events, WL_SOCKET_READABLE, data, NULL, NULL);
 	conn->data_mask = WL_SOCKET_READABLE;
 	AddWaitEventToSet(conn->events, WL_SOCKET_READABLE, control, NULL, NULL);
+	hxpy_spin_init(&conn->spin);
 	MemoryContextSwitchTo(old);
 	return conn;
 }
@@ -96,7 +97,7 @@ hxpy_worker_has_ended(const WorkerConn *conn)
 		(errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-/* Wait for one of the sockets or the latch. */
+/* Wait for one of the sockets or the latch; for what is soon there without sleeping. */
 void
 hxpy_worker_wait(WorkerConn *conn, long timeout_ms)
 {
@@ -104,6 +105,8 @@ hxpy_worker_wait(WorkerConn *conn, long timeout_ms)
 		WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE : WL_SOCKET_READABLE;
 	WaitEvent	event;
 
+	if (conn->sending == NULL && hxpy_spin_wait(&conn->spin, conn->data.socket))
+		return;
 	if (mask != conn->data_mask)
 	{
 		ModifyWaitEvent(conn->events, conn->data_event, mask, NULL);

@@ -12,6 +12,7 @@
 #include "codec/protocol.h"
 #include "launch/registry.h"
 #include "session/frames.h"
+#include "session/spin.h"
 
 struct Exchange;
 
@@ -31,6 +32,7 @@ typedef struct WorkerConn
 	WaitEventSet *events;
 	int			data_event;		/* position of the data socket in it */
 	uint32		data_mask;		/* what is waited for on that */
+	Spin		spin;			/* before it sleeps */
 
 	/* the frame that is being sent on `data` */
 	const GatherList *sending;	/* payload not yet fully sent, or NULL */

@@ -143,7 +143,7 @@ seven = ask('seven?')"""
 # each column, and of INVOKE how many stand before the arguments; or bytes as Latin-1.  Those named "nesting …" are one conversation.
 FRAMES = [
     ("open", "server", "OPEN", 1,
-     {"output_limit": "1048576", "idle_timeout": "0", "log_level": ""}),
+     {"output_limit": "1048576", "idle_timeout": "0", "log_level": "", "spin": "50"}),
     ("define", "server", "DEFINE", 2, [("int4", "batch")]),
     ("exec", "server", "EXEC", 3, {"code": "x = 1\nprint('größe')"}),
     ("eval", "server", "EVAL", 4, [("text one", "batch"), ("int4[]", "want")]),

@@ -8,10 +8,13 @@ payload.  Nothing here knows what a payload means.
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import struct
 from collections.abc import Sequence
 from os import readv, write
+from time import perf_counter_ns
 
 from .._tables.wire import Buffer, ProtocolError
 
@@ -94,6 +97,7 @@ class Connection:
     """
 
     JOINED_BYTES = 65536    # up to so many are written by one call
+    _MAX_PAUSE = 1023       # as in src/session/spin.c
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -102,6 +106,30 @@ class Connection:
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
+        self._spin = 0      # nanoseconds that `receive` looks before it sleeps
+        self._pause = 0     # waits that sleep at once after one that has looked in vain
+        self._left = 0      # of these, how many are to come
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLIN)
+
+    def spin(self, nanoseconds: int) -> None:
+        """Look for the next frame for so long before `receive` sleeps, where that helps.
+
+        src/session/spin.c, which does the same, says why and how that is known.
+        """
+        self._spin = nanoseconds if len(os.sched_getaffinity(0)) > 1 else 0
+
+    def _look(self) -> None:
+        """Wait without sleeping, but not for long; less often when that is in vain."""
+        if self._left:
+            self._left -= 1
+            return
+        poll, end = self._poll.poll, perf_counter_ns() + self._spin
+        while not poll(0):
+            if perf_counter_ns() > end:
+                self._left = self._pause = min(2 * self._pause + 1, self._MAX_PAUSE)
+                return
+        self._pause //= 2
 
     def fileno(self) -> int:
         """Return the socket's descriptor (for select and poll)."""
@@ -119,6 +147,8 @@ class Connection:
         arrays can share its memory.
         """
         if self._start == self._end:
+            if self._spin:
+                self._look()
             self._start, self._end = 0, self._read(self._view)
         while self._end - self._start < HEADER.size:
             self._fill()

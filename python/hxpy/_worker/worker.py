@@ -346,6 +346,7 @@ class Worker(Channel):
         options = decode_texts(payload)
         self.output_limit = int(options["output_limit"])
         self.image = options.get("image", "")
+        self.connection.spin(int(options["spin"]) * 1000)
         if "memory" in options:     # of a session that shares its container
             from . import siblings
 
