@@ -1,9 +1,10 @@
 """What script/bench runs: hxpy beside its peers, in turns, on the same data.
 
 Wants libpq's environment (PGHOST …) of a server of its own with a superuser,
-HXPY_IMAGE and HXPY_SECCOMP, and in HXPY_BARE_HOST the directory of the socket of a like
-server that has no hxpy.  A case is a function that makes its data and
-returns measurements; a measurement has contestants, of which "hxpy" is ours.
+HXPY_IMAGE and HXPY_SECCOMP, in HXPY_BARE_HOST the directory of the socket of a like
+server that has no hxpy, in HXPY_SMALL_HOST that of one with hxpy and small buffers.  A
+case is a function that makes its data and returns measurements; a measurement has
+contestants, of which "hxpy" is ours.
 Each round runs every contestant once; the first round warms up and does not count.
 """
 
@@ -264,7 +265,9 @@ class Memory:
 class Bench:
     """What cases share: sizes, connections, data."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, where: str = "") -> None:
+        self.options = options
+        self.where = where
         self.quick = options.quick
         self.rounds = options.rounds
         self.resources = contextlib.ExitStack()
@@ -277,7 +280,7 @@ class Bench:
     def server(self, name: str) -> Server:
         """Return a contestant's own connection."""
         if name not in self._servers:
-            self._servers[name] = Server()
+            self._servers[name] = Server(self.where)
         return self._servers[name]
 
     @property
@@ -306,13 +309,16 @@ class Bench:
         """Return what drops variables of the session, so that no round frees another's."""
         return lambda: self.hxpy.python(" = ".join((*names, "None")))
 
-    def table(self, name: str, select: str) -> None:
-        """Make a table, frozen and in the server's cache; nothing when it is there."""
+    def table(self, name: str, select: str, frozen: bool = True) -> None:
+        """Make a table, frozen and in the server's cache unless that is not wanted; nothing when
+        it is there."""
         if self.plain.run("SELECT to_regclass(%s)", name):
             return
         say(f"makes table {name}")
         self.plain.run("SELECT setseed(0.5)")
         self.plain.run(f"CREATE TABLE {name} AS {select}")
+        if not frozen:
+            return
         self.plain.run(f"VACUUM (FREEZE, ANALYZE) {name}")
         self.plain.run("SELECT pg_prewarm(%s)", name)
 
@@ -349,6 +355,11 @@ class Bench:
         value = self.hxpy.run("SELECT py_eval(%s, %s)", SESSION, expression)
         if value != wanted:
             raise RuntimeError(f"{expression} is {value!r}, not {wanted!r}")
+
+    def close(self) -> None:
+        """End the connections."""
+        for server in self._servers.values():
+            server.close()
 
     def prepare(self) -> None:
         """Make what all cases need in the database."""
@@ -698,7 +709,7 @@ def shared(bench: Bench) -> Iterator[Measurement | Row]:
 WIDE = "id, v, ts, label, ok"
 
 
-def wide_table(bench: Bench, label: str) -> str:
+def wide_table(bench: Bench, label: str, frozen: bool = True) -> str:
     """Make a table of five columns; returns its name."""
     name = f"wide_{label}"
     text = {"distinct": "'item ' || i", "thousand": "'site ' || i % 1000"}[label]
@@ -706,7 +717,7 @@ def wide_table(bench: Bench, label: str) -> str:
         SELECT i::int8 AS id, random() AS v,
                '2024-01-01 00:00Z'::timestamptz + i * interval '1 second' AS ts,
                {text} AS label, i % 3 = 0 AS ok
-        FROM generate_series(1, {bench.rows(1_000_000)}) i""")
+        FROM generate_series(1, {bench.rows(1_000_000)}) i""", frozen)
     return name
 
 
@@ -723,6 +734,15 @@ def wide_in(bench: Bench) -> Iterator[Measurement | Row]:
                      list(bench.plain.run("SELECT count(*), sum(id)::int8, count(DISTINCT label),"
                                           f" count(*) FILTER (WHERE ok) FROM wide_{label}")))
         bench.forget("g", "df")()
+    # The table is larger than a quarter of shared_buffers.
+    small = Bench(bench.options, "host=" + os.environ["HXPY_SMALL_HOST"])
+    small.prepare()
+    query = f"SELECT {WIDE} FROM {wide_table(small, 'thousand', frozen=False)}"
+    yield Measurement(
+        "the same, shared_buffers = 128MB, a table as it was filled",
+        [small.copy_out(query), small.define_grid(query), small.plpython_frame(query)],
+        [Target("COPY binary", 0.45), Target("PL/Python", 1 / 12)])
+    small.close()
 
 
 def numbers_table(bench: Bench, rows: int) -> str:
