@@ -200,18 +200,20 @@ COMMENT ON FUNCTION py_eval_into(text, text, text, text) IS
   'write a table value of Python into a new or existing table; returns the number of rows';
 
 CREATE FUNCTION py_apply(func text, query text, arrays boolean DEFAULT false, by "any" DEFAULT NULL,
-                         whole boolean DEFAULT false)
+                         whole boolean DEFAULT false, workers integer DEFAULT NULL,
+                         ordered boolean DEFAULT true)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 SUPPORT py_support;
-COMMENT ON FUNCTION py_apply(text, text, boolean, "any", boolean) IS
-  'a query''s rows through a Python callable of the session of hxpy.session, and its rows back: a batch at a time, which is cut anywhere; with by a group, with whole all';
+COMMENT ON FUNCTION py_apply(text, text, boolean, "any", boolean, integer, boolean) IS
+  'a query''s rows through a Python callable of the session of hxpy.session, and its rows back: a batch at a time, which is cut anywhere; with by a group, with whole all; in so many processes (workers)';
 
 CREATE FUNCTION py_apply(session text, func text, query text, arrays boolean DEFAULT false,
-                         by "any" DEFAULT NULL, whole boolean DEFAULT false)
+                         by "any" DEFAULT NULL, whole boolean DEFAULT false,
+                         workers integer DEFAULT NULL, ordered boolean DEFAULT true)
 RETURNS SETOF record AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000
 SUPPORT py_support;
-COMMENT ON FUNCTION py_apply(text, text, text, boolean, "any", boolean) IS
-  'a query''s rows through a Python callable, and its rows back: a batch at a time, which is cut anywhere; with by a group, with whole all';
+COMMENT ON FUNCTION py_apply(text, text, text, boolean, "any", boolean, integer, boolean) IS
+  'a query''s rows through a Python callable, and its rows back: a batch at a time, which is cut anywhere; with by a group, with whole all; in so many processes (workers)';
 
 CREATE FUNCTION py_agg_transfn(state internal, session text, func text, VARIADIC "any")
 RETURNS internal AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -1050,7 +1052,7 @@ REVOKE ALL ON FUNCTION
   py_eval_grid(text), py_eval_grid(text, text), py_eval_grid(text, anyelement),
   py_eval_grid(text, text, anyelement), py_eval_rows(text), py_eval_rows(text, text),
   py_eval_into(text, text, name), py_eval_into(text, text, text, text),
-  py_apply(text, text, boolean, "any", boolean), py_apply(text, text, text, boolean, "any", boolean),
+  py_apply(text, text, boolean, "any", boolean, integer, boolean), py_apply(text, text, text, boolean, "any", boolean, integer, boolean),
   py_agg_transfn(internal, text, "any"), py_agg_transfn(internal, text, text, "any"), py_agg_finalfn(internal),
   py_agg(text, "any"), py_agg(text, text, "any"),
   py_save(text), py_save(text, text), py_save_lo(text), py_save_lo(text, text),

@@ -75,6 +75,7 @@ int			hxpy_unsupported;
 bool		hxpy_batching;
 bool		hxpy_batch_volatile;
 int			hxpy_batch_rows;
+int			hxpy_workers;
 
 static const struct config_enum_entry output_levels[] = {
 	{"none", 0, false},
@@ -422,6 +423,10 @@ define_batches(void)
 							 &hxpy_batch_volatile, false, PGC_USERSET, 0, NULL, assign_batch_volatile, NULL);
 	DEFINE(Int, batch_rows, PGC_USERSET, 0,
 		   "Most rows for which functions are called at once.", NULL, 4096, 1, 1024 * 1024);
+	DEFINE(Int, workers, PGC_USERSET, 0,
+		   "Processes of a session that work for one call, on batches beside each other.",
+		   "For py_apply and functions that are called for many rows at once; they share the session's CPUs and memory.",
+		   1, 1, HXPY_MAX_WORKERS);
 }
 
 /* Define all settings. */

@@ -75,6 +75,7 @@ extern int	hxpy_unsupported;	/* HXPY_UNSUPPORTED_... */
 extern bool hxpy_batching;		/* functions are called for many rows at once */
 extern bool hxpy_batch_volatile;	/* VOLATILE ones, too */
 extern int	hxpy_batch_rows;
+extern int	hxpy_workers;
 
 #define HXPY_SHARE_OFF			0
 #define HXPY_SHARE_ROLE			1
@@ -103,6 +104,7 @@ extern int	hxpy_batch_rows;
 /* least that Python needs to start, MB and CPUs */
 #define HXPY_MIN_MEMORY			64
 #define HXPY_MIN_CPUS			0.01
+#define HXPY_MAX_WORKERS		64
 
 /* columns of a client's screen */
 #define HXPY_MIN_WIDTH			20

@@ -241,7 +241,7 @@ def test_a_result_does_not_change_after_its_row(known):
 
 
 def test_large_answers_end_early(known, monkeypatch):
-    monkeypatch.setattr(batch, "_ANSWER", 100_000)
+    monkeypatch.setattr(batch, "ANSWER", 100_000)
     texts = ["x" * 1000] * 200
     parts = answer(make(known, ["g 0 0 -1 0"], [(wire.TEXT, texts)], [wire.TEXT]))
     assert [len(part[0]) for part in parts[:3]] == [1, 4, 16]

@@ -20,8 +20,9 @@ ORDER = [
      "_worker.session", "_worker.imports", "_worker.process", "_worker.siblings",
      "_worker.saving", "_worker.stopwatch", "_worker.hints"],
     ["_worker.tcp", "_worker.channel", "_worker.functions", "_worker.forking", "_worker.explore"],
-    ["_worker.output", "_worker.sql", "_worker.batch", "_worker.parts"],
-    ["_worker.worker"],
+    ["_worker.output", "_worker.sql", "_worker.batch", "_worker.parts",
+     "_worker.team"],
+    ["_worker.crew", "_worker.passing"], ["_worker.worker"],
     ["_worker.supervisor", "_worker.parent"], ["_worker.shared"], ["_worker.container"],
     ["__main__"],
 ]

@@ -21,6 +21,7 @@
 
 #include "hxpy.h"
 #include "batch/messages.h"
+#include "guc.h"
 #include "session/error.h"
 
 #define WRONG_COUNT		"An answer has another number of rows than it was asked for."
@@ -277,6 +278,23 @@ group_rows(const ProgramStep *step)
 	return count;
 }
 
+/*
+ * Return which rows a message is about: the first one, and how many.  Copies of the session may
+ * make the calls where so many are allowed, and what Python does needs nothing of the server;
+ * for each node that is run the worker makes new ones.
+ */
+static const char *
+rows_text(const BatchProgram *program, uint64 count)
+{
+	ProgramCosts *costs = program->costs;
+	char	   *rows = psprintf(UINT64_FORMAT " " UINT64_FORMAT, program->given, count);
+
+	if (hxpy_workers > 1 && !costs->runs_sql)
+		rows = psprintf("%s %d %d", rows, hxpy_workers, !costs->has_begun);
+	costs->has_begun = true;
+	return rows;
+}
+
 /* Send the message of a step for rows after those that were given out. */
 static void
 begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
@@ -298,8 +316,7 @@ begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 	hxpy_function_exchange(exchange, program->calls[linitial_int(step->calls)].function, session,
 						   HXPY_FRAME_CALLS);
 	hxpy_exchange_add_text(exchange, "program", step->text);
-	hxpy_exchange_add_text(exchange, "rows", psprintf(UINT64_FORMAT " " UINT64_FORMAT,
-													  program->given, count));
+	hxpy_exchange_add_text(exchange, "rows", rows_text(program, count));
 	exchange->wants = step->wants;
 	exchange->columns = list_concat(list_make1(step->functions), step->columns);
 	exchange->keeps_error = true;

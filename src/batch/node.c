@@ -632,6 +632,19 @@ session_name(const BatchState *state, List *context)
 	return name;
 }
 
+/* Return how many processes of the session may make the calls. */
+static int
+allowed_workers(CustomScan *scan)
+{
+	FuncExpr   *call = HXPY_CALL_EXPR((List *) linitial(HXPY_CALLS(scan)));
+	Environment *environment = hxpy_environment_load(call->funcid);
+	SavedEnvironment saved = hxpy_environment_enter(environment);
+	int			workers = hxpy_workers;
+
+	hxpy_environment_leave(environment, saved);
+	return workers;
+}
+
 /* Show the calls, and what they have cost. */
 static void
 explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
@@ -653,7 +666,10 @@ explain_node(CustomScanState *node, List *ancestors, ExplainState *es)
 	}
 	ExplainPropertyList("Calls", calls, es);
 	if (es->verbose)
+	{
 		ExplainPropertyText("Session", session_name(state, context), es);
+		hxpy_explain_workers(allowed_workers(scan), es);
+	}
 	hxpy_explain_costs(&state->costs.sums, es);
 }
 

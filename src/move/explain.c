@@ -21,6 +21,14 @@ hxpy_explain_add(ExchangeCosts *costs, const Exchange *exchange)
 	INSTR_TIME_ADD(costs->time, exchange->clock.counted);
 }
 
+/* Show how many processes of a session may work beside each other, if that is more than one. */
+void
+hxpy_explain_workers(int workers, ExplainState *es)
+{
+	if (workers > 1)
+		ExplainPropertyInteger("Python Workers", NULL, workers, es);
+}
+
 /* Show costs, where EXPLAIN has run the query. */
 void
 hxpy_explain_costs(const ExchangeCosts *costs, ExplainState *es)

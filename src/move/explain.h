@@ -10,6 +10,7 @@
 #include "session/state.h"
 
 extern void hxpy_explain_add(ExchangeCosts *costs, const Exchange *exchange);
+extern void hxpy_explain_workers(int workers, ExplainState *es);
 extern void hxpy_explain_costs(const ExchangeCosts *costs, ExplainState *es);
 
 #endif							/* HXPY_EXPLAIN_H */

@@ -37,6 +37,7 @@
 
 #include "hxpy.h"
 #include "codec/protocol.h"
+#include "guc.h"
 #include "move/collect.h"
 #include "move/filler.h"
 #include "move/groups.h"
@@ -461,6 +462,40 @@ hxpy_query_names(Datum value, bool isnull, Oid type)
 	return names;
 }
 
+/*
+ * Set how many processes make py_apply's calls, by its argument `workers`, NULL for
+ * hxpy.workers; `whole` is set.
+ */
+void
+hxpy_query_set_workers(ApplyRequest *request, Datum value, bool isnull)
+{
+	request->workers = isnull ? hxpy_workers : DatumGetInt32(value);
+	if (request->workers < 1 || request->workers > HXPY_MAX_WORKERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("workers must be between 1 and %d, not %d", HXPY_MAX_WORKERS,
+						request->workers)));
+	if (!request->whole)
+		return;
+	if (!isnull && request->workers > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("whole and workers exclude each other"),
+				 errhint("With whole there is one call, of all rows. Use batches, or by.")));
+	request->workers = 1;
+}
+
+/* Return how the callable is to be called. */
+static const char *
+pass_text(const ApplyRequest *request)
+{
+	const char *form = request->arrays ? "arrays" : "frame";
+
+	if (request->workers == 1)
+		return form;
+	return psprintf("%s %d%s", form, request->workers, request->ordered ? "" : " any");
+}
+
 /* Set an exchange up to pass a query's rows through a callable; its wants are set. */
 SqlSource *
 hxpy_query_apply(Exchange *exchange, const ApplyRequest *request)
@@ -473,7 +508,7 @@ hxpy_query_apply(Exchange *exchange, const ApplyRequest *request)
 				 errmsg("by and whole exclude each other"),
 				 errhint("With by the callable gets a group at a time, with whole all rows at once.")));
 	hxpy_exchange_add_text(exchange, "func", request->function);
-	hxpy_exchange_add_text(exchange, "pass", request->arrays ? "arrays" : "frame");
+	hxpy_exchange_add_text(exchange, "pass", pass_text(request));
 	hxpy_exchange_add_text(exchange, "wants", psprintf("%d", list_length(exchange->wants)));
 	if (request->by == NIL)
 		hxpy_exchange_add_text(exchange, "cut", request->whole ? "whole" : "batches");

@@ -79,6 +79,7 @@ typedef struct StreamState
 	RowsReader *reader;
 	SqlSource *query;			/* of py_apply, or NULL */
 	const char *session;		/* of the latest stream, or NULL */
+	int			workers;		/* of it, 0 before */
 	ExchangeCosts costs;		/* of streams that were closed */
 	bool		converting;		/* a row is being read, or reading it has failed */
 	Tuplestorestate *store;
@@ -105,7 +106,7 @@ static const struct
 	{py_eval_grid, "table", 2},
 	{py_eval_grid_as, "table", FUNC_MAX_ARGS},
 	{py_eval_rows, "rows", 2},
-	{py_apply, MODE_APPLY, 6}
+	{py_apply, MODE_APPLY, 8}
 };
 
 static Plan *plan_stream(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist,
@@ -498,6 +499,7 @@ prepare_exchange(StreamState *state)
 	{
 		bool		isnull;
 		Datum		by;
+		Datum		workers;
 
 		request.function = text_argument(state, first, "function");
 		request.query = text_argument(state, first + 1, "query");
@@ -505,6 +507,10 @@ prepare_exchange(StreamState *state)
 		by = argument(state, first + 3, &isnull);
 		request.by = hxpy_query_names(by, isnull, argument_type(state, first + 3));
 		request.whole = flag_argument(state, first + 4);
+		workers = argument(state, first + 5, &isnull);
+		hxpy_query_set_workers(&request, workers, isnull);
+		state->workers = request.workers;
+		request.ordered = flag_argument(state, first + 6);
 	}
 	else
 		expression = text_argument(state, first, "expression");
@@ -666,6 +672,21 @@ rescan_stream(CustomScanState *node)
 	ExecScanReScan(&node->ss);
 }
 
+/* Return how many processes a scan has, as far as that is known before it begins. */
+static int
+known_workers(const StreamState *state)
+{
+	Const	   *workers;
+
+	if (state->mode != MODE_APPLY || state->workers > 0)
+		return state->workers;
+	workers = list_nth(((CustomScan *) state->custom.ss.ps.plan)->custom_exprs,
+					   state->has_session ? 6 : 5);
+	if (!IsA(workers, Const))
+		return 1;
+	return workers->constisnull ? hxpy_workers : DatumGetInt32(workers->constvalue);
+}
+
 /* Show what is called, where, and what it has cost. */
 static void
 explain_stream(CustomScanState *node, List *ancestors, ExplainState *es)
@@ -685,6 +706,7 @@ explain_stream(CustomScanState *node, List *ancestors, ExplainState *es)
 							deparse_expression((Node *) call, context, true, false), es);
 		if (state->session != NULL)
 			ExplainPropertyText("Session", state->session, es);
+		hxpy_explain_workers(known_workers(state), es);
 	}
 	if (state->phase != STREAM_CLOSED)
 		hxpy_explain_add(&costs, &state->exchange);

@@ -174,13 +174,13 @@ py_eval_into(PG_FUNCTION_ARGS)
 }
 
 /*
- * py_apply([session,] func, query[, arrays, by, whole]): a query's rows, in batches, in
+ * py_apply([session,] func, query[, arrays, by, whole, workers, ordered]): a query's rows, in batches, in
  * groups or as a whole, through a Python callable; what it returns as rows.
  */
 Datum
 py_apply(PG_FUNCTION_ARGS)
 {
-	bool		has_session = PG_NARGS() == 6;
+	bool		has_session = PG_NARGS() == 8;
 	int			first = has_session ? 1 : 0;
 	char	   *name = hxpy_argument_session(fcinfo, has_session);
 	ApplyRequest request = {
@@ -189,10 +189,12 @@ py_apply(PG_FUNCTION_ARGS)
 		.arrays = hxpy_argument_flag(fcinfo, first + 2),
 		.by = hxpy_query_names(PG_GETARG_DATUM(first + 3), PG_ARGISNULL(first + 3),
 							   get_fn_expr_argtype(fcinfo->flinfo, first + 3)),
-		.whole = hxpy_argument_flag(fcinfo, first + 4)
+		.whole = hxpy_argument_flag(fcinfo, first + 4),
+		.ordered = hxpy_argument_flag(fcinfo, first + 6)
 	};
 	Exchange	exchange;
 
+	hxpy_query_set_workers(&request, PG_GETARG_DATUM(first + 5), PG_ARGISNULL(first + 5));
 	hxpy_session_exchange(&exchange, hxpy_session_get(name), HXPY_FRAME_APPLY);
 	return_rows(fcinfo, &exchange);
 	(void) hxpy_query_apply(&exchange, &request);

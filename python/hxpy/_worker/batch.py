@@ -21,11 +21,11 @@ from .._tables.wire import Buffer, Column, decode_batch, decode_columns, encode_
 from .functions import Function, Functions, shape_of
 from .stopwatch import Stopwatch
 
-__all__ = ["Batch"]
+__all__ = ["ANSWER", "Batch"]
 
 # What a call is of; of groups it is of a callable, too.
 _FUNCTION, _CALLABLE, _GROUPS = range(3)
-_ANSWER = 16 << 20      # bytes of results after which an answer ends, with rows left
+ANSWER = 16 << 20      # bytes of results after which an answer ends, with rows left
 _CONTAINERS = frozenset((wire.ARRAY, wire.RECORD, wire.JSON))
 _CHANGEABLE: frozenset[type] = frozenset((list, dict))
 _ATOMS = frozenset((type(None), bool, int, float, str))
@@ -136,15 +136,17 @@ def received(column: Column) -> Values:
 class Batch:
     """A request that is being answered.
 
-    error: what a row has failed with; the answer's rows come before it.  failed, told: the
-    number of the call, and its arguments.
+    rows: the first one and how many, unless the request tells.  error: what a row has failed
+    with; the answer's rows come before it.  failed, told: the number of the call, and its
+    arguments.
     """
 
-    def __init__(self, functions: Functions, payload: Buffer) -> None:
+    def __init__(self, functions: Functions, payload: Buffer,
+                 rows: tuple[int, int] | None = None) -> None:
         self.watch = Stopwatch()
-        program, rows, *columns = decode_batch(payload)
+        program, told, *columns = decode_batch(payload)
         lines = decode_column(program)[0].split("\n")
-        start, count = decode_column(rows)[0].split(" ")
+        start, count = rows or decode_column(told)[0].split(" ")[:2]
         names, *sent = columns[len(lines):]
         self.calls: list[Call] = []
         for line, name, want in zip(lines, decode_column(names), columns):
@@ -199,7 +201,7 @@ class Batch:
 
     def ended(self) -> bool:
         """Return whether nothing is left to be done in this answer."""
-        return self.error is not None or self.next >= self.end or self.sent >= _ANSWER
+        return self.error is not None or self.next >= self.end or self.sent >= ANSWER
 
     def step(self) -> Sequence[Buffer]:
         """Make the calls for the next rows; return a batch of the values that are to come back.
@@ -223,7 +225,7 @@ class Batch:
         size = sum(map(len, batch))
         self.next += count
         self.sent += size
-        self.most = max(1, min(_GROWTH * self.most, _ANSWER * count // size))
+        self.most = max(1, min(_GROWTH * self.most, ANSWER * count // size))
         return self.watch.stamped(batch)
 
     def make(self, call: Call, results: list[Values],

@@ -1,9 +1,10 @@
 """Forks a worker that is at work into another process, with all that it has in memory.
 
 What comes of it is another session's worker, or a parent that forks further ones (py_clone,
-py_share).  Only in containers that sessions share: the new process is a child of the
+py_share).  These only in containers that sessions share: the new process is a child of the
 container's parent, which gives it a process group of its own, so that it ends neither with
-the worker nor when that is interrupted.
+the worker nor when that is interrupted.  Or it is a copy that works for the session (team.py),
+in any container: a child of the worker, in its group.
 
 A fork has in common with its origin what the kernel does not copy.  So there must be no
 such thing: no other thread, which would not be there; no connection; no file that can be
@@ -12,6 +13,7 @@ written, no memory that is mapped to be shared.  Files that are only read are op
 
 from __future__ import annotations
 
+import faulthandler
 import fcntl
 import gc
 import os
@@ -20,7 +22,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import HxpyError
@@ -30,7 +32,7 @@ from .process import MESSAGE
 if TYPE_CHECKING:
     from .worker import Worker
 
-__all__ = ["SESSION", "fork"]
+__all__ = ["SESSION", "check_copies", "fork", "fork_copy"]
 
 SESSION = "session"     # kinds of what is forked; the other one is "parent"
 
@@ -49,6 +51,7 @@ def fork(worker: Worker, name: str, kind: str) -> None:
     try:
         keep = {0, 1, 2, process.LAST_WORDS, process.CONNECTION, process.CHANNEL, worker.pipe,
                 *descriptors}
+        _check_layers()
         files = check(keep, worker.shared)
         if kind != SESSION:
             gc.collect()        # once, so that forks need not
@@ -91,6 +94,53 @@ def _hear(channel: socket.socket, name: str) -> str:
             return words
 
 
+# Copies that work for the session -------------------------------------------------
+
+
+def check_copies(worker: Worker) -> list[int]:
+    """Raise an error if the worker cannot have copies; return the descriptors to open anew."""
+    keep = {0, 1, 2, process.LAST_WORDS, worker.pipe, worker.connection.fileno()}
+    if siblings.layers():
+        keep.add(process.CHANNEL)       # in a shared container
+    return check(keep, worker.shared)
+
+
+def fork_copy(worker: Worker, files: list[int], connection: socket.socket,
+              others: Sequence[socket.socket], serve: Callable[[], None]) -> int:
+    """Fork the worker, in which interrupts wait, into a copy; return its process id.
+
+    files: the descriptors to open anew.  connection: which the copy has in the place of that to
+    the server.  others: those that it must not have.  serve: is called in it.
+    """
+    try:
+        pid = os.fork()
+    except OSError as error:
+        raise HxpyError("53000", f"the session cannot be forked: {error.strerror}", "",
+                        "Use fewer workers, or raise hxpy.pids_limit.") from None
+    if pid:
+        return pid
+    try:
+        _become_copy(worker, files, connection, others, serve)
+    finally:
+        os._exit(1)     # whatever it was: what has called this runs in the session
+
+
+def _become_copy(worker: Worker, files: list[int], connection: socket.socket,
+                 others: Sequence[socket.socket], serve: Callable[[], None]) -> NoReturn:
+    """Be a copy.  Interrupts do not mean it: the session ends it."""
+    gc.freeze()
+    os.dup2(connection.fileno(), worker.connection.fileno(), inheritable=False)
+    for other in (connection, *others):
+        other.close()
+    _open_anew(files)
+    worker.rebind(process.map_page())
+    siblings.reseed()
+    faulthandler.enable(2, all_threads=False)
+    worker.become_copy()
+    serve()
+    worker.loop()
+
+
 # What may not be there ------------------------------------------------------------
 
 
@@ -99,11 +149,6 @@ def check(own: Collection[int], page: memoryview) -> list[int]:
 
     own: descriptors that do not count.  page: memory that does not.
     """
-    if siblings.layers() >= siblings.MOST_LAYERS:
-        raise HxpyError("54000", "the session cannot be forked",
-                        "It was forked from a session, that from another, and so on: the "
-                        f"kernel allows {siblings.MOST_LAYERS - 1} times.",
-                        "Fork the first one again, or open a new session.")
     files, foreign = _sort_descriptors(own)
     reasons = (("threads", _other_threads(), "Let them end: join threads, shut executors and pools down."),
                ("open connections or files", foreign, "Close them."),
@@ -115,6 +160,15 @@ def check(own: Collection[int], page: memoryview) -> list[int]:
             raise HxpyError("55000", f"the session cannot be forked: it has {what}",
                             f"These are {told}. They cannot be in two sessions.", hint)
     return files
+
+
+def _check_layers() -> None:
+    """Raise an error if no further session can be parted from this one."""
+    if siblings.layers() >= siblings.MOST_LAYERS:
+        raise HxpyError("54000", "the session cannot be forked",
+                        "It was forked from a session, that from another, and so on: the "
+                        f"kernel allows {siblings.MOST_LAYERS - 1} times.",
+                        "Fork the first one again, or open a new session.")
 
 
 def _other_threads() -> list[str]:

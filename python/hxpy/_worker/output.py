@@ -105,9 +105,13 @@ class Output(io.TextIOBase):
         if channel.is_forked():
             os.write(self.stream, (text + "\n").encode("utf-8", self.errors))
             return
+        self.pass_on(text.encode("utf-8", self.errors))
+
+    def pass_on(self, data: bytes) -> None:
+        """Send bytes of output, as far as the request's limit lets them."""
+        channel = self.channel
         if channel.output_left <= 0:
             return
-        data = text.encode("utf-8", self.errors)
         channel.output_left -= len(data) + 1
         if channel.output_left <= 0:
             data = data[:max(0, len(data) + channel.output_left)]

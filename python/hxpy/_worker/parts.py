@@ -115,6 +115,39 @@ class Parts:
         else:
             self.check_memory()
 
+    def has_groups(self, batch: list[Column]) -> bool:
+        """Return whether groups stand together in a batch, and some start in it."""
+        return self.kind == "groups" and batch[-2].count > 0
+
+    def starts(self, batch: list[Column]) -> list[int]:
+        """Return the rows of a batch where a group starts; one that is no group's is taken for one."""
+        return decode_column(batch[-2]) if self.kind == "groups" else [0]
+
+    def begin(self) -> None:
+        """Forget what was gathered."""
+        self.open = None
+        self.reader = type(self.reader)(self.schema)
+        self.before = _memory_used()
+
+    def take_groups(self, batch: list[Column], start: int, stop: int, is_first: bool
+                    ) -> Iterator[Sequence[Any]]:
+        """Take some of the groups that start in a batch; of one after the first the rest of the last.
+
+        Yield what ends, as `take`.
+        """
+        if self.kind != "groups":
+            yield from self.take(batch)
+            return
+        if not is_first:
+            start, stop = 0, 0
+        _, starts, kept = batch[-3:]
+        del batch[-3:]
+        # What starts after them ends the last one.
+        yield from self.go_on(batch, decode_column(starts)[start:stop + 1],
+                              decode_column(kept)[start:stop + 1])
+        if stop < starts.count:
+            self.begin()
+
     def keep(self, batch: list[Column], numbers: Column) -> None:
         """Keep rows of any groups."""
         self.kept.add(batch, numbers)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import faulthandler
 import gc
 import importlib
-import itertools
 import logging
 import os
 import select
@@ -23,9 +22,8 @@ import time
 from _signal import getsignal    # type: ignore[import-not-found]  # signal's makes an enum of it
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import hxpy
 
@@ -38,17 +36,15 @@ from ..errors import OBJECT_FIELDS, ConversionError, Error, HxpyError, SQLError
 from . import functions, protocol
 from .batch import Batch
 from .channel import Channel
+from .crew import Crew
 from .hints import next_step
 from .output import LogHandler, Messages, Output, Progress
 from .page import ENDED, PRELOADING, RUNNING, TARGET
-from .parts import Parts
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
 from .sql import Sql
 from .stopwatch import Stopwatch
-
-if TYPE_CHECKING:
-    from .._tables.tables import Chunk, Joined
+from .team import CopyError
 
 __all__ = ["Worker", "run"]
 
@@ -74,7 +70,9 @@ class Worker(Channel):
         self.streams = (Output(self, 1), Output(self, 2))
         self.replaced: Any = None   # the old value of the variable that the next request sets
         self.streaming = False      # frames of the request's stream are still to come
-        self.ahead: deque[tuple[int, Buffer]] = deque()     # of these, what came before an answer
+        self.ahead: deque[tuple[int, bytearray]] = deque()     # of these, what came before an answer
+        self.crew = Crew(self)
+        self.is_copy = False        # that works for the session; it can ask the server nothing
         self.failed: Batch | None = None    # whose error is about to be told
         self.image = ""
         self.width = 0      # that pandas was last told
@@ -140,6 +138,19 @@ class Worker(Channel):
         self.ahead.clear()
         self.sql.rebind()
 
+    def become_copy(self) -> None:
+        """Work for the session that this process was forked from."""
+        self.is_copy = True
+        self.last_words = 2
+        self.output_limit = sys.maxsize     # the session's counts
+
+    def pass_on(self, kind: int, payload: bytearray) -> None:
+        """Send what a copy tells the server beside its answer."""
+        if kind == protocol.OUTPUT:
+            self.streams[payload[0] - 1].pass_on(bytes(payload[1:]))
+        else:
+            self.send(kind, self.shared[RUNNING], (payload,))
+
     # The loop --------------------------------------------------------------
 
     def live(self, ahead: Sequence[str] = ()) -> NoReturn:
@@ -163,6 +174,7 @@ class Worker(Channel):
     def loop(self) -> NoReturn:
         """Answer requests until the server closes the connection, which is an error."""
         while True:
+            self.crew.wait()
             self.serve(*self.connection.receive())
 
     def serve(self, kind: int, request: int, payload: bytearray) -> None:
@@ -175,6 +187,8 @@ class Worker(Channel):
         if handler is None or request == 0:
             raise ProtocolError(f"unexpected frame of type {kind}")
         self.streaming = kind in _STREAMS
+        if kind != protocol.CALLS:
+            self.crew.leave()       # what they have is the session's no more
         if kind == protocol.GRID:
             # As long as no interrupt can mean the request: however it ends, the old
             # value is gone.
@@ -235,6 +249,8 @@ class Worker(Channel):
         self.flush()
         if isinstance(error, SystemExit):
             leave(error, self.last_words)
+        if isinstance(error, CopyError):
+            return [error.payload]
         if isinstance(error, HxpyError):
             fields = (error.sqlstate, error.message, error.detail, error.hint, "")
         else:
@@ -277,6 +293,9 @@ class Worker(Channel):
         the server breaks the request off, or has interrupted it meanwhile.
         """
         request = self.shared[RUNNING]
+        if self.is_copy:
+            raise HxpyError("0A000", "a copy of the session cannot run SQL", "",
+                            "Give the function what it needs as rows, or set workers to 1.")
         if not request or self.is_forked() or threading.get_ident() != self.main_thread:
             raise RuntimeError("only the main thread can ask the server, while a request runs")
         make_room(_ROOM)
@@ -393,7 +412,15 @@ class Worker(Channel):
         return writer.write(eval(code, self.session.namespace))
 
     def batches(self, watch: Stopwatch) -> Iterator[list[Column]]:
-        """Yield the batches of the request's stream as they come.
+        """Yield the batches of the request's stream as they come, as `payloads`."""
+        return map(decode_batch, self.payloads(watch))
+
+    def has_frame(self) -> bool:
+        """Return whether a frame of the request's stream is here, at least in part."""
+        return bool(self.ahead) or self.connection.pending()
+
+    def payloads(self, watch: Stopwatch) -> Iterator[bytearray]:
+        """Yield the batches of the request's stream as they come, undecoded.
 
         An abort by the server raises KeyboardInterrupt.
         """
@@ -416,7 +443,7 @@ class Worker(Channel):
                 return
             if kind != protocol.BATCH:
                 raise ProtocolError(f"frame of type {kind} within a stream")
-            yield decode_batch(payload)
+            yield payload
 
     def grid(self, payload: Buffer) -> Sequence[Buffer]:
         """Set a variable to the streamed table, as a Grid or a matrix.
@@ -519,54 +546,12 @@ class Worker(Channel):
 
     def apply(self, payload: Buffer) -> Sequence[Buffer]:
         """Send the streamed table through a callable, part by part, and its rows back."""
-        tables = import_tables()
-        watch = Stopwatch()
-        source, how, count, cut, *schema = decode_batch(payload)
-        split = len(schema) - int(decode_column(count)[0])
-        schema, want = schema[:split], schema[split:]
-        function = self.session.callable(decode_column(source)[0])
-        parts = Parts(schema, decode_column(cut)[0], decode_column(how)[0] == "arrays",
-                      lambda: self.send(protocol.FULL, self.shared[RUNNING]))
-        rows = 0
-        joined = tables.Joined(partial(self.send_chunk, want, watch),
-                               lambda place: setattr(self, "place", parts.told(place)))
-        for calls in itertools.chain(map(parts.take, self.batches(watch)),
-                                     map(Parts.rest, (parts,))):
-            for arguments in calls:
-                rows += self.pass_part(parts, function, arguments, want, rows, joined, watch)
-                del arguments       # before the next part is gathered
-            joined.flush()
-        return watch.stamped(encode_batch([]))
+        import_tables()
+        from .passing import Passing
 
-    def pass_part(self, parts: Parts, function: Callable[..., Any], arguments: Sequence[Any],
-                  want: list[Column], start: int, joined: Joined, watch: Stopwatch) -> int:
-        """Send what a callable makes of a part of a table; return how many rows it has."""
-        try:
-            result = function(*arguments)
-            self.sql.abandon()
-            if result is None:
-                return 0
-            if parts.kind != "groups":
-                return self.send_rows(result, "table", want, watch, start)
-            names = [column.name for column in want]
-            rows = 0
-            for chunk in import_tables().chunks(result, _CHUNK_ROWS, names):
-                self.leave_if_forked()
-                self.sql.abandon()
-                chunk.start += start
-                rows += chunk.count
-                joined.add(chunk, parts.latest)
-            return rows
-        except Exception:
-            joined.flush()
-            self.place = self.place or parts.told(parts.latest)
-            raise
-
-    def send_chunk(self, want: list[Column], watch: Stopwatch, chunk: Chunk) -> None:
-        """Send a chunk of rows, by names or places as its columns tell."""
-        tables = import_tables()
-        mapping = tables.match(want, chunk.names, unnamed=chunk.unnamed)
-        self.send_part(tables.encode_chunk(want, chunk, mapping), watch)
+        passing = Passing(self, payload)
+        passing.run()
+        return passing.watch.stamped(encode_batch([]))
 
     def call(self, payload: Buffer) -> Sequence[Buffer]:
         """Return what a callable makes of a group of rows."""
@@ -594,13 +579,20 @@ class Worker(Channel):
 
     def make_calls(self, payload: Buffer) -> Sequence[Buffer]:
         """Call functions for many rows, up to one that fails, and send their values."""
-        batch = Batch(self.functions, payload)
+        answer = self.crew.answer(payload)
+        return self.call_batch(Batch(self.functions, payload)) if answer is None else answer
+
+    def call_batch(self, batch: Batch) -> Sequence[Buffer]:
+        """Make the calls of a batch, up to one that fails, and send their values."""
+        began = time.monotonic()
         try:
             return self.send_steps(batch)
         except Exception as error:
             if error is batch.error:
                 self.failed = batch
             raise
+        finally:
+            self.crew.spent += time.monotonic() - began
 
     def send_steps(self, made: Batch) -> Sequence[Buffer]:
         """Send values as they are made; return the last ones, or raise an error after them."""
