@@ -84,6 +84,8 @@ static const struct config_enum_entry output_levels[] = {
 	{"info", INFO, false},
 	{"notice", NOTICE, false},
 	{"warning", WARNING, false},
+	{"on", NOTICE, true},
+	{"off", 0, true},
 	{NULL, 0, false}
 };
 

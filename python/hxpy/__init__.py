@@ -22,6 +22,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 # Set by the worker; None where there is no server to tell or to ask.
 _report: Callable[[float, float | None, str | None], None] | None = None
 _sql: Sql | None = None
+_evaluate: Callable[[str], Any] | None = None   # an expression in the session
 
 
 def sql(query: str, *params: Any) -> pandas.DataFrame:

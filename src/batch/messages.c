@@ -216,6 +216,7 @@ end_step(ProgramStep *step)
 	BatchProgram *program = step->program;
 	ErrorContextCallback callback = {error_context_stack, step_context, step};
 	Exchange   *exchange = step->exchange;
+	SessionSlot *slot;
 	SavedEnvironment saved;
 	MemoryContext old;
 	instr_time	start;
@@ -227,6 +228,7 @@ end_step(ProgramStep *step)
 	error_context_stack = &callback;
 	saved = hxpy_environment_enter(program->environment);
 	INSTR_TIME_SET_CURRENT(start);
+	slot = exchange->conn != NULL ? exchange->conn->slot : NULL;
 	while (hxpy_exchange_step(exchange, false))
 		;
 	step->exchange = NULL;
@@ -240,6 +242,8 @@ end_step(ProgramStep *step)
 		program->error.payload = NULL;
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_ACCUM_DIFF(program->costs->sums.time, end, start);
+	if (step == &program->steps[program->nsteps - 1])
+		hxpy_progress_count(&program->costs->progress, slot, step->count - step->asked);
 	program->costs->runs_sql = program->costs->runs_sql || exchange->answer.own.context != NULL;
 	hxpy_environment_leave(program->environment, saved);
 	error_context_stack = callback.previous;
@@ -329,6 +333,7 @@ begin_step(BatchProgram *program, ProgramStep *step, uint64 count)
 	step->cursor = (AnswerCursor) {0};
 	step->count = step->asked = count;
 	hxpy_registry_add(session->slot, COUNT_ROWS_IN, group_rows(step));
+	exchange->rows = &program->costs->progress;
 	hxpy_exchange_open(exchange);
 	step->exchange = exchange;
 	program->costs->sums.messages++;

@@ -218,6 +218,8 @@ begin_node(CustomScanState *node, EState *estate, int eflags)
 		state->count = ExecInitExpr(lsecond(limit), &node->ss.ps);
 	}
 	state->wanted = FIRST_ROWS / GROWTH;
+	state->costs.progress.total = outerPlan(scan)->plan_rows;
+	state->costs.progress.estimated = true;
 }
 
 /* ---------- reading ---------- */
@@ -600,6 +602,8 @@ rescan_node(CustomScanState *node)
 	}
 	state->at_end = state->has_begun = state->defers = false;
 	state->wanted = FIRST_ROWS / GROWTH;
+	/* How often it will be run again is not known. */
+	state->costs.progress.total = 0;
 	if (outerPlanState(node)->chgParam == NULL)
 		ExecReScan(outerPlanState(node));
 }

@@ -16,6 +16,7 @@
 typedef struct ProgramCosts
 {
 	ExchangeCosts sums;
+	RowProgress progress;
 	char		session[NAMEDATALEN];	/* of the last one */
 	bool		runs_sql;		/* Python has asked for SQL in one of them */
 	bool		has_begun;		/* a message was sent */

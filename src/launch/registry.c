@@ -386,9 +386,25 @@ hxpy_registry_progress(SessionSlot *slot, double done, double total, const char 
 	copy_utf8(text, sizeof(text), message, length);
 	SpinLockAcquire(&slot->mutex);
 	slot->info.has_progress = true;
+	slot->info.counted_since = 0;
 	slot->info.done = done;
 	slot->info.total = total;
 	strcpy(slot->info.message, text);
+	SpinLockRelease(&slot->mutex);
+}
+
+/* Say how many rows have been moved since a moment; NaN when no total is known. */
+void
+hxpy_registry_rows(SessionSlot *slot, double done, double total, bool estimated, TimestampTz since)
+{
+	if (slot == NULL)
+		return;
+	SpinLockAcquire(&slot->mutex);
+	slot->info.has_progress = true;
+	slot->info.counted_since = since;
+	slot->info.estimated = estimated;
+	slot->info.done = done;
+	slot->info.total = total;
 	SpinLockRelease(&slot->mutex);
 }
 

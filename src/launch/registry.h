@@ -39,6 +39,8 @@ typedef struct SlotInfo
 	int64		memory;			/* bytes */
 	int64		cpu;			/* microseconds */
 	bool		has_progress;
+	TimestampTz counted_since;	/* progress is of rows that the server counts; or 0 */
+	bool		estimated;		/* their total, by the planner */
 	double		done;
 	double		total;			/* NaN for none */
 	char		session[HXPY_SLOT_NAME];
@@ -71,6 +73,8 @@ extern void hxpy_registry_close(SessionSlot *slot);
 extern void hxpy_registry_begin(SessionSlot *slot, uint8 type, const char *source);
 extern void hxpy_registry_progress(SessionSlot *slot, double done, double total,
 								const char *message, size_t length);
+extern void hxpy_registry_rows(SessionSlot *slot, double done, double total, bool estimated,
+							   TimestampTz since);
 
 /* never for a single row */
 extern void hxpy_registry_add(SessionSlot *slot, SessionCounter counter, uint64 amount);

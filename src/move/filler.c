@@ -135,8 +135,7 @@ feed_batch(BatchFiller *filler)
 		hxpy_column_write(set->groups[i], &set->list);
 	hxpy_exchange_feed(filler->exchange, &set->list);
 	hxpy_registry_add(filler->exchange->conn->slot, COUNT_ROWS_IN, filler->filled);
-	filler->exchange->costs.messages++;
-	filler->exchange->costs.rows += filler->filled;
+	hxpy_exchange_count(filler->exchange, filler->filled);
 	filler->exchange->costs.groups += count_starts(set);
 	filler->sent += filler->filled;
 	filler->filled = 0;
@@ -184,6 +183,9 @@ filler_receive(TupleTableSlot *slot, DestReceiver *self)
 	filler->filled++;
 	if (filler->filled >= filler->check_at)
 		check_batch(filler);
+	/* A slow query may take long to fill a batch. */
+	if (hxpy_progress_due && filler->exchange->rows != NULL)
+		hxpy_progress_tick(filler->exchange->rows, filler->exchange->conn->slot, filler->filled);
 	MemoryContextSwitchTo(old);
 	return true;
 }

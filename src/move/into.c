@@ -79,6 +79,7 @@ typedef struct IntoStream
 	const RangeVar *table;
 	IfExists	if_exists;		/* FAIL where there is none */
 	uint64		count;			/* of rows written */
+	RowProgress progress;
 	int			ncolumns;
 	ColumnType **types;
 	TupleDesc	wanted;			/* what the worker was told of the table; NULL of a new one */
@@ -266,6 +267,14 @@ count_rows(IntoStream *stream)
 	return nrows;
 }
 
+/* Count rows that have come. */
+static void
+count_out(Exchange *exchange, uint64 rows)
+{
+	hxpy_registry_add(exchange->conn->slot, COUNT_ROWS_OUT, rows);
+	hxpy_exchange_count(exchange, rows);
+}
+
 /*
  * Put the rest of the batches into a file, since the session is needed.  Their rows count
  * now: when they are inserted the session may be another one's.
@@ -282,7 +291,7 @@ spool_rest(void *arg)
 	hxpy_clock_count_all(&exchange->clock);
 	while (hxpy_exchange_next(exchange))
 	{
-		hxpy_registry_add(exchange->conn->slot, COUNT_ROWS_OUT, count_rows(stream));
+		count_out(exchange, count_rows(stream));
 		BufFileWrite(file, &exchange->length, sizeof(exchange->length));
 		BufFileWrite(file, unconstify(char *, exchange->payload), exchange->length);
 	}
@@ -354,7 +363,7 @@ take_batch(IntoStream *stream, const char *payload, size_t length)
 	stream->bytes = NULL;
 	stream->nbytes = nrows * sizeof(int16);
 	if (stream->rest == NULL && stream->exchange.conn != NULL)
-		hxpy_registry_add(stream->exchange.conn->slot, COUNT_ROWS_OUT, nrows);
+		count_out(&stream->exchange, nrows);
 }
 
 /* End a batch, of which COPY has taken every value: it reads no further than it has got. */
@@ -597,6 +606,7 @@ run_stream(IntoStream *stream, const char *table, const char *if_exists)
 	hxpy_exchange_add_text(&stream->exchange, "mode",
 						   stream->if_exists == IF_EXISTS_APPEND ? "append" : "create");
 	stream->exchange.sink = &stream->sink;
+	stream->exchange.rows = &stream->progress;
 	stream->exchange.spool = spool_rest;
 	stream->exchange.spool_arg = stream;
 	stream->max_columns = 2 * HXPY_MAX_COLUMNS; /* each may be an array */

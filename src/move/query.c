@@ -57,6 +57,7 @@ struct SqlSource
 	Exchange   *exchange;
 	MemoryContext context;		/* of everything here; lives to the exchange's end */
 	bool		has_begun;
+	RowProgress progress;
 	/* when the query is run in steps: one of these */
 	QueryDesc  *steps;
 	Tuplestorestate *store;		/* has its rows */
@@ -136,13 +137,29 @@ prepare_query(const char *query)
 	return prepared;
 }
 
+/* Expect the rows that the planner has estimated. */
+static void
+expect_rows(SqlSource *source, const PlannedStmt *statement)
+{
+	source->progress.total = statement->planTree != NULL ? statement->planTree->plan_rows : 0;
+	source->progress.estimated = true;
+}
+
 /* Have SPI run a prepared query, as a whole. */
 static void
-execute(const Prepared *prepared, DestReceiver *receiver)
+execute(SqlSource *source, const Prepared *prepared, DestReceiver *receiver)
 {
+	/* The plan that SPI makes is kept, and is the one that it runs. */
+	CachedPlan *cached = SPI_plan_get_cached_plan(prepared->plan);
 	SPIExecuteOptions options = {.dest = receiver};
-	int			result = SPI_execute_plan_extended(prepared->plan, &options);
+	int			result;
 
+	if (cached != NULL)
+	{
+		expect_rows(source, linitial_node(PlannedStmt, cached->stmt_list));
+		ReleaseCachedPlan(cached, NULL);
+	}
+	result = SPI_execute_plan_extended(prepared->plan, &options);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(result));
 }
@@ -233,6 +250,7 @@ static void
 start_steps(SqlSource *source, PlannedStmt *statement, QueryEnvironment *relations,
 			DestReceiver *receiver)
 {
+	expect_rows(source, statement);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	source->steps = CreateQueryDesc(statement, source->query, GetActiveSnapshot(),
@@ -278,7 +296,7 @@ run_whole(SqlSource *source)
 	Prepared	prepared = prepare_query(source->query);
 
 	if (source->by == NIL)
-		execute(&prepared, source->receiver);
+		execute(source, &prepared, source->receiver);
 	else
 		run_planned(source, &prepared, plan_query(source, &prepared, CURSOR_OPT_PARALLEL_OK));
 	SPI_finish();
@@ -305,13 +323,15 @@ store_rows(SqlSource *source, const Prepared *prepared, PlannedStmt *statement)
 	SetTuplestoreDestReceiverParams(receiver, store, source->context, false, NULL, NULL);
 	MemoryContextSwitchTo(old);
 	if (statement == NULL)
-		execute(prepared, receiver);
+		execute(source, prepared, receiver);
 	else
 	{
 		start_steps(source, statement, prepared->relations, receiver);
 		run_to_end(source);
 	}
 	receiver->rDestroy(receiver);
+	source->progress.total = (double) tuplestore_tuple_count(store);
+	source->progress.estimated = false;
 }
 
 /* Begin the exchange; the query runs as a whole, or steps are left. */
@@ -395,6 +415,7 @@ create_source(Exchange *exchange, const char *query, bool distinct)
 	source->exchange = exchange;
 	source->context = CurrentMemoryContext;
 	exchange->source = &source->source;
+	exchange->rows = &source->progress;
 	return source;
 }
 

@@ -32,10 +32,7 @@ open_batch(ExchangeSink *sink, const char *payload, size_t length)
 	hxpy_registry_add(reader->exchange->conn->slot, COUNT_ROWS_OUT, reader->rows_left);
 	/* Where rows go both ways, those that were fed count. */
 	if (reader->exchange->source == NULL)
-	{
-		reader->exchange->costs.messages++;
-		reader->exchange->costs.rows += reader->rows_left;
-	}
+		hxpy_exchange_count(reader->exchange, reader->rows_left);
 	MemoryContextSwitchTo(old);
 }
 

@@ -196,7 +196,7 @@ handle_progress(Exchange *exchange, const Frame *frame)
 		return false;
 	if (hxpy_progress != 0)
 		hxpy_output_show();
-	error = hxpy_progress_take(exchange->conn->slot, frame->payload, frame->length);
+	error = hxpy_progress_take(exchange->rows, exchange->conn->slot, frame->payload, frame->length);
 	if (error != NULL)
 		hxpy_state_raise_protocol(exchange, error);
 	return false;

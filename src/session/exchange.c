@@ -84,6 +84,8 @@ wait_for_more(Exchange *exchange)
 	hxpy_worker_wait(exchange->conn, left);
 	hxpy_output_show_due();
 	CHECK_FOR_INTERRUPTS();
+	if (hxpy_progress_due && exchange->rows != NULL)
+		hxpy_progress_tick(exchange->rows, exchange->conn->slot, 0);
 }
 
 /* Count what a frame of the answer costs.  In the place of what other batches do not use stands the time. */
@@ -530,6 +532,8 @@ hxpy_exchange_begin(Exchange *exchange, Column **heads, int nheads)
 	exchange->request = conn->request;
 	exchange->printed_left = exchange->written_left = exchange->logged_left = conn->output_limit;
 	INSTR_TIME_SET_CURRENT(exchange->began);
+	if (exchange->rows != NULL)
+		hxpy_progress_begin(exchange->rows, conn->slot);
 	conn->current = exchange;
 	hxpy_state_set(exchange, exchange->source != NULL ? EXCHANGE_FEEDING : EXCHANGE_WAITING);
 	put_frame(exchange, exchange->type, &exchange->head);
@@ -546,6 +550,16 @@ void
 hxpy_exchange_feed(Exchange *exchange, const GatherList *batch)
 {
 	send_frame(exchange, HXPY_FRAME_BATCH, batch);
+}
+
+/* Count a batch of rows that the exchange has moved: the fed ones where rows go both ways. */
+void
+hxpy_exchange_count(Exchange *exchange, uint64 rows)
+{
+	exchange->costs.messages++;
+	exchange->costs.rows += rows;
+	if (exchange->rows != NULL)
+		hxpy_progress_count(exchange->rows, exchange->conn->slot, rows);
 }
 
 /* ---------- what Python asks ---------- */

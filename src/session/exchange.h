@@ -41,6 +41,7 @@ extern void hxpy_exchange_close(Exchange *exchange);
 extern void hxpy_exchange_begin(Exchange *exchange, Column **heads, int nheads);
 extern void hxpy_exchange_feed(Exchange *exchange, const GatherList *batch);
 extern bool hxpy_exchange_next(Exchange *exchange);
+extern void hxpy_exchange_count(Exchange *exchange, uint64 rows);
 
 /* for the session's end */
 extern void hxpy_exchange_forget(WorkerConn *conn);

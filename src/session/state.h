@@ -14,6 +14,7 @@
 
 #include "codec/column.h"
 #include "session/clock.h"
+#include "session/progress.h"
 #include "session/worker.h"
 
 #define HXPY_MAX_TEXTS	8
@@ -101,6 +102,7 @@ struct Exchange
 	bool		keeps_error;	/* an ERROR ends it as a RESULT does, with `failed` */
 	ExchangeSource *source;		/* NULL for none */
 	ExchangeSink *sink;			/* NULL when no rows may come */
+	RowProgress *rows;			/* counts its rows, and perhaps others'; NULL when none does */
 	ExchangeClock clock;
 	/* For who steps: reads the rest, since the session is needed, or leaves it busy. */
 	void		(*spool) (void *arg);

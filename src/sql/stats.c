@@ -19,6 +19,7 @@
 #include "codec/protocol.h"
 #include "launch/pool.h"
 #include "launch/registry.h"
+#include "session/progress.h"
 #include "sql/rowset.h"
 #include "text.h"
 
@@ -91,7 +92,12 @@ put_private(RowSet *rows, SessionSlot *slot, const SlotInfo *info)
 	{
 		hxpy_rowset_put(rows, Float8GetDatum(info->done), false);
 		hxpy_rowset_put(rows, Float8GetDatum(info->total), isnan(info->total));
-		put_foreign(rows, info->message);
+		if (info->counted_since != 0)
+			hxpy_rowset_put_text(rows, hxpy_progress_rows_text(info->done, info->total, info->estimated,
+															   info->state == SLOT_ACTIVE ?
+															   info->counted_since : 0));
+		else
+			put_foreign(rows, info->message);
 	}
 	else
 	{

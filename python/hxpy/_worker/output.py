@@ -153,6 +153,11 @@ class Progress:
         self.next = 0.0         # when it may tell again
         self.complete = False   # it has told that its total is reached
 
+    def expect(self, rows: int) -> None:
+        """Say how many rows the request will send, which the server counts."""
+        self.channel.send(protocol.PROGRESS, self.channel.shared[RUNNING],
+                          _progress(None, rows, None))
+
     def __call__(self, done: float, total: float | None, message: str | None) -> None:
         """Send a PROGRESS frame if it is time, or the first or the last one of a request."""
         request = self.channel.shared[RUNNING]
@@ -168,7 +173,7 @@ class Progress:
         self.channel.send(protocol.PROGRESS, request, _progress(done, total, text))
 
 
-def _progress(done: float, total: float | None, message: str | None) -> list[Buffer]:
+def _progress(done: float | None, total: float | None, message: str | None) -> list[Buffer]:
     """Return the payload of a PROGRESS frame."""
     text = None if message is None else \
         message.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

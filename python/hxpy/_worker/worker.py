@@ -21,7 +21,7 @@ import threading
 import time
 from _signal import getsignal    # type: ignore[import-not-found]  # signal's makes an enum of it
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
@@ -68,6 +68,7 @@ class Worker(Channel):
         self.functions = functions.Functions(self.session)
         self.sql = Sql(self)
         self.streams = (Output(self, 1), Output(self, 2))
+        self.progress = Progress(self)
         self.replaced: Any = None   # the old value of the variable that the next request sets
         self.streaming = False      # frames of the request's stream are still to come
         self.ahead: deque[tuple[int, bytearray]] = deque()     # of these, what came before an answer
@@ -503,6 +504,9 @@ class Worker(Channel):
         rows = 0
         soon = {"table": [column.name for column in want], "rows": []}.get(mode)
         stream = tables.chunks(value, _CHUNK_ROWS, soon)
+        if isinstance(value, Sized) and not isinstance(value, Mapping) and \
+                len(value) > _CHUNK_ROWS and mode in ("create", "append"):
+            self.progress.expect(len(value))
         if mode in ("create", "columns"):
             want, stream = tables.inferred(value, stream)
         if mode == "columns":
@@ -732,8 +736,9 @@ def run(shared: memoryview, connect: Callable[[], socket.socket], last_words: in
     os.register_at_fork(after_in_child=worker.after_fork)
     sys.stdin = open(os.devnull)
     sys.stdout, sys.stderr = worker.streams
-    hxpy._report = Progress(worker)
+    hxpy._report = worker.progress
     plpy._tell = Messages(worker, worker.streams)
     sys.modules["plpy"] = plpy
     hxpy._sql = plpy._sql = worker.sql
+    hxpy._evaluate = worker.session.evaluate
     worker.live(ahead)
