@@ -92,9 +92,12 @@ class Session:
             ends[wire.decode_texts(payload)["role"]] = connection
         listener.close()
         self.control, self.data = ends["supervisor"], ends["worker"]
-        parts = wire.encode_texts(**{**OPTIONS, **options})    # to both
+        options = {**OPTIONS, **options}
+        parts = wire.encode_texts(**{name: value for name, value in options.items()
+                                     if value is not None})     # to both
         self.control.send(protocol.OPEN, 1, parts)
-        assert self.ask(protocol.OPEN, parts) == []
+        self.opened = self.ask(protocol.OPEN, parts)
+        assert self.opened == [] or None in options.values()
 
     def hang_up(self):
         """Close both connections."""
@@ -309,6 +312,14 @@ def test_output_before_an_error(server):
 def test_log(server):
     server.exec("import logging\nlogging.warning('careful')\nlogging.info('not this')")
     assert server.logs[-1] == (30, "WARNING:root:careful")
+
+
+@pytest.mark.parametrize("option", ["output_limit", "log_level", "spin"])
+def test_server_that_is_too_old(fresh, option):
+    error = fresh(**{option: None}).opened
+    assert error["sqlstate"] == "55000"
+    assert error["detail"] == f'The server does not tell "{option}".'
+    assert "docker/build" in error["hint"] and not error["context"]
 
 
 @pytest.mark.parametrize("code, limit", [

@@ -55,6 +55,7 @@ _STREAMS = (protocol.GRID, protocol.APPLY, protocol.LOAD)   # instructions that 
 _CACHED_PAYLOADS = 256
 _CHUNK_ROWS = 16384     # of a table on its way to the server
 _CACHED_LENGTH = 4096
+_OPTIONS = ("output_limit", "log_level", "spin")    # that each session has
 _ROOM = 100         # calls that fit when a request asks, for one that nests and fails
 
 
@@ -362,8 +363,14 @@ class Worker(Channel):
     # Instructions ----------------------------------------------------------
 
     def open(self, payload: Buffer) -> Sequence[Buffer]:
-        """Take the session's options."""
+        """Take the session's options; a server that does not tell them all is too old (55000)."""
         options = decode_texts(payload)
+        missing = [name for name in _OPTIONS if name not in options]
+        if missing:
+            raise HxpyError("55000", "the session's image is newer than the extension hxpy",
+                            f'The server does not tell "{missing[0]}".',
+                            "Build and install the extension and the image of the same version, "
+                            "with make install and docker/build.")
         self.output_limit = int(options["output_limit"])
         self.image = options.get("image", "")
         self.connection.spin(int(options["spin"]) * 1000)
