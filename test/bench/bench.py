@@ -1210,6 +1210,54 @@ def calls(bench: Bench) -> Iterator[Measurement | Row]:
                       [Target("py_eval, typed", 2.0)])
 
 
+WORKERS = """
+def heavy(x1):
+    made = []
+    for value in x1.tolist():
+        for _ in range(20):
+            value = (value * 1.7 + 0.3) % 1.0
+        made.append(value)
+    return {"y": made}
+"""
+
+
+@case("workers", "1M rows through Python that is the work itself, by one process and two")
+def workers(bench: Bench) -> Iterator[Measurement | Row]:
+    rows = bench.rows(1_000_000)
+    bench.table("worked", f"SELECT random() AS x1 FROM generate_series(1, {rows}) i")
+    bench.plain.run("""
+        CREATE FUNCTION hxpy_heavy(value float8) RETURNS float8 IMMUTABLE LANGUAGE hxpy AS $$
+          for _ in range(20):
+              value = (value * 1.7 + 0.3) % 1.0
+          return value $$""")
+    name = "workers"
+    bench.hxpy.run("SET hxpy.max_cpus = 2")
+    bench.hxpy.run("SELECT py_open(%s, cpus => 2)", name)
+    bench.hxpy.run("SELECT py_exec(%s, %s)", name, WORKERS)
+    bench.hxpy.run("SET hxpy.session = 'workers'")
+
+    def apply(number: int) -> list[Any]:
+        return bench.hxpy.run("SELECT count(*), sum(y) FROM py_apply(%s, 'heavy', 'SELECT x1 FROM worked',"
+                              " arrays => true, workers => %s) AS t(y float8)", name, number)
+
+    def call(number: int) -> list[Any]:
+        bench.hxpy.run("SET hxpy.workers = %s", number)
+        return bench.hxpy.run("SELECT count(y), sum(y) FROM (SELECT hxpy_heavy(x1) AS y FROM worked"
+                              " OFFSET 0) q")
+
+    for title, run in (("py_apply, 20 operations a row", apply), ("a function in batches, the same", call)):
+        yield Measurement(title, [
+            Contestant("1 worker", lambda run=run: run(1)),     # type: ignore[misc]
+            Contestant(OURS, lambda run=run: run(2), note="2 workers"),     # type: ignore[misc]
+        ], [Target("1 worker", 1 / 1.6)])
+        if run(1) != run(2):
+            raise RuntimeError("two workers give something else than one")
+    bench.hxpy.run("RESET hxpy.workers")
+    bench.hxpy.run("RESET hxpy.max_cpus")
+    bench.hxpy.run("SET hxpy.session = 's'")
+    bench.hxpy.run("SELECT py_close(%s)", name)
+
+
 @case("query", "1M calls of a function that stands in a query")
 def query_calls(bench: Bench) -> Iterator[Measurement | Row]:
     rows = bench.rows(1_000_000)
