@@ -52,6 +52,7 @@ int			hxpy_share;
 int			hxpy_sessions_per_container;
 int			hxpy_role_memory;
 double		hxpy_role_cpus;
+int			hxpy_containers_per_role;
 int			hxpy_open_timeout;
 int			hxpy_eval_timeout;
 int			hxpy_cancel_grace;
@@ -299,9 +300,12 @@ define_sharing(void)
 	DEFINE(Int, sessions_per_container, PGC_SUSET, 0,
 		   "Most sessions that share a container.", NULL, 100, 2, 1000);
 	DEFINE(Int, role_memory, PGC_SUSET, GUC_UNIT_MB,
-		   "Memory of a container that sessions share.", NULL, 4096, HXPY_MIN_MEMORY, INT_MAX);
+		   "Memory of the containers that a role's sessions share.", NULL, 4096, HXPY_MIN_MEMORY, INT_MAX);
 	DEFINE(Real, role_cpus, PGC_SUSET, 0,
-		   "CPUs of a container that sessions share.", NULL, 2.0, HXPY_MIN_CPUS, 1024.0);
+		   "CPUs of the containers that a role's sessions share.", NULL, 2.0, HXPY_MIN_CPUS, 1024.0);
+	DEFINE(Int, containers_per_role, PGC_SUSET, 0,
+		   "Most containers in which a role's sessions live at once.",
+		   "Each has its part of hxpy.role_memory and hxpy.role_cpus.", 1, 1, 64);
 	DEFINE(Int, max_total_memory, PGC_SIGHUP, GUC_UNIT_MB,
 		   "Most memory that all sessions of the cluster may take, by their limits.",
 		   "Needs hxpy in shared_preload_libraries; 0 for any.", 0, 0, INT_MAX);

@@ -50,8 +50,9 @@ extern int	hxpy_max_total_sessions;	/* in the cluster */
 extern int	hxpy_max_total_memory;	/* MB, 0 for any */
 extern int	hxpy_share;			/* HXPY_SHARE_... */
 extern int	hxpy_sessions_per_container;
-extern int	hxpy_role_memory;	/* MB, of a shared container */
+extern int	hxpy_role_memory;	/* MB, of all shared containers of a role */
 extern double hxpy_role_cpus;	/* the same */
+extern int	hxpy_containers_per_role;
 extern int	hxpy_open_timeout;	/* ms */
 extern int	hxpy_eval_timeout;	/* ms, 0 for none */
 extern int	hxpy_cancel_grace;	/* ms */

@@ -261,7 +261,7 @@ fill_pool(void)
 				 (member->step != MEMBER_READY || hxpy_member_withdraw(member)))
 			hxpy_member_forget(member, true);
 		else if (kind < 0)
-			hxpy_member_retire(member);
+			hxpy_member_retire(member, true);
 	}
 	/* The next look at images and containers notices that it is back. */
 	if (hxpy_notes_lacks_engine())

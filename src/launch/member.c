@@ -154,6 +154,7 @@ take_slot(int kind, const char *name)
 			strlcpy(slot->name, name, sizeof(slot->name));
 			slot->id[0] = '\0';
 			slot->parent.number = slot->unshared = 0;
+			slot->outdated = false;
 			hxpy_pool->launcher_starts++;
 			found = i;
 		}
@@ -345,15 +346,19 @@ hxpy_member_is_retired(const Member *member)
 	return hxpy_pool->slots[member->slot].state == POOL_RETIRED;
 }
 
-/* Let a shared container take no more sessions. */
+/*
+ * Let a shared container take no more sessions: it is of no use any more, or `outdated` by
+ * a change of its image or of settings.
+ */
 void
-hxpy_member_retire(const Member *member)
+hxpy_member_retire(const Member *member, bool outdated)
 {
 	PoolSlot   *slot = &hxpy_pool->slots[member->slot];
 
 	LWLockAcquire(hxpy_pool->lock, LW_EXCLUSIVE);
 	if (slot->state == POOL_READY && hxpy_pool_is_shared(&slot->spec))
 		slot->state = POOL_RETIRED;
+	slot->outdated |= outdated;
 	LWLockRelease(hxpy_pool->lock);
 }
 
@@ -479,7 +484,7 @@ read_member(Member *member)
 		else if (hxpy_member_withdraw(member))
 			hxpy_member_forget(member, true);
 		else
-			hxpy_member_retire(member);
+			hxpy_member_retire(member, false);
 		/* else a backend has claimed it, and ends the claim */
 		return;
 	}

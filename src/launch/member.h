@@ -41,7 +41,7 @@ extern void hxpy_member_forget(Member *member, bool remove);
 extern void hxpy_member_forget_all(void);
 extern bool hxpy_member_any_creating(void);
 extern bool hxpy_member_withdraw(const Member *member);
-extern void hxpy_member_retire(const Member *member);
+extern void hxpy_member_retire(const Member *member, bool outdated);
 extern bool hxpy_member_is_retired(const Member *member);
 extern bool hxpy_member_is_used(const Member *member);
 extern int	hxpy_member_kind(const Member *member);

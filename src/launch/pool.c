@@ -166,8 +166,8 @@ hxpy_pool_share_spec(PoolSpec *spec, Oid role, Oid database)
 	spec->role = role;
 	spec->database = database;
 	spec->sessions = hxpy_sessions_per_container;
-	spec->memory = hxpy_role_memory;
-	spec->cpus = hxpy_role_cpus;
+	spec->memory = hxpy_role_memory / hxpy_containers_per_role;
+	spec->cpus = Max(hxpy_role_cpus / hxpy_containers_per_role, HXPY_MIN_CPUS);
 }
 
 /* Return whether sessions share the containers of a spec. */
@@ -236,8 +236,19 @@ count_users(const PoolSlot *slot)
 }
 
 /*
+ * Return whether a shared container has sessions, or a parent of sessions, or is about to,
+ * with the lock held: then it may take what it is allowed to.
+ */
+static bool
+is_in_use(const PoolSlot *slot)
+{
+	return slot->state != POOL_FREE && hxpy_pool_is_shared(&slot->spec) &&
+		(slot->state == POOL_STARTING || slot->parent.number != 0 || count_users(slot) > 0);
+}
+
+/*
  * Return what all sessions may take (MB), with the lock held: those with a container of
- * their own, and shared containers that have sessions, or are about to.
+ * their own, and shared containers.
  */
 static int64
 total_memory(void)
@@ -248,11 +259,30 @@ total_memory(void)
 	{
 		const PoolSlot *slot = &hxpy_pool->slots[i];
 
-		if (slot->state != POOL_FREE && hxpy_pool_is_shared(&slot->spec) &&
-			(slot->state == POOL_STARTING || count_users(slot) > 0))
+		if (is_in_use(slot))
 			total += slot->spec.memory;
 	}
 	return total;
+}
+
+/*
+ * Return whether a role may have one more container in use, whatever its database and
+ * image, with the lock held.  Those from before its limits or an image were changed do not
+ * count: only a superuser brings that about, and they go with their last sessions.
+ */
+static bool
+has_allowance(const PoolSpec *spec)
+{
+	int			count = 0;
+
+	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
+	{
+		const PoolSlot *slot = &hxpy_pool->slots[i];
+
+		count += is_in_use(slot) && !slot->outdated && slot->spec.role == spec->role &&
+			slot->spec.memory == spec->memory && slot->spec.cpus == spec->cpus;
+	}
+	return count < hxpy_containers_per_role;
 }
 
 /* Return whether so much memory (MB) more is within the limit, with the lock held. */
@@ -272,6 +302,18 @@ raise_no_memory(void)
 			 errdetail("All sessions together may take %d MB by their limits.",
 					   hxpy_max_total_memory),
 			 errhint("Close some with py_close, open it with less (hxpy.memory), or raise hxpy.max_total_memory.")));
+}
+
+/* Raise the error of a role that would take too much. */
+static void
+raise_no_allowance(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("no memory for another container of the role's Python sessions"),
+			 errdetail("The role's sessions may live in %d containers at once, of all databases and images; each has its part of hxpy.role_memory.",
+					   hxpy_containers_per_role),
+			 errhint("Close those in other databases or images, call py_unshare() there, or raise hxpy.containers_per_role or hxpy.sessions_per_container.")));
 }
 
 /* Raise an error if the sessions there are, with one whose slot says so, may take too much. */
@@ -321,7 +363,8 @@ has_place(const PoolSlot *slot)
 {
 	int			users = count_users(slot);
 
-	return users < slot->spec.sessions && (users > 0 || has_memory(slot->spec.memory));
+	return users < slot->spec.sessions &&
+		(is_in_use(slot) || (has_memory(slot->spec.memory) && has_allowance(&slot->spec)));
 }
 
 /* Return whether a slot has a shared container of a spec with a parent, with the lock held. */
@@ -475,11 +518,12 @@ raise_no_turn(void)
 
 /*
  * Ask the launcher for one more container of a shared kind, unless one is starting, with
- * the lock held; false when that would take too much memory.
+ * the lock held, which is given up before an error: it would take too much memory.
  */
-static bool
+static void
 ask_for_container(PoolKind *kind)
 {
+	void		(*raise_refusal) (void);
 	int			count = 0;
 
 	for (int i = 0; i < HXPY_POOL_SLOTS; i++)
@@ -489,14 +533,18 @@ ask_for_container(PoolKind *kind)
 		if (memcmp(&slot->spec, &kind->spec, sizeof(PoolSpec)) != 0)
 			continue;
 		if (slot->state == POOL_STARTING)
-			return true;
+			return;
 		count += slot->state == POOL_READY;
 	}
-	if (!has_memory(kind->spec.memory))
-		return false;
+	raise_refusal = !has_allowance(&kind->spec) ? raise_no_allowance :
+		!has_memory(kind->spec.memory) ? raise_no_memory : NULL;
+	if (raise_refusal != NULL)
+	{
+		LWLockRelease(hxpy_pool->lock);
+		raise_refusal();
+	}
 	kind->wanted = count + 1;
 	wake_launcher();
-	return true;
 }
 
 /* Raise the error of a session for which no shared container could be started. */
@@ -520,7 +568,6 @@ await_shared(const PoolSpec *spec, const char *image_id, SessionSlot *session, i
 {
 	PoolKind   *kind = find_kind(spec);
 	char		error[HXPY_POOL_TEXT] = "hxpy.share is on for too many roles, databases and images at once.";
-	bool		enough;
 
 	if (kind == NULL)
 		kind = append_kind(spec, image_id);
@@ -537,12 +584,7 @@ await_shared(const PoolSpec *spec, const char *image_id, SessionSlot *session, i
 		LWLockRelease(hxpy_pool->lock);
 		raise_no_shared(error);
 	}
-	enough = ask_for_container(kind);
-	if (!enough)
-	{
-		LWLockRelease(hxpy_pool->lock);
-		raise_no_memory();
-	}
+	ask_for_container(kind);
 }
 
 /*

@@ -69,6 +69,7 @@ typedef struct PoolSlot
 	char		id[HXPY_POOL_TEXT];
 	int			uid;			/* and its directory's name */
 	PoolParent	parent;			/* of a shared one */
+	bool		outdated;		/* retired, since image or settings are others now */
 	uint32		unshared;		/* launcher: tells it to end parents up to this number, or 0 */
 } PoolSlot;
 

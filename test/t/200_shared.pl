@@ -14,7 +14,8 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 my $node = hxpy_cluster('shared', q{shared_preload_libraries = 'hxpy'}, 'max_connections = 100', 'hxpy.pool_size = 0',
-	'hxpy.share = role', 'hxpy.sessions_per_container = 10', 'hxpy.role_memory = 900MB', 'hxpy.pool_idle = 3600');
+	'hxpy.share = role', 'hxpy.sessions_per_container = 10', 'hxpy.role_memory = 1800MB', 'hxpy.role_cpus = 4',
+	'hxpy.containers_per_role = 2', 'hxpy.pool_idle = 3600');
 my $cluster = $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
 my $watcher = hxpy_psql($node);
 $watcher->query($_) for 'CREATE DATABASE other';
@@ -45,7 +46,7 @@ isnt(open_in(hxpy_psql($node, user => 'alice', dbname => 'other'), 'a'), $home, 
 is(seen('alice', 'database, ready, sessions'), "other|1|1\npostgres|1|4", 'hxpy_stat_pool shows them');
 is($watcher->query(q{SELECT DISTINCT shared FROM hxpy_stat_sessions})->{out}, 't', 'hxpy_stat_sessions says so');
 my $container = inspect($home);
-is($container->{HostConfig}{Memory}, 900 << 20, 'the container has the memory of the role');
+is($container->{HostConfig}{Memory}, 900 << 20, 'the container has its part of the memory of the role');
 is($container->{HostConfig}{NanoCpus}, 2e9, '... and the CPUs');
 like($container->{HostConfig}{SecurityOpt}[1], qr/^seccomp=/, '... and the sandbox of all');
 
@@ -106,6 +107,17 @@ is(scalar(grep { $_->wait->{state} eq '00000' } @many), 12, '12 at once');
 is(seen('bob', 'ready, sessions'), '2|13', 'over hxpy.sessions_per_container there is a second container');
 $_->end for @many;
 ok(wait_until(sub { seen('bob', 'sessions') eq '1' }, 10), 'sessions end with their connections');
+
+# alice has two, in two databases: that is all that she may have.
+@many = map { hxpy_psql($node, user => 'alice') } 1 .. 12;
+$_->send(q{SELECT py_open('s')}) for @many;
+my %states = map { $_ => 1 } map { $_->wait->{state} } @many;
+is_deeply([sort keys %states], ['00000', '53200'], 'over hxpy.containers_per_role sessions are refused');
+is(seen('alice', 'database, ready, sessions'), "other|1|1\npostgres|1|10", '... once all places are taken');
+fails($many[-1], q{SELECT py_open('s')}, '53200', qr/another container of the role's.*2 containers at once.*hxpy\.containers_per_role/s, '... with the reason');
+$_->end for @many;
+ok(wait_until(sub { seen('alice', 'database, sessions') =~ /postgres\|[1-5]$/ }, 10), '... until others end') or diag seen('alice', 'database, sessions');
+is(open_in($alice, 'room'), $home, '... and then there is room');
 
 reconfigure($node, q{hxpy.max_total_memory = '2700MB'});
 my $carol = hxpy_psql($node);

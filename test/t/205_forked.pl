@@ -13,7 +13,8 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 my $node = hxpy_cluster('forked', q{shared_preload_libraries = 'hxpy'}, 'max_connections = 100', 'hxpy.pool_size = 0',
-	'hxpy.share = role', 'hxpy.sessions_per_container = 8', 'hxpy.role_memory = 900MB', 'hxpy.pool_idle = 3600');
+	'hxpy.share = role', 'hxpy.sessions_per_container = 8', 'hxpy.role_memory = 1800MB', 'hxpy.role_cpus = 4',
+	'hxpy.containers_per_role = 2', 'hxpy.pool_idle = 3600');
 my $cluster = $node->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()');
 my $watcher = hxpy_psql($node);
 $watcher->query('SET hxpy.share = off');
