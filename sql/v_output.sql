@@ -59,6 +59,9 @@ print("line\r\nnext\r")
 print("cut \r 50%", end="")
 $$);
 SELECT progress_done, progress_total FROM hxpy_stat_sessions WHERE pid = pg_backend_pid() AND session = 's';
+SELECT py_exec('s', 'from tqdm import tqdm
+for i in tqdm(range(200), bar_format="{n}/{total} {bar:4}", ascii=True): pass');
+SELECT progress_done, progress_total FROM hxpy_stat_sessions WHERE pid = pg_backend_pid() AND session = 's';
 SET hxpy.progress = 'notice';
 SELECT py_exec('s', 'print("\rwork 7/8", end="", flush=True); print("\rdone")');
 RESET hxpy.progress;
