@@ -240,6 +240,41 @@ CREATE AGGREGATE py_agg(func text, VARIADIC "any")
 COMMENT ON AGGREGATE py_agg(text, VARIADIC "any") IS
   'a group''s columns through a Python callable of the session of hxpy.session; the first one is no text';
 
+-- Pictures ---------------------------------------------------------------------------
+--
+-- Were format and kind texts where no session is given, a call with them could be meant for
+-- either function.
+
+CREATE FUNCTION py_plot(expr text, format name DEFAULT 'png', width float8 DEFAULT NULL,
+                        height float8 DEFAULT NULL, dpi float8 DEFAULT NULL)
+RETURNS bytea AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_plot(text, name, float8, float8, float8) IS
+  'the picture of a figure in the session of hxpy.session, as PNG or SVG; format is given by name';
+
+CREATE FUNCTION py_plot(session text, expr text, format text DEFAULT 'png',
+                        width float8 DEFAULT NULL, height float8 DEFAULT NULL,
+                        dpi float8 DEFAULT NULL)
+RETURNS bytea AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000;
+COMMENT ON FUNCTION py_plot(text, text, text, float8, float8, float8) IS
+  'the picture of a figure of matplotlib, or of what has one of itself, as PNG or SVG';
+
+CREATE FUNCTION py_plot_text(expr text, kind name DEFAULT NULL, width integer DEFAULT NULL,
+                             height integer DEFAULT NULL)
+RETURNS SETOF text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_plot_text(text, name, integer, integer) IS
+  'a chart of a value in the session of hxpy.session, made of characters; kind is given by name';
+
+CREATE FUNCTION py_plot_text(session text, expr text, kind text DEFAULT NULL,
+                             width integer DEFAULT NULL, height integer DEFAULT NULL)
+RETURNS SETOF text AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 10000 ROWS 20;
+COMMENT ON FUNCTION py_plot_text(text, text, text, integer, integer) IS
+  'a chart of a value, made of characters: line, scatter, bar, hist, spark; a row a line';
+
+REVOKE ALL ON FUNCTION
+  py_plot(text, name, float8, float8, float8), py_plot(text, text, text, float8, float8, float8),
+  py_plot_text(text, name, integer, integer), py_plot_text(text, text, text, integer, integer)
+FROM PUBLIC;
+
 -- Values that last --------------------------------------------------------------------
 
 CREATE FUNCTION py_save(expr text)

@@ -10,7 +10,8 @@ import hxpy
 TOP = Path(hxpy.__file__).parent
 # From the ground up; what shares a line does not import each other.
 ORDER = [
-    ["errors"], ["__init__", "haystack", "spiexceptions"], ["plpy"], ["_codecs"], ["hayson"],
+    ["errors"], ["__init__", "haystack", "spiexceptions"], ["plpy"], ["_backend", "_chart"],
+    ["plot"], ["_codecs"], ["hayson"],
     ["zinc", "v3", "brio"], ["trio", "csv"],
     ["_tables.__init__", "_tables.wire", "_tables.transforms", "_tables.pace"], ["_tables.scalars"],
     ["_tables.arrays"],

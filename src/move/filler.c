@@ -184,7 +184,7 @@ filler_receive(TupleTableSlot *slot, DestReceiver *self)
 	if (filler->filled >= filler->check_at)
 		check_batch(filler);
 	/* A slow query may take long to fill a batch. */
-	if (hxpy_progress_due && filler->exchange->rows != NULL)
+	if (hxpy_progress_due && filler->exchange->rows != NULL && filler->exchange->conn != NULL)
 		hxpy_progress_tick(filler->exchange->rows, filler->exchange->conn->slot, filler->filled);
 	MemoryContextSwitchTo(old);
 	return true;
