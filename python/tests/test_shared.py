@@ -243,11 +243,19 @@ def processes(container):
     return len(listed.stdout.splitlines()) - 1
 
 
+def settled_processes(container):
+    """The same, once the one that is forked ahead is there, or is not to be."""
+    count = -1
+    while count != (count := processes(container)):
+        time.sleep(0.2)
+    return count
+
+
 @pytest.mark.parametrize("code", ["pass", "while True:\n    pass", "sum(range(10**12))",
                                   "import os\nwhile True: os.system('sleep 100 & echo x')",
                                   "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"])
 def test_end_of_control_ends_one(container, pair, code):
-    before = processes(container)
+    before = settled_processes(container)
     third = container.open()
     third.start(code)
     time.sleep(0.2)
@@ -345,6 +353,96 @@ def test_attack(container, pair, attack):
     answer = attacker.exec(attack)
     assert answer != [] and answer["message"].startswith(("PermissionError", "ProcessLookupError")), answer
     assert victim.eval("open('secret').read()") == "s"
+
+
+# Processes that are forked ahead of their sessions ------------------------------------
+
+AGE = "float(open('/proc/uptime').read().split()[0]) - " \
+      "int(open('/proc/self/stat').read().rpartition(')')[2].split()[19]) / 100"
+
+
+def open_waiting(container, prefix="session"):
+    """Open a session until it gets a process that was there before; return it."""
+    for _ in range(20):
+        time.sleep(0.5)
+        before = time.monotonic()
+        session = container.open(prefix=prefix)
+        if session.eval(AGE) > time.monotonic() - before + 0.1:
+            return session
+        session.hang_up()
+    raise AssertionError("none was forked ahead")
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+@pytest.mark.parametrize("prefix", ["session", "heir"])
+def test_one_forked_ahead(container, prefix):
+    """It is as any other session; each has its own seeds, directory and connections."""
+    if prefix == "heir":
+        container.share(container.open())
+    usual = container.open(prefix=prefix)
+    usual.exec("import os")
+    usual = usual.eval("sorted(map(int, os.listdir('/proc/self/fd')))")
+    pair = open_waiting(container, prefix), open_waiting(container, prefix)
+    for code in ("__import__('random').random()", "__import__('numpy').random.rand()",
+                 "__import__('os').getcwd()", "__import__('os').getpgid(0)"):
+        assert len({session.eval(code) for session in pair}) == 2, code
+    for number, session in enumerate(pair):
+        session.exec(f"import os; os.system('echo {number}'); open('f', 'w').write('x')")
+        assert session.eval("os.getpgid(0) == os.getpid()")
+        assert session.eval("os.readlink('/proc/self/fd/4').startswith('socket:')")
+        assert session.eval("sorted(map(int, os.listdir('/proc/self/fd')))") == usual
+        session.take_control(wait=1)
+        assert session.texts() == str(number)
+        session.start("import time; time.sleep(9)")
+        time.sleep(0.1)
+        session.interrupt()
+        assert "KeyboardInterrupt" in session.reply()["message"]
+    one, two = pair
+    one.exec(f"other = {two.eval('os.getpid()')}; place = {two.eval('os.getcwd()')!r}")
+    for attack in ("os.kill(other, 0)", "os.setpgid(0, 0)", "os.setsid()", "open(place + '/f')",
+                   "os.listdir('/run/hxpy')", "open(f'/proc/{other}/mem')"):
+        assert one.exec(attack)["message"].startswith(("PermissionError", "ProcessLookupError")), attack
+    assert death(one, "os._exit(3)")[:2] == ("exit", "3")
+    assert two.eval("open('f').read()") == "x"
+
+
+def test_one_forked_ahead_of_an_older_parent(container):
+    """It is of no use when there is another parent, or none."""
+    for number in 1, 2:
+        origin = container.open()
+        origin.exec(f"x = {number}")
+        shared = container.share(origin)
+        assert container.open(prefix="heir").eval("x") == number
+        assert open_waiting(container, "heir").eval("x") == number
+        time.sleep(0.5)
+    container.launcher.send(b"unshare %d\n" % shared)
+    assert container.launcher.recv(4096) == b"unshared %d\n" % shared
+    with pytest.raises((Died, ConnectionClosed)):
+        container.open(prefix="heir")
+    assert container.launcher.recv(4096) == b"unshared %d\n" % shared
+    assert open_waiting(container).eval("'x' in globals()") is False
+
+
+def test_one_forked_ahead_that_is_killed(fresh):
+    """Another one takes its place, also if it has ended a moment ago."""
+    container = fresh()
+    first = subprocess.run(["docker", "inspect", "-f", "{{.State.Pid}}", container.name],
+                           capture_output=True, text=True, check=True).stdout.strip()
+    parent, = children(first)
+    wait_until(lambda: children(parent), 20)
+    for _ in range(5):
+        killed = children(parent)
+        for child in killed:
+            os.kill(int(child), 9)
+        wait_until(lambda: not set(killed) & set(children(parent)))
+        session = container.open()
+        assert session.eval("1") == 1
+        session.hang_up()
+        time.sleep(0.3)
+    open_waiting(container)
 
 
 # Sessions that are forked from others -----------------------------------------------

@@ -255,8 +255,8 @@ def _become(worker: Worker, name: str, kind: str, descriptors: list[int], files:
     os.close(channel)
     _open_anew(files)
     worker.rebind(process.map_page())
+    _announce(process.CHANNEL)
     channel_socket = process.kept_channel()
-    _announce(channel_socket)
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel_socket, MESSAGE, 8)
         if not message:
@@ -273,16 +273,22 @@ def _become(worker: Worker, name: str, kind: str, descriptors: list[int], files:
 
 
 def _become_worker(worker: Worker, name: str, descriptors: list[int], files: list[int]) -> NoReturn:
-    """Be a session's worker, which finds all that the worker has."""
-    data, output, last_words, page, channel = descriptors
+    """Be a session's worker, which finds all that the worker has.
+
+    descriptors: as parent.Parent.fork has them.
+    """
+    *given, channel = descriptors
+    _announce(channel)
+    if not given:
+        name, given = _hear_session(channel)
+    data, output, last_words, page = given
     process.replace_descriptors(data, output, last_words, channel)
     os.dup2(1, worker.pipe)
     shared = process.map_page(page)
-    for descriptor in descriptors:
+    for descriptor in (*given, channel):
         os.close(descriptor)
     _open_anew(files)
     worker.rebind(shared)
-    _announce(process.kept_channel())
     try:
         siblings.part_again(name)
     except OSError as error:
@@ -291,15 +297,30 @@ def _become_worker(worker: Worker, name: str, descriptors: list[int], files: lis
     worker.live()
 
 
-def _announce(channel: socket.socket) -> None:
+def _announce(channel: int) -> None:
     """Tell process 1, which sees who that is, and wait until the process has its own group."""
+    sock = socket.socket(fileno=channel)
     try:
-        channel.send(b"here")
-        goes = channel.recv(MESSAGE) == b"go"
+        sock.send(b"here")
+        goes = sock.recv(MESSAGE) == b"go"
     except OSError:
         goes = False
     if not goes:    # nobody wants it any more
         os._exit(0)
+    sock.detach()
+
+
+def _hear_session(channel: int) -> tuple[str, list[int]]:
+    """Wait for the session that this process was forked ahead for; return its name and descriptors."""
+    siblings.prepare()
+    sock = socket.socket(fileno=channel)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(sock, MESSAGE, 8)
+        if not message:     # nobody has come
+            os._exit(0)
+        if descriptors:
+            sock.detach()
+            return message.decode(), descriptors
 
 
 def _open_anew(files: list[int]) -> None:

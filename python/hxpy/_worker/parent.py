@@ -1,7 +1,8 @@
 """The parent of a shared container's workers: it has the imports done, and forks them.
 
 Process 1 hands it descriptors; it never sees a control connection, so that nothing of a
-session is in the memory that the next one inherits.  Messages go over a socket that
+session is in the memory that the next one inherits.  A worker may be forked ahead of its
+session: then it gets ready, and waits for that.  Messages go over a socket that
 keeps their bounds: `name` and descriptors to it (see `Parent.fork`), or `name pid` for a
 process that a worker has forked (forking.py), which is its child, too; from it first
 the line of what could not be imported, then `started name pid`, `refused name errno`,
@@ -90,7 +91,8 @@ class Parent:
         """Fork a worker.
 
         descriptors: the data connection, the write ends of output and of last words, the
-        file of the page that it shares with process 1, the channel.
+        file of the page that it shares with process 1, the channel; only that when the
+        others will come over it, with the name of a session.
         """
         try:
             child = os.fork()
@@ -99,7 +101,7 @@ class Parent:
             return
         if child == 0:
             signal.set_wakeup_fd(-1)
-            become_worker(name, *descriptors)
+            become_worker(name, descriptors)
         try:
             os.setpgid(child, child)    # so that process 1 can kill the group from now on
         except OSError:
@@ -118,17 +120,39 @@ class Parent:
             self.tell(f"started {name} {child}")
 
 
-def become_worker(name: str, data: int, output: int, last_words: int, page: int, channel: int
-                  ) -> None:
-    """Become the worker of a session.  Does not return."""
-    shared = process.map_page(page)
-    process.set_descriptors(output, last_words, data, channel)
+def become_worker(name: str, descriptors: list[int]) -> None:
+    """Become the worker of a session, at once or when that comes.  Does not return."""
     process.set_dumpable(True)      # or its place in the order of victims is not its to set
     process.set_worker()
     process.set_dumpable(False)
+    if len(descriptors) == DESCRIPTORS:
+        data, output, last_words, page, channel = descriptors
+        shared = process.map_page(page)
+        process.set_descriptors(output, last_words, data, channel)
+    else:
+        name, shared = wait_for_session(*descriptors)
     try:
         siblings.part(siblings.directory(name))
     except OSError as error:
         os.write(process.LAST_WORDS, f"hxpy: {error}\n".encode())
         os._exit(1)
     worker.run(shared, process.kept_socket, process.LAST_WORDS, ahead=())
+
+
+def wait_for_session(channel: int) -> tuple[str, memoryview]:
+    """Do what can be done ahead, and take a session; return its name and the page."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, process.CONNECTION, inheritable=False)
+    os.dup2(channel, process.CHANNEL, inheritable=False)
+    os.closerange(process.CHANNEL + 1, 1024)
+    siblings.prepare()
+    message, descriptors, _, _ = socket.recv_fds(
+        process.kept_channel(), process.MESSAGE, DESCRIPTORS)
+    if not message:     # there will be none
+        os._exit(0)
+    data, output, last_words, page = descriptors
+    process.replace_descriptors(data, output, last_words)
+    shared = process.map_page(page)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return message.decode(), shared

@@ -124,11 +124,11 @@ def set_descriptors(output: int, last_words: int, *keep: int) -> None:
     os.closerange(CONNECTION + len(kept), 1024)
 
 
-def replace_descriptors(data: int, output: int, last_words: int, channel: int) -> None:
+def replace_descriptors(data: int, output: int, last_words: int, *channel: int) -> None:
     """Put others in the places of these, and leave all else as it is."""
     os.dup2(output, 1)
     os.dup2(output, 2)
-    for number, descriptor in enumerate((last_words, data, channel), LAST_WORDS):
+    for number, descriptor in enumerate((last_words, data, *channel), LAST_WORDS):
         os.dup2(descriptor, number, inheritable=False)
 
 

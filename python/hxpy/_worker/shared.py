@@ -16,18 +16,20 @@ import select
 import signal
 import socket
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .._tables.wire import ProtocolError, decode_texts
+from .._tables.wire import ProtocolError, decode_texts, encode_texts
 from . import endpoint, forking, parent, process, protocol, siblings
-from .protocol import ConnectionClosed
+from .protocol import Connection, ConnectionClosed
 from .supervisor import Supervisor, explain, greet
 
 __all__ = ["run"]
 
 _TICK = 0.5         # seconds between looks at what the sessions take
 _ORDER_TICK = 0.005     # seconds until a full socket is tried again
+_SPARE_WAIT = 0.03      # seconds after a session has come until a worker for the next is forked
 _CROWDED = 0.7      # of the container's memory: from then on each session's is looked at
 _BUFFER = 212992    # bytes of a control connection: one frame of output never waits in it
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -101,8 +103,8 @@ class Sibling(Forked, Supervisor):
     """One of the sessions, and what it may take."""
 
     def __init__(self, name: str, channel: socket.socket, origin: Forked | None,
-                 control: socket.socket, output: int, last_words: int, page: int) -> None:
-        Supervisor.__init__(self, greet(control), process.map_page(page), 0, output, last_words)
+                 control: Connection, output: int, last_words: int, page: int) -> None:
+        Supervisor.__init__(self, control, process.map_page(page), 0, output, last_words)
         Forked.__init__(self, name, channel, origin)
         self.directory = siblings.directory(name, origin.directory if origin else "")
         self.memory = 0             # bytes; 0 until the server has said so
@@ -110,6 +112,12 @@ class Sibling(Forked, Supervisor):
         self.slot = ""              # the server's number for it
         self.waits = False          # for the server to read: its output is left in the pipe
         self.made: Forked | None = None     # a parent, until the server says that it counts
+
+    def take(self, spare: Forked) -> None:
+        """Have the process that was forked ahead for whoever comes."""
+        self.child, self.base, self.comes = spare.child, spare.base, True
+        if self.origin is not None:
+            self.origin.forks -= 1      # it is not one more
 
     def open(self, options: dict[str, str]) -> None:
         """Take the session's options."""
@@ -156,8 +164,11 @@ class Shared:
         self.unshared = 0                   # the highest that the server wants no more
         self.unheard = b""                  # of the launcher's line
         self.unread = b""                   # for the launcher
-        # Processes to be forked, by which socket, and the descriptors for them.
-        self.orders: list[tuple[Forked, socket.socket, list[int]]] = []
+        self.orders: list[tuple[Forked, list[int]]] = []    # to fork a process with descriptors
+        # Of the first parent (None) and the heir: a process that waits for a session.
+        self.spares: dict[Forked | None, Forked] = {}
+        self.spare_number = 0
+        self.spare_at: float | None = None      # when those that are missing are forked
         self.oom_kills = process.oom_kills()        # that are explained
         self.poll = select.poll()
         self.handlers: dict[int, Callable[[int], None]] = {}
@@ -191,8 +202,8 @@ class Shared:
     def serve(self) -> None:
         """Serve until there is nobody to serve."""
         while self.takes_more or self.sessions():
-            tick = _ORDER_TICK if self.orders else _TICK if self.sessions() else None
-            ready = dict(self.poll.poll(tick and tick * 1000))
+            tick = self.tick()
+            ready = dict(self.poll.poll(None if tick is None else tick * 1000))
             for descriptor, events in ready.items():
                 if descriptor in self.handlers:
                     self.handlers[descriptor](events)
@@ -201,6 +212,8 @@ class Shared:
                 for name in self.place.names():
                     self.admit_named(name)
             self.send_orders()
+            if self.spare_at is not None and self.spare_at <= time.monotonic():
+                self.order_spares()
             self.look()
         os.set_blocking(self.output, False)
         try:
@@ -208,12 +221,22 @@ class Shared:
         except BlockingIOError:
             pass
 
+    def tick(self) -> float | None:
+        """Return the seconds until something is due, if nothing comes before."""
+        tick = _ORDER_TICK if self.orders else _TICK if self.sessions() else None
+        if self.spare_at is None:
+            return tick
+        left = max(0.0, self.spare_at - time.monotonic())
+        return left if tick is None else min(left, tick)
+
     # The launcher and the parent ---------------------------------------------
 
     def refuse_more(self) -> None:
         """Take no further sessions; the launcher sees that its connection has ended."""
         if self.takes_more:
             self.takes_more = False
+            for spare in list(self.spares.values()):
+                self.leave(spare)
             self.unwatch(self.place.launcher.fileno())
             self.place.leave()
 
@@ -242,6 +265,7 @@ class Shared:
                 self.note_refusal(wanted, "the process that forks it has ended")
         elif not self.ready:
             self.ready = True
+            self.spare_at = time.monotonic()
             self.place.launcher.sendall(message)
             self.place.launcher.setblocking(False)
         else:
@@ -269,60 +293,71 @@ class Shared:
     # Sessions ------------------------------------------------------------------
 
     def admit_named(self, name: str) -> None:
-        """Have a worker forked for the session whose socket has come."""
+        """Have a worker for the session whose socket has come."""
         if not name.startswith(endpoint.HEIR_PREFIX):
-            self.admit(name, self.first, None)
+            self.admit(name, None)
         elif self.heir is not None:
-            self.admit(name, self.heir.channel, self.heir)
+            self.admit(name, self.heir)
         else:
             self.tell_launcher(f"unshared {self.heir_number}\n")
-            made = self.connect(name, None)
-            if made is not None:
-                self.end(made[0], "parent", "")
-                for descriptor in made[1]:
-                    os.close(descriptor)
+            refuse(name)
 
-    def admit(self, name: str, forker: socket.socket, origin: Forked | None) -> None:
-        """Connect to a session's socket, and have a worker forked for it."""
-        made = self.connect(name, origin)
-        if made is None:
+    def admit(self, name: str, origin: Forked | None) -> None:
+        """Connect to a session's socket, and have a worker forked for it, or take one that waits."""
+        connected = connect(name)
+        if connected is None:
             return
-        session, descriptors = made
-        self.by_name[name] = session
-        self.watch(session.connection.fileno(),
-                   lambda events: self.serve_control(session, events))
-        self.watch(session.output, lambda events: self.serve_output(session))
-        self.order(session, forker, descriptors)
-
-    def connect(self, name: str, origin: Forked | None) -> tuple[Sibling, list[int]] | None:
-        """Connect to a session's socket; return it and the descriptors for its worker."""
-        path = f"{endpoint.DIRECTORY}/{name}"
-        connected: list[socket.socket] = []
-        try:
-            for _ in range(2):
-                sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                connected.append(sock)
-                sock.setblocking(False)
-                sock.connect(path)
-                sock.setblocking(True)
-        except OSError:     # the server has given up
-            for sock in connected:
-                sock.close()
-            return None
         control, data = connected
-        control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         output, output_end = os.pipe()
         words, words_end = os.pipe()
         page = process.make_page()
-        channel, channel_end = make_channel()
+        given = [data.detach(), output_end, words_end, page]
+        # First: it can begin meanwhile.
+        spare = self.take_spare(origin, name, given)
+        channel, channel_end = (spare.channel, None) if spare is not None else make_channel()
         session = Sibling(name, channel, origin, control, output, words, page)
-        return session, [data.detach(), output_end, words_end, page, channel_end.detach()]
+        self.watch(session.connection.fileno(),
+                   lambda events: self.serve_control(session, events))
+        self.watch(session.output, lambda events: self.serve_output(session))
+        if channel_end is not None:
+            self.by_name[name] = session
+            self.order(session, [*given, channel_end.detach()])
+        elif spare is not None:
+            session.take(spare)
+            self.by_child[session.child] = session
+            for descriptor in given:
+                os.close(descriptor)
 
-    def order(self, wanted: Forked, forker: socket.socket, descriptors: list[int]) -> None:
-        """Have a process forked, with these descriptors."""
+    def take_spare(self, origin: Forked | None, name: str, given: list[int]) -> Forked | None:
+        """Give descriptors to the process that waits for a session; None if there is none to reach."""
+        self.spare_at = time.monotonic() + _SPARE_WAIT      # who is just coming comes first
+        spare = self.spares.get(origin)
+        if spare is None or not spare.child:
+            return None
+        try:
+            send_descriptors(spare.channel, name, given)
+        except OSError:     # it has ended
+            return None
+        del self.spares[origin]
+        return spare
+
+    def order_spares(self) -> None:
+        """Have processes forked for sessions that are to come."""
+        self.spare_at = None
+        for origin in (None, self.heir) if self.heir is not None else (None,):
+            if origin in self.spares or not self.takes_more:
+                continue
+            self.spare_number += 1
+            channel, channel_end = make_channel()
+            spare = Forked(f"spare-{self.spare_number}", channel, origin)
+            self.spares[origin] = self.by_name[spare.name] = spare
+            self.order(spare, [channel_end.detach()])
+
+    def order(self, wanted: Forked, descriptors: list[int]) -> None:
+        """Have a process forked from its origin, with these descriptors."""
         if wanted.origin is not None:       # it is not believed what its fork is
             self.watch(wanted.channel.fileno(), lambda events: self.hear_fork(wanted))
-        self.orders.append((wanted, forker, descriptors))
+        self.orders.append((wanted, descriptors))
         self.send_orders()
 
     def send_orders(self) -> None:
@@ -335,11 +370,12 @@ class Shared:
         """
         self.orders = [order for order in self.orders if not self.send_order(*order)]
 
-    def send_order(self, wanted: Forked, forker: socket.socket, descriptors: list[int]) -> bool:
+    def send_order(self, wanted: Forked, descriptors: list[int]) -> bool:
         """Hand out an order, unless it must wait; return whether it is done with."""
         if not wanted.over:
             if wanted.origin is not None and wanted.origin.is_coming():
                 return False
+            forker = self.first if wanted.origin is None else wanted.origin.channel
             try:
                 send_descriptors(forker, wanted.name, descriptors)
             except BlockingIOError:
@@ -436,13 +472,13 @@ class Shared:
     def fork(self, session: Sibling, name: str, kind: str) -> None:
         """Have a session's worker forked, as its server wants."""
         if kind == forking.SESSION:
-            self.admit(name, session.channel, session)
+            self.admit(name, session)
             return
         channel, channel_end = make_channel()
         if session.made is not None:
             self.leave(session.made)
         session.made = self.by_name[name] = Forked(name, channel, session)
-        self.order(session.made, session.channel, [channel_end.detach()])
+        self.order(session.made, [channel_end.detach()])
 
     def share(self, session: Sibling, number: int) -> None:
         """Let the parent that a session has made be the one of those that come."""
@@ -457,6 +493,7 @@ class Shared:
     def replace_heir(self, heir: Forked | None, number: int) -> None:
         """End the parent of the sessions that come, but not these; another may take its place."""
         before, self.heir = self.heir, heir
+        self.spare_at = time.monotonic() + _SPARE_WAIT
         if before is not None:
             if heir is None:
                 self.tell_launcher(f"unshared {self.heir_number}\n")
@@ -534,6 +571,10 @@ class Shared:
         if ended.over:
             return
         self.unwatch(ended.channel.fileno())
+        if self.spares.get(ended.origin) is ended:
+            del self.spares[ended.origin]
+        if ended in self.spares:
+            self.leave(self.spares[ended])
         if isinstance(ended, Sibling):
             self.unwatch(ended.connection.fileno())
             self.unwatch(ended.output)
@@ -566,8 +607,43 @@ class Shared:
     def is_crowded(self, open_ones: list[Sibling]) -> bool:
         """Return whether one of the sessions may take too much: a look that costs little."""
         least = min(session.processes for session in open_ones)
-        return (read_number(_TASKS) > least + len(open_ones) or
+        others = 1 + len(self.by_child)    # process 1, the first parent, all but one worker
+        return (read_number(_TASKS) > least + others or
                 read_number(_MEMORY) > process.memory_limit() * _CROWDED)
+
+
+def connect(name: str) -> tuple[Connection, socket.socket] | None:
+    """Connect to a session's socket, and greet; return the connections for control and data.
+
+    None when the server has given up.
+    """
+    connected: list[socket.socket] = []
+    try:
+        for _ in range(2):
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connected.append(sock)
+            sock.setblocking(False)
+            sock.connect(f"{endpoint.DIRECTORY}/{name}")
+            sock.setblocking(True)
+        control, data = connected
+        control.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        return greet(control), data
+    except OSError:
+        for sock in connected:
+            sock.close()
+        return None
+
+
+def refuse(name: str) -> None:
+    """Tell a session that there is no parent any more that it could be forked from."""
+    connected = connect(name)
+    if connected is not None:
+        control, data = connected
+        with control.sock, data:
+            try:
+                control.send(protocol.DEAD, 0, encode_texts(reason="parent", value="", output=""))
+            except OSError:
+                pass    # it has given up
 
 
 def read_number(paths: tuple[str, ...]) -> int:

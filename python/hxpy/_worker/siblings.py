@@ -16,7 +16,7 @@ import struct
 import sys
 
 __all__ = ["MOST_LAYERS", "directory", "forks_directory", "layers", "limit_memory", "part",
-           "part_again"]
+           "part_again", "prepare"]
 
 MOST_LAYERS = 16    # of Landlock's rules and filters, in one process
 
@@ -49,6 +49,7 @@ _Filter = struct.Struct("=HBBI")
 
 _parted: list[str] = []     # directories of this session, and of those that it was forked from
 _places: list[str] = []     # directories that all may use; the first looks, later ones cannot
+_rules: list[tuple[int, int]] = []  # what make_rules has made ahead, for this process alone
 
 
 def directory(name: str, origin: str = "") -> str:
@@ -82,7 +83,8 @@ def part(own: str) -> None:
 
     own: its directory of temporary files, which is made.
     """
-    reseed()
+    if not _rules:
+        prepare()
     os.mkdir(own, 0o700)
     os.mkdir(forks_directory(own), 0o700)
     _parted.append(own)
@@ -90,9 +92,15 @@ def part(own: str) -> None:
     os.environ["HOME"] = os.environ["TMPDIR"] = own
     if "tempfile" in sys.modules:
         vars(sys.modules["tempfile"])["tempdir"] = None     # to be found anew
-    restrict_files(own)
+    restrict_files(own, *_rules.pop())
     resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))    # as in a container of its own
+
+
+def prepare() -> None:
+    """Do ahead what needs no directory; once in each process that is to be parted."""
+    reseed()
     keep_group()
+    _rules.append(make_rules())
 
 
 def reseed() -> None:
@@ -136,16 +144,30 @@ def keep_group() -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def restrict_files(own: str) -> None:
+def restrict_files(own: str, rules: int, rights: int) -> None:
     """Leave of /tmp only `own` and what is forked from it, of /run nothing, of signals the same.
 
-    Does nothing where the kernel has no Landlock.  Nothing is allowed here that the
-    sandbox forbids.
+    rules, rights: of make_rules.  Does nothing where the kernel has no Landlock.
+    """
+    if rules < 0:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    for place in own, forks_directory(own):
+        allow(libc, rules, rights, place)
+    if libc.syscall(_RESTRICT_SELF, rules, 0) != 0:
+        raise OSError(ctypes.get_errno(), "landlock_restrict_self")
+    os.close(rules)
+
+
+def make_rules() -> tuple[int, int]:
+    """Return a set of rules that allows what all may use, -1 for none, and the rights it is about.
+
+    Nothing is allowed here that the sandbox forbids.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, 0, _ABI_VERSION)
     if version < 1:
-        return
+        return -1, 0
     rights = (1 << _ACCESS.get(version, 16)) - 1
     attributes = struct.pack("=QQQ", rights, 0, _SCOPE if version >= 6 else 0)
     # A kernel that is older takes no more than what it knows.
@@ -154,20 +176,18 @@ def restrict_files(own: str) -> None:
     if rules < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
     if not _places:
-        _places.extend(f"/{name}" for name in os.listdir("/") if name not in ("tmp", "run"))
-    for place in [*_places, own, forks_directory(own)]:
+        # Files there, as /.dockerenv, are of no use; links lead to other places here.
+        _places.extend(entry.path for entry in os.scandir("/")
+                       if entry.name not in ("tmp", "run") and entry.is_dir(follow_symlinks=False))
+    for place in _places:
         allow(libc, rules, rights, place)
-    if libc.syscall(_RESTRICT_SELF, rules, 0) != 0:
-        raise OSError(ctypes.get_errno(), "landlock_restrict_self")
-    os.close(rules)
+    return rules, rights
 
 
 def allow(libc: ctypes.CDLL, rules: int, rights: int, path: str) -> None:
     """Allow in a set of rules what is beneath a path."""
     opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        if not os.path.isdir(path):
-            return      # as /.dockerenv, which is of no use
         if libc.syscall(_ADD_RULE, rules, _PATH_BENEATH,
                         struct.pack("=Qi", rights, opened), 0) != 0:
             raise OSError(ctypes.get_errno(), "landlock_add_rule")
