@@ -1,9 +1,8 @@
 -- Pictures: py_plot, and py_plot_text, which draws with characters.
 \set VERBOSITY terse
 SELECT py_exec(py_open('s'), $$
-import numpy as np, pandas as pd, io, struct, warnings
+import numpy as np, pandas as pd, warnings
 warnings.simplefilter('error')          # such as one of a glyph that no font has
-def size(data): return struct.unpack('>II', data[16:24])
 $$);
 CREATE FUNCTION png_size(data bytea) RETURNS text LANGUAGE sql AS $$
 SELECT CASE WHEN substr(data, 1, 8) = '\x89504e470d0a1a0a' AND right(encode(data, 'hex'), 16) = '49454e44ae426082' THEN

@@ -24,7 +24,8 @@ def test_ticks_of_time(low, length):
     assert len(set(texts)) >= len(texts) - 1 or length < 7 * DAY     # hours of several days
 
 
-@pytest.mark.parametrize("low, high", [(0, 1), (-3, 7), (1e-9, 5e-9), (1e12, 1e12 + 5), (-1e300, 1e300), (0.1, 0.3)])
+@pytest.mark.parametrize("low, high", [(0, 1), (-3, 7), (1e-9, 5e-9), (1e12, 1e12 + 5), (-1e300, 1e300),
+                                       (0.1, 0.3)])
 def test_ticks_of_numbers(low, high):
     ticks, step = _chart.ticks(low, high, 5)
     texts = _chart.number_texts(ticks, step)
