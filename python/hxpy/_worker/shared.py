@@ -169,6 +169,7 @@ class Shared:
         self.spares: dict[Forked | None, Forked] = {}
         self.spare_number = 0
         self.spare_at: float | None = None      # when those that are missing are forked
+        self.look_at = 0.0      # when it is seen next who takes too much
         self.oom_kills = process.oom_kills()        # that are explained
         self.poll = select.poll()
         self.handlers: dict[int, Callable[[int], None]] = {}
@@ -214,7 +215,9 @@ class Shared:
             self.send_orders()
             if self.spare_at is not None and self.spare_at <= time.monotonic():
                 self.order_spares()
-            self.look()
+            if self.look_at <= time.monotonic():
+                self.look_at = time.monotonic() + _TICK
+                self.look()
         os.set_blocking(self.output, False)
         try:
             self.pass_output(0)
@@ -223,11 +226,13 @@ class Shared:
 
     def tick(self) -> float | None:
         """Return the seconds until something is due, if nothing comes before."""
-        tick = _ORDER_TICK if self.orders else _TICK if self.sessions() else None
-        if self.spare_at is None:
-            return tick
-        left = max(0.0, self.spare_at - time.monotonic())
-        return left if tick is None else min(left, tick)
+        now = time.monotonic()
+        due = [now + _ORDER_TICK] if self.orders else []
+        if self.spare_at is not None:
+            due.append(self.spare_at)
+        if self.sessions():
+            due.append(self.look_at)
+        return max(0.0, min(due) - now) if due else None
 
     # The launcher and the parent ---------------------------------------------
 
