@@ -13,6 +13,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -301,6 +302,21 @@ def test_lines_of_processes(server):
             ("control", "one"), ("control", "half"), ("control", "rest"), ("data", "printed"),
             ("control", "abc"), ("control", "end")]
         server.output.clear()
+
+
+@pytest.mark.parametrize("code", ["os.system('echo b')", "os.system('printf b')"])
+def test_output_while_the_supervisor_stands_still(fresh, code):
+    """As on a busy machine, where it gets no processor for a while."""
+    server = fresh()
+    server.exec("import os")
+    pid = int(subprocess.run(["docker", "inspect", "--format", "{{.State.Pid}}", server.name],
+                             check=True, capture_output=True, text=True).stdout)
+    os.kill(pid, signal.SIGSTOP)
+    server.start(code)
+    time.sleep(1.5)
+    os.kill(pid, signal.SIGCONT)
+    assert server.reply() == []
+    assert server.texts().split() == ["b"]
 
 
 def test_output_before_an_error(server):

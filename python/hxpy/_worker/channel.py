@@ -122,16 +122,18 @@ class Channel:
                 self.shared[PRINTED] += 1
             self.connection.send(kind, request, parts)
 
-    def drain_output(self, seconds: float) -> bool:
+    def drain_output(self, seconds: float, standstill: float = 0.0) -> bool:
         """Wait until the supervisor has passed on what was written to descriptors 1 and 2.
 
         So that such output arrives before what is sent next.  The pipe is nearly
         always empty, which takes one system call; a process that writes all the
-        time is not waited for longer than `seconds`.  An unfinished line ends here.
+        time is not waited for longer than `seconds`, nor a supervisor that gets no processor,
+        so that nothing changes, longer than `standstill` more.  An unfinished line ends here.
         Return whether it has waited.
         """
         left = self.left    # one for all threads, since all ask the same
         deadline = 0.0
+        still: tuple[int, int] | None = None    # what there is as long as nothing has changed
         ended = False
         while True:
             fcntl.ioctl(self.pipe, termios.FIONREAD, left, True)
@@ -140,8 +142,14 @@ class Channel:
             if not left[0] and not ended and self.shared[FORWARDING] == HOLDING:
                 os.write(self.pipe, b"\n")
                 ended = True
+                deadline, still = time.monotonic() + seconds, (1, HOLDING)
+                continue
             now = time.monotonic()
-            deadline = deadline or now + seconds
-            if now > deadline:
+            state = left[0], self.shared[FORWARDING]
+            if not deadline:
+                deadline, still = now + seconds, state
+            elif still and state != still:
+                deadline, still = now + seconds, None
+            if now > deadline + (standstill if still else 0.0):
                 return True
             time.sleep(0.0002)

@@ -7,6 +7,7 @@ FORWARDING = 2  # what the supervisor does with output, see below; the superviso
 ENDED = 3       # when the last request ended, ns of the monotonic clock; the worker writes
 PRINTED = 4     # OUTPUT frames that the worker has sent; the worker writes
 PRELOADING = 5  # 1 while it imports ahead of need, which an interrupt ends; the worker writes
+PRINTING = 6    # request whose output counts, also what is left at its end; the worker writes
 
 # Values of FORWARDING, else 0.
 PASSING = 1     # it passes on what it has read

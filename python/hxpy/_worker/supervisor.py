@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from .._tables.wire import decode_texts, encode_texts
 from . import process, protocol
-from .page import ENDED, FORWARDING, HOLDING, PASSING, PRELOADING, PRINTED, RUNNING, TARGET
+from .page import ENDED, FORWARDING, HOLDING, PASSING, PRELOADING, PRINTED, PRINTING, RUNNING, TARGET
 from .protocol import Connection
 from .session import PACKAGE
 
@@ -135,7 +135,7 @@ class Supervisor:
 
     def cap(self, data: bytes) -> bytes:
         """Return what of new output is within the limit of the request that runs."""
-        request = self.shared[RUNNING]
+        request = self.shared[PRINTING]
         if request != self.output_request:
             self.output_request = request
             # Between requests nobody reads: what is left must fit into the socket.

@@ -39,7 +39,7 @@ from .channel import Channel
 from .crew import Crew
 from .hints import next_step
 from .output import LogHandler, Messages, Output, Progress
-from .page import ENDED, PRELOADING, RUNNING, TARGET
+from .page import ENDED, PRELOADING, PRINTING, RUNNING, TARGET
 from .protocol import Connection, ConnectionClosed
 from .session import Session, describe_exception
 from .sql import Sql
@@ -203,6 +203,7 @@ class Worker(Channel):
         self.output_left = self.output_limit
         shared, sql = self.shared, self.sql
         depth, sql.depth = sql.depth, 0
+        outer, shared[PRINTING] = shared[PRINTING], request
         sql.epoch += 1
         if getsignal(_SIGINT) != self.on_interrupt:
             signal.signal(signal.SIGINT, self.on_interrupt)
@@ -230,8 +231,9 @@ class Worker(Channel):
         sql.depth = depth
         if self.broken_off:
             self.forget()
-        if self.drain_output(0.5):
+        if self.drain_output(0.5, standstill=10.0):
             self.shared[ENDED] = time.monotonic_ns()
+        shared[PRINTING] = outer
         self.transmit(kind, request, answer)    # whole: no request runs, so none is interrupted
 
     def end_request(self) -> None:
