@@ -898,11 +898,14 @@ def test_errors_of_such_values(server):
 
 def test_interrupt_of_such_a_value(server):
     """What the value makes of the interrupt is not the error."""
-    outer = server.start("import hxpy, time\ndef slow():\n    try:\n        while True:\n"
+    outer = server.start("import hxpy, os, time\ndef slow():\n    try:\n"
+                         "        os.write(1, b'begun\\n')\n        while True:\n"
                          "            time.sleep(0.01)\n            yield {'v': 1}\n"
                          "    finally:\n        1 / 0\nhxpy.to_table(slow(), 's.t', 'append')")
     server.send(protocol.EVAL_GRID, wire.encode_texts(kept=table_asked(server, outer), mode="create"))
-    time.sleep(0.1)
+    while not server.output:
+        assert select.select([server.control], [], [], 30)[0]
+        server.take_control()
     server.interrupt()
     assert server.reply()["message"] == "ZeroDivisionError: division by zero"
     table_answered(server, outer, sqlstate="23514", message="a row")
