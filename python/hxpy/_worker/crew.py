@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._tables.conversion import decode_column
-from .._tables.wire import Buffer, decode_batch
+from .._tables.wire import BATCH, Buffer, decode_columns
 from . import protocol
 from .batch import ANSWER, Batch
 from .page import RUNNING
@@ -44,7 +44,8 @@ class Crew:
 
     def answer(self, payload: Buffer) -> Sequence[Buffer] | None:
         """Have copies answer a request, and return its last rows; None if the session shall."""
-        start, count, *workers = map(int, decode_column(decode_batch(payload)[1])[0].split(" "))
+        (_, rows), _ = decode_columns(memoryview(payload), BATCH.size, 2)     # not the arguments
+        start, count, *workers = map(int, decode_column(rows)[0].split(" "))
         if not workers:
             self.leave()
             return None
@@ -82,7 +83,8 @@ class Crew:
         """Pass rows of a piece on, or keep the last ones: of all, or where an answer has to end."""
         if self.result is not None:
             return
-        self.asked[number] -= decode_batch(payload)[0].count
+        (column,), _ = decode_columns(memoryview(payload), BATCH.size, 1)
+        self.asked[number] -= column.count
         self.sent += len(payload)
         if kind == protocol.RESULT and (
                 number == self.last or self.asked[number] > 0 or self.sent >= ANSWER):
